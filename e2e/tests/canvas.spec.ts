@@ -1,0 +1,116 @@
+import { expect, expectAccessible, newLab, openTerminal, test } from './vethlab';
+
+test('drawn on the canvas: two namespaces, a cable, addresses, a ping, and its packets', async ({ home }) => {
+	const page = await newLab(home);
+
+	for (const name of ['red', 'blue']) {
+		await page.getByTestId('palette-namespace').click();
+		const rename = page.getByTestId('rename-input');
+		await expect(rename).toBeFocused();
+		await rename.fill(name);
+		await rename.press('Enter');
+		await expect(page.getByTestId(`node-${name}`)).not.toHaveClass(/is-pending/);
+	}
+
+	// A name that the kernel refuses is refused here, in its words, before anything is sent.
+	await page.getByTestId('palette-namespace').click();
+	await page.getByTestId('rename-input').fill('a/b');
+	await expect(page.getByText(/contains a slash/)).toBeVisible();
+	await page.getByTestId('rename-input').press('Escape');
+	await page.keyboard.press('Delete');
+	await expect(page.locator('.namespace')).toHaveCount(2);
+
+	// The cable: pressed at red's edge, let go over blue.
+	const from = await page.getByTestId('edge-red-right').boundingBox();
+	const to = await page.getByTestId('node-blue').boundingBox();
+	if (!from || !to) throw new Error('red or blue is not on the screen');
+	await page.mouse.move(from.x + from.width / 2, from.y + from.height / 2);
+	await page.mouse.down();
+	await page.mouse.move(to.x + to.width / 2, to.y + to.height / 2, { steps: 12 });
+	await page.mouse.up();
+	const card = page.getByTestId('cable-card');
+	await expect(card).toBeVisible();
+	await card.getByTestId('card-name-a').fill('veth-red');
+	await card.getByTestId('card-address-a').fill('192.168.15.1/24');
+	await card.getByTestId('card-name-b').fill('veth-blue');
+	await card.getByTestId('card-address-b').fill('192.168.15.2/24');
+	await card.getByTestId('card-address-b').press('Enter');
+	await page.keyboard.press('Escape');
+	await expect(page.getByTestId('cable-veth-red-veth-blue')).toHaveAttribute('data-state', 'up');
+	await expect(page.getByTestId('jack-red-veth-red')).toContainText('192.168.15.1/24');
+	await expectAccessible(page);
+
+	await page.getByTestId('dock-probes').click();
+	await page.getByTestId('probe-from').selectOption('red');
+	await page.getByTestId('probe-to').fill('192.168.15.2');
+	await page.getByTestId('ping').click();
+	await expect(page.getByTestId('probe-event').first()).toContainText(
+		/seq 1: from 192\.168\.15\.2 ttl 64 time [\d.]+ ms/,
+	);
+	await expect(page.getByTestId('probe-summary')).toContainText('3 packets transmitted, 3 received');
+	await expectAccessible(page);
+
+	await page.getByTestId('dock-packets').click();
+	const frames = page.getByTestId('frame-row');
+	await expect(frames.filter({ hasText: 'Who has 192.168.15.2? Tell 192.168.15.1' }).first()).toBeVisible();
+	await expect(frames.filter({ hasText: /192\.168\.15\.2 is at/ }).first()).toBeVisible();
+	await page.getByTestId('frame-filter').fill('icmp');
+	await expect(frames.filter({ hasText: 'ICMP' })).toHaveCount(6); // three requests, three replies, each crossing once
+	await expectAccessible(page);
+
+	await page.getByTestId('node-red').locator('.node-name').click();
+	await expect(page.getByTestId('inspector').getByTestId('neighbour-row')).toContainText('192.168.15.2');
+	await expect(page.getByTestId('inspector').getByTestId('routes')).toContainText('192.168.15.0/24');
+	await expectAccessible(page);
+
+	// The kernel has what was drawn, and a terminal says so.
+	const red = await openTerminal(page, 'red');
+	await red.type('ip -br addr show veth-red', /veth-red@\S+\s+UP\s+192\.168\.15\.1\/24/);
+});
+
+test('undo takes the drawing back in the kernel too, and redo brings it again', async ({ home }) => {
+	const page = await newLab(home);
+	await page.getByTestId('canvas').press('n');
+	await page.getByTestId('quick-add-input').fill('ns red blue');
+	await page.getByTestId('quick-add-input').press('Enter');
+	await expect(page.getByTestId('node-blue')).toBeVisible();
+	const host = await openTerminal(page, 'host');
+	await host.type('ip netns | sort | xargs echo have:', /have: blue.* red/);
+	await page.getByTestId('undo').click();
+	await expect(page.getByTestId('node-red')).toHaveCount(0);
+	await host.type('clear; ip netns | wc -l', /^0/m);
+	await page.getByTestId('redo').click();
+	await expect(page.getByTestId('node-red')).toBeVisible();
+	await host.type('clear; ip netns | sort | xargs echo again:', /again: blue.* red/);
+});
+
+test('the commands of what was drawn run as they stand in the terminal', async ({ home }) => {
+	const page = await newLab(home);
+	await page.getByTestId('canvas').press('n');
+	await page.getByTestId('quick-add-input').fill('ns red');
+	await page.getByTestId('quick-add-input').press('Enter');
+	await expect(page.getByTestId('node-red')).toBeVisible();
+	await page.getByTestId('dock-commands').click();
+	const line = page.getByTestId('command-line').filter({ hasText: 'ip netns add red' });
+	await expect(line.first()).toBeVisible();
+	await page.getByTestId('undo').click();
+	await expect(page.getByTestId('node-red')).toHaveCount(0);
+	await page.getByTestId('dock-terminals').click();
+	const host = await openTerminal(page, 'host');
+	await host.type('ip netns add red');
+	await expect(page.getByTestId('node-red')).toBeVisible();
+});
+
+test('somebody else sees what is drawn', async ({ home, browser, server }) => {
+	const page = await newLab(home);
+	const context = await browser.newContext({ storageState: await page.context().storageState() });
+	const other = await context.newPage();
+	await other.goto(page.url());
+	await expect(other.getByTestId('node-host')).toBeVisible();
+	await page.getByTestId('palette-namespace').click();
+	await page.getByTestId('rename-input').fill('green');
+	await page.getByTestId('rename-input').press('Enter');
+	await expect(other.getByTestId('node-green')).toBeVisible();
+	await context.close();
+	expect((await server.call('GET', '/api/labs')).ok).toBe(true);
+});

@@ -1,0 +1,137 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"vethlab/labengine"
+	"vethlab/labengine/client"
+	"vethlab/labengine/live"
+	"vethlab/labengine/sandbox"
+)
+
+// labCommand is the lab process, PID 1 of its lab. Nobody types it.
+func labCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:    "lab",
+		Short:  "Be a lab process (started by serve and run)",
+		Hidden: true,
+		Args:   cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			box, err := sandbox.Init()
+			if err != nil {
+				return err
+			}
+			log := slog.New(slog.NewTextHandler(os.Stderr, nil))
+			return live.Run(cmd.Context(), box, programVersion(), log)
+		},
+	}
+}
+
+// startedLab is a lab process that this process has started for itself, with its folder.
+type startedLab struct {
+	dir     string
+	process *sandbox.Process
+	conn    *client.Conn
+}
+
+// startLab makes a lab in a folder of its own, and returns when it runs.
+func startLab(ctx context.Context, lab labengine.Lab) (*startedLab, error) {
+	dir, err := os.MkdirTemp("", "vethlab-")
+	if err != nil {
+		return nil, err
+	}
+	s := &startedLab{dir: dir}
+	if err := s.start(ctx, lab); err != nil {
+		s.close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *startedLab) start(ctx context.Context, lab labengine.Lab) error {
+	var err error
+	if s.process, err = sandbox.Start(ctx, sandbox.Launch{Dir: s.dir, Args: []string{"lab"}}); err != nil {
+		return err
+	}
+	if s.conn, err = client.New(s.process.Dial).Connect(ctx); err != nil {
+		return err
+	}
+	begin := labengine.Request{ID: "begin", Begin: &labengine.Begin{Protocol: labengine.Protocol, Lab: lab}}
+	if err := s.conn.Send(begin); err != nil {
+		return err
+	}
+	_, err = s.await("begin")
+	return err
+}
+
+// await receives until the reply to a request comes, and gives the newest snapshot that came before it.
+func (s *startedLab) await(request labengine.ID) (*labengine.Snapshot, error) {
+	var snapshot *labengine.Snapshot
+	for {
+		m, err := s.conn.Receive()
+		if err != nil {
+			return nil, errors.Join(err, s.process.Err())
+		}
+		if m.Snapshot != nil {
+			snapshot = m.Snapshot
+		}
+		if m.Reply != nil && m.Reply.Request == request {
+			if m.Reply.Problem != nil {
+				return nil, m.Reply.Problem
+			}
+			return snapshot, nil
+		}
+	}
+}
+
+// observe is the lab as it is now.
+func (s *startedLab) observe() (labengine.Lab, error) {
+	resume := labengine.Request{ID: "observe", Resume: &labengine.Resume{Protocol: labengine.Protocol, After: 1 << 62}}
+	if err := s.conn.Send(resume); err != nil {
+		return labengine.Lab{}, err
+	}
+	snapshot, err := s.await("observe")
+	if err != nil {
+		return labengine.Lab{}, err
+	}
+	if snapshot == nil {
+		return labengine.Lab{}, errors.New("the lab process sent no snapshot")
+	}
+	return snapshot.Lab, nil
+}
+
+// close ends the lab and everything in it.
+func (s *startedLab) close() error {
+	var err error
+	if s.conn != nil {
+		s.conn.Close()
+	}
+	if s.process != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		err = s.process.Kill(ctx)
+	}
+	return errors.Join(err, os.RemoveAll(s.dir))
+}
+
+// dial opens a plain connection to the lab process.
+func (s *startedLab) dial(ctx context.Context) (*net.UnixConn, error) {
+	conn, err := s.process.Dial(ctx)
+	if err != nil {
+		return nil, err
+	}
+	unixConn, ok := conn.(*net.UnixConn)
+	if !ok {
+		conn.Close()
+		return nil, fmt.Errorf("the lab's socket is a %T", conn)
+	}
+	return unixConn, nil
+}

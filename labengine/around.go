@@ -1,0 +1,81 @@
+package labengine
+
+// Around is the part of the lab that a patch is about, before and after it: what it touches, and the nodes, machines and
+// cable ends that this hangs on. What is said of a change, and what is done for it, is the same for the part as for the
+// whole, and costs what the change costs, however large the lab is.
+func (l Lab) Around(p Patch) (before, after Lab) {
+	before = NewLab(l.Name)
+	before.Quiet = l.Quiet
+	addNode := func(id ID) {
+		if n, ok := l.Nodes[id]; ok {
+			before.Nodes[id] = n
+			if machine, ok := l.Nodes[n.In]; ok {
+				before.Nodes[machine.ID] = machine
+			}
+		}
+	}
+	addInterface := func(id ID) {
+		if i, ok := l.Interfaces[id]; ok {
+			before.Interfaces[id] = i
+			addNode(i.Node)
+		}
+	}
+	addCable := func(id ID) {
+		if c, ok := l.Cables[id]; ok {
+			before.Cables[id] = c
+			addInterface(c.Ends[0])
+			addInterface(c.Ends[1])
+		}
+	}
+	for id, n := range p.Nodes {
+		addNode(id)
+		if n != nil {
+			addNode(n.In)
+		}
+	}
+	for id, i := range p.Interfaces {
+		addInterface(id)
+		if i != nil {
+			addNode(i.Node)
+		}
+		if was, ok := l.Interfaces[id]; ok && i != nil && was.Node != i.Node { // where its node goes, its cable is made anew
+			if c, ok := l.CableOf(id); ok {
+				addCable(c.ID)
+			}
+		}
+	}
+	for id, c := range p.Cables {
+		addCable(id)
+		if c != nil {
+			addInterface(c.Ends[0])
+			addInterface(c.Ends[1])
+		}
+	}
+	for id := range p.Places {
+		addNode(id)
+		if at, ok := l.Places[id]; ok {
+			before.Places[id] = at
+		}
+	}
+	for id, n := range p.Nodes { // a node that moves is made anew, and what is in it too
+		if was, ok := l.Nodes[id]; n != nil && ok && was.In != n.In {
+			l.addContents(id, addInterface, addCable)
+		}
+	}
+	after = before.Clone()
+	after.Apply(p)
+	return before, after
+}
+
+func (l Lab) addContents(node ID, addInterface, addCable func(ID)) {
+	for id, i := range l.Interfaces {
+		if i.Node == node {
+			addInterface(id)
+		}
+	}
+	for id, c := range l.Cables {
+		if l.Interfaces[c.Ends[0]].Node == node || l.Interfaces[c.Ends[1]].Node == node {
+			addCable(id)
+		}
+	}
+}

@@ -1,0 +1,204 @@
+package labengine
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Describe says in a few words what happens to a lab that becomes another: "Add namespace red", "Cable red to blue".
+func Describe(before, after Lab) string {
+	d := describer{before: before, after: after}
+	patch := Compare(before, after)
+	d.nodes(patch)
+	d.cables(patch)
+	d.interfaces(patch)
+	if patch.Name != nil {
+		d.say("Call the lab %s", *patch.Name)
+	}
+	if patch.Quiet != nil {
+		d.say("Make new cables %s", map[bool]string{true: "quiet", false: "as the kernel makes them"}[*patch.Quiet])
+	}
+	if len(d.said) == 0 && len(patch.Places) > 0 {
+		d.places(patch)
+	}
+	switch n := len(d.said); {
+	case n == 0:
+		return "Change nothing"
+	case n <= 2:
+		return strings.Join(d.said, ", ")
+	default:
+		return fmt.Sprintf("%s and %d more", d.said[0], n-1)
+	}
+}
+
+type describer struct {
+	before, after Lab
+	said          []string
+	covered       map[ID]bool // interfaces of which enough is said
+}
+
+func (d *describer) say(format string, args ...any) {
+	d.said = append(d.said, fmt.Sprintf(format, args...))
+}
+
+func (d *describer) nodes(p Patch) {
+	d.covered = map[ID]bool{}
+	var added, deleted []Node
+	for _, id := range sortedIDs(p.Nodes) {
+		was, had := d.before.Nodes[id]
+		is, has := d.after.Nodes[id]
+		switch {
+		case !had:
+			added = append(added, is)
+		case !has:
+			deleted = append(deleted, was)
+		case was.In != is.In:
+			d.say("Move %s into %s", is.Name, d.after.Nodes[is.In].Name)
+		case was.Name != is.Name:
+			d.say("Rename %s to %s", was.Name, is.Name)
+		}
+		if !had || !has {
+			for _, i := range append(d.before.InterfacesOf(id), d.after.InterfacesOf(id)...) {
+				d.covered[i.ID] = i.Kind == Loopback || !has
+			}
+		}
+	}
+	byOrder := func(a, b Node) int { return a.Order - b.Order }
+	slices.SortFunc(added, byOrder)
+	slices.SortFunc(deleted, byOrder)
+	for _, kind := range []Kind{Machine, Namespace} {
+		if names := namesOf(added, kind); len(names) > 0 {
+			d.say("Add %s %s", plural(string(kind), len(names)), list(names))
+		}
+	}
+	var names []string
+	for _, n := range deleted {
+		if _, machineToo := p.Nodes[n.In]; n.In == "" || !machineToo || p.Nodes[n.In] != nil {
+			names = append(names, n.Name)
+		}
+	}
+	if len(names) > 0 {
+		d.say("Delete %s", list(names))
+	}
+}
+
+func (d *describer) cables(p Patch) {
+	for _, id := range sortedIDs(p.Cables) {
+		was, had := d.before.Cables[id]
+		is, has := d.after.Cables[id]
+		ends := is.Ends
+		if !has {
+			ends = was.Ends
+		}
+		silent := d.covered[ends[0]] || d.covered[ends[1]]
+		d.covered[ends[0]], d.covered[ends[1]] = true, true
+		switch {
+		case silent:
+		case !had:
+			d.say("Cable %s to %s", d.nodeOf(d.after, ends[0]), d.nodeOf(d.after, ends[1]))
+		case !has:
+			d.say("Delete the cable from %s to %s", d.nodeOf(d.before, ends[0]), d.nodeOf(d.before, ends[1]))
+		}
+	}
+}
+
+func (d *describer) nodeOf(lab Lab, end ID) string { return lab.Nodes[lab.Interfaces[end].Node].Name }
+
+func (d *describer) interfaces(p Patch) {
+	for _, id := range sortedIDs(p.Interfaces) {
+		if d.covered[id] {
+			continue
+		}
+		was, had := d.before.Interfaces[id]
+		is, has := d.after.Interfaces[id]
+		where := func(i Interface, lab Lab) string {
+			return fmt.Sprintf("%s of %s", i.Name, lab.Nodes[i.Node].Name)
+		}
+		switch {
+		case !had:
+			d.say("Add %s %s", is.Kind, where(is, d.after))
+			continue
+		case !has:
+			d.say("Delete %s", where(was, d.before))
+			continue
+		case was.Node != is.Node:
+			d.say("Plug %s into %s", where(was, d.before), d.after.Nodes[is.Node].Name)
+			continue
+		}
+		if was.Name != is.Name {
+			d.say("Rename %s to %s", where(was, d.before), is.Name)
+		}
+		for _, a := range is.Addresses {
+			if !slices.Contains(was.Addresses, a) {
+				d.say("Give %s %s", where(is, d.after), a)
+			}
+		}
+		for _, a := range was.Addresses {
+			if !slices.Contains(is.Addresses, a) {
+				d.say("Take %s from %s", a, where(is, d.after))
+			}
+		}
+		if was.Up != is.Up {
+			d.say("Set %s %s", where(is, d.after), map[bool]string{true: "up", false: "down"}[is.Up])
+		}
+		if was.MTU != is.MTU {
+			d.say("Set the MTU of %s to %d", where(is, d.after), is.MTU)
+		}
+		if was.MAC != is.MAC {
+			d.say("Set the MAC of %s to %s", where(is, d.after), is.MAC)
+		}
+	}
+}
+
+func (d *describer) places(p Patch) {
+	var names []string
+	for _, id := range sortedIDs(p.Places) {
+		if n, ok := d.after.Nodes[id]; ok {
+			names = append(names, n.Name)
+		}
+	}
+	d.say("Place %s", list(names))
+}
+
+func sortedIDs[V any](m map[ID]*V) []ID {
+	ids := make([]ID, 0, len(m))
+	for id := range m {
+		ids = append(ids, id)
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+func namesOf(nodes []Node, kind Kind) []string {
+	var names []string
+	for _, n := range nodes {
+		if n.Kind == kind {
+			names = append(names, n.Name)
+		}
+	}
+	return names
+}
+
+func plural(word string, count int) string {
+	if count == 1 {
+		return word
+	}
+	return word + "s"
+}
+
+// list is "red", "red and blue" or "red, blue and 3 more".
+func list(names []string) string {
+	switch n := len(names); {
+	case n == 0:
+		return ""
+	case n == 1:
+		return names[0]
+	case n == 2:
+		return names[0] + " and " + names[1]
+	case n == 3:
+		return names[0] + ", " + names[1] + " and " + names[2]
+	default:
+		return fmt.Sprintf("%s, %s and %d more", names[0], names[1], n-2)
+	}
+}

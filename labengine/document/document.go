@@ -1,0 +1,88 @@
+// Package document reads and writes a lab as a file: YAML, in the words that people type already.
+//
+//	vethlab: 1
+//	name: Red and blue
+//	nodes:
+//	  - {name: host, kind: machine}
+//	  - {name: red,  kind: namespace, in: host}
+//	  - {name: blue, kind: namespace, in: host, interfaces: {lo: {up: true}}}
+//	cables:
+//	  - [red:veth-red 192.168.15.1/24, blue:veth-blue 192.168.15.2/24]
+//	canvas:
+//	  positions:
+//	    host: [120, 80]
+//
+// An end of a cable is `node:interface`, then in any order its addresses, `mtu N`, `mac XX:…` and `down`. What a file does
+// not state is as a fresh namespace has it; what [Format] would only repeat it leaves out. Keys are the same in every
+// place, and unknown ones are refused, so that later versions can add some.
+package document
+
+import (
+	"bytes"
+	"strings"
+
+	"vethlab/labengine"
+)
+
+// Version of the format, the value of the file's first key.
+const Version = "1"
+
+// The sizes up to which a file is read.
+const (
+	MaxBytes  = 1 << 20
+	MaxNodes  = 5_000
+	MaxCables = 10_000
+)
+
+// Unnamed is the name of a lab whose file gives none.
+const Unnamed = "Unnamed lab"
+
+// Parse reads a file. Its name is for errors: each is a [labengine.Problem] "bad-file" whose message has the line and
+// shows it. The IDs of what is in the lab are derived from names, and so the same each time.
+func Parse(name string, source []byte) (labengine.Lab, error) {
+	f, err := newFile(name, source)
+	if err != nil {
+		return labengine.Lab{}, err
+	}
+	root, err := f.tree()
+	if err != nil {
+		return labengine.Lab{}, err
+	}
+	return f.lab(root)
+}
+
+// Format writes a lab. Where source says the same as the lab, it is returned byte for byte, with its comments and its
+// order; else its leading comment is kept. What the lab has and a file does not save is left out: namespaces that a process
+// holds, interfaces for which there are no words, cables with an end on one of them.
+func Format(lab labengine.Lab, source []byte) []byte {
+	text := write(lab)
+	if len(source) == 0 {
+		return text
+	}
+	was, err := Parse("", source)
+	if err != nil {
+		return text
+	}
+	if bytes.Equal(write(was), text) {
+		return source
+	}
+	return append(leadingComment(source), text...)
+}
+
+// Same says whether two labs are the same once saved: IDs, and what a file leaves out, do not count.
+func Same(a, b labengine.Lab) bool { return bytes.Equal(write(a), write(b)) }
+
+// leadingComment is the comment at the start of a file, up to the first line that is none.
+func leadingComment(source []byte) []byte {
+	var comment []byte
+	for line := range strings.Lines(normalize(source)) {
+		if text := strings.TrimSpace(line); text != "" && text[0] != '#' {
+			break
+		}
+		comment = append(comment, line...)
+	}
+	if len(bytes.TrimSpace(comment)) == 0 {
+		return nil
+	}
+	return comment
+}

@@ -1,0 +1,211 @@
+package labengine
+
+import (
+	"slices"
+	"time"
+)
+
+// joinWithin is how close changes from a terminal must follow each other to be one entry of the history: one command
+// often changes several things.
+const joinWithin = 300 * time.Millisecond
+
+// maxEntries bounds the changes that a journal keeps for undo and for the history list; older ones are on disk.
+const maxEntries = 2000
+
+// Journal is a lab and the changes that led to it. It is used by one goroutine at a time.
+type Journal struct {
+	Lab     Lab
+	Seq     int64 // of the newest change
+	Changes []Change
+	done    map[ID]int64 // ops carried out, by ID
+}
+
+// NewJournal goes on from a lab with the changes that led to it, oldest first; seq is that of the newest.
+func NewJournal(lab Lab, seq int64, changes []Change) *Journal {
+	j := &Journal{Lab: lab, Seq: seq, Changes: changes, done: map[ID]int64{}}
+	for _, c := range changes {
+		if c.Op != "" {
+			j.done[c.Op] = c.Seq
+		}
+	}
+	return j
+}
+
+// Done says whether the op has been carried out, and as which change.
+func (j *Journal) Done(op ID) (Change, bool) {
+	seq, ok := j.done[op]
+	if !ok {
+		return Change{}, false
+	}
+	c, ok := j.Find(seq)
+	return c, ok
+}
+
+// Find is the change with this number.
+func (j *Journal) Find(seq int64) (Change, bool) {
+	at, ok := slices.BinarySearchFunc(j.Changes, seq, func(c Change, seq int64) int { return int(c.Seq - seq) })
+	if !ok {
+		return Change{}, false
+	}
+	return j.Changes[at], true
+}
+
+// Commit records that the lab is now after: it fills in the change's number, patch and what was before, and applies it.
+// Changes from a terminal that follow each other closely become one entry.
+func (j *Journal) Commit(c Change, after Lab) Change {
+	j.Seq++
+	c.Seq, c.Patch = j.Seq, Compare(j.Lab, after)
+	c.Before = j.Lab.Before(c.Patch)
+	j.Lab.Apply(c.Patch)
+	j.record(&c)
+	return c
+}
+
+// CommitPatch is Commit for a caller that knows what has changed: what the patch leaves as it is, is dropped from it.
+// ok is false, and nothing is recorded, where nothing is left.
+func (j *Journal) CommitPatch(c Change, p Patch) (_ Change, ok bool) {
+	p = j.Lab.prune(p)
+	if p.Empty() {
+		return c, false
+	}
+	j.Seq++
+	c.Seq, c.Patch, c.Before = j.Seq, p, j.Lab.Before(p)
+	j.Lab.Apply(p)
+	j.record(&c)
+	return c, true
+}
+
+// Replay applies a change that was committed elsewhere: by the lab process, or before a restart. Changes that are known
+// already are passed over.
+func (j *Journal) Replay(c Change) bool {
+	if c.Seq <= j.Seq {
+		return false
+	}
+	j.Seq = c.Seq
+	j.Lab.Apply(c.Patch)
+	j.record(&c)
+	return true
+}
+
+func (j *Journal) record(c *Change) {
+	if len(j.Changes) > 0 && c.Origin == FromTerminal {
+		last := j.Changes[len(j.Changes)-1]
+		c.Joins = last.Origin == FromTerminal && last.Author == c.Author && !last.Undone && c.At.Sub(last.At) < joinWithin
+	}
+	if c.Takes != 0 {
+		for i := range j.entry(c.Takes) {
+			j.Changes[i].Undone = c.Origin == FromUndo
+		}
+	}
+	j.Changes = append(j.Changes, *c)
+	if c.Op != "" {
+		j.done[c.Op] = c.Seq
+	}
+	if len(j.Changes) > maxEntries+maxEntries/4 {
+		for _, old := range j.Changes[:len(j.Changes)-maxEntries] {
+			delete(j.done, old.Op)
+		}
+		j.Changes = slices.Clone(j.Changes[len(j.Changes)-maxEntries:])
+	}
+}
+
+// entry yields the index of each change that is undone together with the one numbered seq, the first of them.
+func (j *Journal) entry(seq int64) func(yield func(int) bool) {
+	return func(yield func(int) bool) {
+		at, ok := slices.BinarySearchFunc(j.Changes, seq, func(c Change, seq int64) int { return int(c.Seq - seq) })
+		if !ok || !yield(at) {
+			return
+		}
+		for at++; at < len(j.Changes) && j.Changes[at].Joins; at++ {
+			if !yield(at) {
+				return
+			}
+		}
+	}
+}
+
+// Undo is the lab without the newest change that is the author's or nobody's, and that change.
+// The problem is "nothing-to-undo", or "exists" where something else has by now a name that would come back.
+func (j *Journal) Undo(author string) (Lab, Change, error) {
+	for i := len(j.Changes) - 1; i >= 0; i-- {
+		c := j.Changes[i]
+		if c.Undone || c.Joins || c.Origin == FromUndo || c.Origin == FromRedo || !mine(c, author) {
+			continue
+		}
+		reverted, err := j.revert(j.span(c.Seq))
+		return reverted, c, err
+	}
+	return j.Lab, Change{}, Problemf(CodeNothingToUndo, "there is nothing to undo")
+}
+
+// Redo is the lab with the change again that the author took back last, and that change. A change that the author has
+// made since then ends it. Problems as of [Journal.Undo].
+func (j *Journal) Redo(author string) (Lab, Change, error) {
+	for i := len(j.Changes) - 1; i >= 0; i-- {
+		c := j.Changes[i]
+		switch {
+		case !mine(c, author) || c.Origin == FromRedo:
+			continue
+		case c.Origin != FromUndo:
+			if c.Undone {
+				continue
+			}
+			return j.Lab, Change{}, Problemf(CodeNothingToUndo, "there is nothing to redo")
+		}
+		undone, ok := j.Find(c.Takes)
+		if !ok || !undone.Undone {
+			continue
+		}
+		reverted, err := j.revert(c.Before, c.Patch)
+		return reverted, undone, err
+	}
+	return j.Lab, Change{}, Problemf(CodeNothingToUndo, "there is nothing to redo")
+}
+
+// revert is the lab with a change taken back, unless two things would then have one name.
+func (j *Journal) revert(before, after Patch) (Lab, error) {
+	lab := j.Lab.Revert(before, after)
+	p := Compare(j.Lab, lab)
+	nodes, interfaces := map[nodeName]ID{}, map[interfaceName]ID{} // of what comes back, or gets its old name back
+	for id, n := range p.Nodes {
+		if n != nil {
+			nodes[nodeName{n.In, n.Name}] = id
+		}
+	}
+	for id, i := range p.Interfaces {
+		if i != nil {
+			interfaces[interfaceName{i.Node, i.Name}] = id
+		}
+	}
+	taken := func(name string, where ID, by ID) error {
+		in := "the lab"
+		if where != "" {
+			in = lab.Label(where)
+		}
+		return Problemf(CodeExists, "something else in %s is called `%s` by now", in, name).About(by, "name").
+			WithHint("give that another name first")
+	}
+	for id, n := range lab.Nodes {
+		if back, ok := nodes[nodeName{n.In, n.Name}]; ok && back != id {
+			return j.Lab, taken(n.Name, n.In, id)
+		}
+	}
+	for id, i := range lab.Interfaces {
+		if back, ok := interfaces[interfaceName{i.Node, i.Name}]; ok && back != id {
+			return j.Lab, taken(i.Name, i.Node, id)
+		}
+	}
+	return lab, nil
+}
+
+// span is the patch that the changes of one entry make together, and what was before it.
+func (j *Journal) span(seq int64) (before, after Patch) {
+	for i := range j.entry(seq) {
+		c := j.Changes[i]
+		after = after.Then(c.Patch)
+		before = c.Before.Then(before) // what an earlier change says of a thing holds
+	}
+	return before, after
+}
+
+func mine(c Change, author string) bool { return c.Author == author || c.Author == "" }

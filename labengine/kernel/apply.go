@@ -1,0 +1,429 @@
+package kernel
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"time"
+
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
+
+	"vethlab/labengine"
+	"vethlab/labengine/plan"
+)
+
+// Machines makes and ends machines, and names namespaces in them. Package sandbox has them.
+type Machines interface {
+	AddMachine(ctx context.Context, node labengine.ID, name string) (netns *os.File, err error)
+	DeleteMachine(ctx context.Context, node labengine.ID) error
+	RenameMachine(ctx context.Context, node labengine.ID, name string) error
+	// AddNamespaces makes namespaces in the named machine and hands each over as soon as it is there, on a goroutine of
+	// its own; done is called once, after the last.
+	AddNamespaces(ctx context.Context, machine string, names []string, made func(i int, netns *os.File), done func(error))
+	DeleteNamespace(ctx context.Context, machine, name string) error
+	RenameNamespace(ctx context.Context, machine, from, to string) error
+}
+
+// addrGenModeNone is IN6_ADDR_GEN_MODE_NONE, uapi/linux/if_link.h: no IPv6 link-local address.
+const addrGenModeNone = 1
+
+// Apply carries out a plan. It stops at the first step that is refused, with a [labengine.Problem] that has the step's
+// command, the kernel's words and errno, and what to do; what was done until then stays, and is in the world.
+func (w *World) Apply(ctx context.Context, p plan.Plan, machines Machines, progress func(namespaces int)) error {
+	a := &applier{w: w, ctx: ctx, machines: machines, progress: progress}
+	defer a.finish()
+	for i, step := range p {
+		err := w.Drain() // before each step: a link of some name may just have gone, and another come
+		if err == nil {
+			err = a.step(p, i)
+		}
+		if err != nil {
+			return refused(step, err)
+		}
+	}
+	if err := a.finish(); err != nil {
+		return err
+	}
+	return w.Drain()
+}
+
+type applier struct {
+	w        *World
+	ctx      context.Context
+	machines Machines
+	progress func(int)
+
+	coming   map[labengine.ID]bool // namespaces that have been asked for, and have not come yet
+	arrivals chan arrival
+	running  int // requests for namespaces under way
+	made     int
+}
+
+// arrival is a namespace that has come, or with done set, the end of a request for several.
+type arrival struct {
+	step  plan.Step
+	node  labengine.ID
+	netns *os.File
+	done  bool
+	err   error
+}
+
+func (a *applier) step(p plan.Plan, i int) error {
+	switch s := p[i].(type) {
+	case plan.AddMachine:
+		file, err := a.machines.AddMachine(a.ctx, s.Node, s.Name)
+		if err != nil {
+			return err
+		}
+		n, err := a.w.Add(file)
+		if err == nil {
+			a.w.Bind(n, s.Node)
+		}
+		return err
+	case plan.DeleteMachine:
+		return a.deleteMachine(s)
+	case plan.RenameMachine:
+		return a.machines.RenameMachine(a.ctx, s.Node, s.To)
+	case plan.AddNamespace:
+		a.request(p, i)
+		return nil
+	case plan.DeleteNamespace:
+		return a.deleteNamespace(s)
+	case plan.RenameNamespace:
+		return a.machines.RenameNamespace(a.ctx, s.At.Machine, s.At.Netns, s.To)
+	case plan.AddVeth:
+		return a.addVeth(s)
+	case plan.AddLink:
+		return a.addLink(s)
+	case plan.DeleteLink:
+		return a.deleteLink(s)
+	case plan.MoveLink:
+		return a.moveLink(s)
+	case plan.RenameLink:
+		return a.onLink(s.At, s.From, unix.RTM_NEWLINK, nil, nl.NewRtAttr(unix.IFLA_IFNAME, nl.ZeroTerminated(s.To)))
+	case plan.SetLink:
+		return a.setLink(s)
+	case plan.AddAddress:
+		return a.address(s.At, s.Dev, s.Address, unix.RTM_NEWADDR, unix.NLM_F_CREATE|unix.NLM_F_EXCL)
+	case plan.DeleteAddress:
+		return a.address(s.At, s.Dev, s.Address, unix.RTM_DELADDR, 0)
+	}
+	return fmt.Errorf("no such step: %T", p[i])
+}
+
+// request asks for all namespaces that the plan makes from step i on in one machine, so that they come while links are
+// made. The steps of those that are asked for already have nothing left to do.
+func (a *applier) request(p plan.Plan, i int) {
+	first := p[i].(plan.AddNamespace)
+	if a.coming == nil {
+		a.coming = map[labengine.ID]bool{}
+		a.arrivals = make(chan arrival, 64)
+	}
+	if a.coming[first.At.Node] {
+		return
+	}
+	if _, here := a.w.Of(first.At.Node); here {
+		return
+	}
+	var names []string
+	var steps []plan.AddNamespace
+	for _, step := range p[i:] {
+		s, ok := step.(plan.AddNamespace)
+		if !ok {
+			break
+		}
+		if s.At.Machine == first.At.Machine {
+			names, steps = append(names, s.At.Netns), append(steps, s)
+			a.coming[s.At.Node] = true
+		}
+	}
+	a.running++
+	arrived := 0
+	arrivals := a.arrivals
+	go a.machines.AddNamespaces(a.ctx, first.At.Machine, names, func(i int, netns *os.File) {
+		arrived = i + 1
+		arrivals <- arrival{step: steps[i], node: steps[i].At.Node, netns: netns}
+	}, func(err error) {
+		arrivals <- arrival{step: steps[min(arrived, len(steps)-1)], done: true, err: err}
+	})
+}
+
+// await takes in namespaces until the one of this node has come.
+func (a *applier) await(node labengine.ID) (*Netns, error) {
+	for {
+		if n, ok := a.w.Of(node); ok {
+			return n, nil
+		}
+		if a.running == 0 {
+			return nil, unix.ENOENT
+		}
+		if err := a.arrive(<-a.arrivals); err != nil {
+			return nil, err
+		}
+	}
+}
+
+func (a *applier) arrive(n arrival) error {
+	if n.done {
+		a.running--
+		if n.err != nil {
+			return refused(n.step, n.err)
+		}
+		return nil
+	}
+	delete(a.coming, n.node)
+	followed, err := a.w.Add(n.netns)
+	if err != nil {
+		return refused(n.step, err)
+	}
+	a.w.Bind(followed, n.node)
+	if a.made++; a.progress != nil && a.made%50 == 0 {
+		a.progress(a.made)
+	}
+	return nil
+}
+
+// finish waits for namespaces that are still to come, so that none is left unseen.
+func (a *applier) finish() error {
+	var first error
+	for a.running > 0 {
+		if err := a.arrive(<-a.arrivals); err != nil && first == nil {
+			first = err
+		}
+	}
+	return first
+}
+
+func (a *applier) deleteMachine(s plan.DeleteMachine) error {
+	if err := a.machines.DeleteMachine(a.ctx, s.Node); err != nil {
+		return err
+	}
+	if n, ok := a.w.Of(s.Node); ok {
+		a.w.Remove(n)
+	}
+	return nil
+}
+
+func (a *applier) deleteNamespace(s plan.DeleteNamespace) error {
+	if err := a.machines.DeleteNamespace(a.ctx, s.At.Machine, s.At.Netns); err != nil {
+		return err
+	}
+	a.w.Unbind(s.At.Node)
+	return nil
+}
+
+// link finds a link by its name. The world has taken in what the step before did, and what went by itself.
+func (a *applier) link(at plan.Spot, name string) (*Netns, *Link, error) {
+	n, err := a.await(at.Node)
+	if err != nil {
+		return nil, nil, err
+	}
+	l, ok := n.LinkNamed(name)
+	if !ok {
+		return nil, nil, unix.ENODEV
+	}
+	return n, l, nil
+}
+
+// deleteLink removes a link, unless it has gone by itself: with its peer's namespace, say.
+func (a *applier) deleteLink(s plan.DeleteLink) error {
+	err := a.onLink(s.At, s.Name, unix.RTM_DELLINK, nil)
+	if errors.Is(err, unix.ENODEV) || errors.Is(err, unix.ENOENT) {
+		return nil
+	}
+	return err
+}
+
+// onLink sends a link message about one link.
+func (a *applier) onLink(at plan.Spot, name string, kind int, change func(*nl.IfInfomsg), data ...nl.NetlinkRequestData) error {
+	n, l, err := a.link(at, name)
+	if err != nil {
+		return err
+	}
+	return n.onLink(l.Index, kind, change, data...)
+}
+
+func (n *Netns) onLink(index, kind int, change func(*nl.IfInfomsg), data ...nl.NetlinkRequestData) error {
+	msg := nl.NewIfInfomsg(unix.AF_UNSPEC)
+	msg.Index = int32(index)
+	if change != nil {
+		change(msg)
+	}
+	return n.do(kind, 0, append([]nl.NetlinkRequestData{msg}, data...)...)
+}
+
+func (a *applier) setLink(s plan.SetLink) error {
+	var data []nl.NetlinkRequestData
+	if s.MTU != nil {
+		data = append(data, nl.NewRtAttr(unix.IFLA_MTU, nl.Uint32Attr(uint32(*s.MTU))))
+	}
+	if s.MAC != nil {
+		mac, err := net.ParseMAC(*s.MAC)
+		if err != nil {
+			return err
+		}
+		data = append(data, nl.NewRtAttr(unix.IFLA_ADDRESS, mac))
+	}
+	return a.onLink(s.At, s.Name, unix.RTM_NEWLINK, func(m *nl.IfInfomsg) {
+		if s.Up != nil {
+			m.Change = unix.IFF_UP
+			if *s.Up {
+				m.Flags = unix.IFF_UP
+			}
+		}
+	}, data...)
+}
+
+func (a *applier) moveLink(s plan.MoveLink) error {
+	to, err := a.await(s.To.Node)
+	if err != nil {
+		return err
+	}
+	data := []nl.NetlinkRequestData{nl.NewRtAttr(unix.IFLA_NET_NS_FD, nl.Uint32Attr(uint32(to.File.Fd())))}
+	if s.NewName != s.Name {
+		data = append(data, nl.NewRtAttr(unix.IFLA_IFNAME, nl.ZeroTerminated(s.NewName)))
+	}
+	return a.onLink(s.At, s.Name, unix.RTM_NEWLINK, nil, data...)
+}
+
+// addVeth makes both ends where they belong in one request, with the first end's namespace as the one that is asked.
+func (a *applier) addVeth(s plan.AddVeth) error {
+	var at [2]*Netns
+	for i, end := range s.Ends {
+		var err error
+		if at[i], err = a.await(end.At.Node); err != nil {
+			return err
+		}
+	}
+	first, err := vethEnd(s.Ends[0], s.Quiet)
+	if err != nil {
+		return err
+	}
+	second, err := vethEnd(s.Ends[1], s.Quiet)
+	if err != nil {
+		return err
+	}
+	info := nl.NewRtAttr(unix.IFLA_LINKINFO, nil)
+	info.AddRtAttr(nl.IFLA_INFO_KIND, nl.NonZeroTerminated(labengine.Veth))
+	peer := info.AddRtAttr(nl.IFLA_INFO_DATA, nil).AddRtAttr(nl.VETH_INFO_PEER, nil)
+	nl.NewIfInfomsgChild(peer, unix.AF_UNSPEC)
+	for _, attr := range second {
+		peer.AddChild(attr)
+	}
+	if at[1] != at[0] {
+		peer.AddRtAttr(unix.IFLA_NET_NS_FD, nl.Uint32Attr(uint32(at[1].File.Fd())))
+	}
+	data := []nl.NetlinkRequestData{nl.NewIfInfomsg(unix.AF_UNSPEC)}
+	for _, attr := range first {
+		data = append(data, attr)
+	}
+	for i, end := range s.Ends {
+		if err := a.w.awaitEnd(at[i], end.Name); err != nil {
+			return err
+		}
+	}
+	if err := at[0].do(unix.RTM_NEWLINK, unix.NLM_F_CREATE|unix.NLM_F_EXCL, append(data, info)...); err != nil {
+		return err
+	}
+	if !s.Quiet {
+		return nil
+	}
+	for i, end := range s.Ends {
+		none := nl.NewRtAttr(unix.IFLA_AF_SPEC, nil)
+		none.AddRtAttr(unix.AF_INET6, nil).AddRtAttr(unix.IFLA_INET6_ADDR_GEN_MODE, []byte{addrGenModeNone})
+		byName := nl.NewRtAttr(unix.IFLA_IFNAME, nl.ZeroTerminated(end.Name))
+		if err := at[i].onLink(0, unix.RTM_NEWLINK, nil, byName, none); err != nil && !errors.Is(err, unix.EAFNOSUPPORT) {
+			return err
+		}
+	}
+	return nil
+}
+
+// endWait bounds the wait for a link whose other end has gone with its namespace: the kernel cleans namespaces up one
+// after the other, at about a millisecond each.
+const endWait = 5 * time.Second
+
+// awaitEnd waits until a doomed link has given its name free.
+func (w *World) awaitEnd(n *Netns, name string) error {
+	for deadline := time.Now().Add(endWait); ; {
+		l, ok := n.LinkNamed(name)
+		if !ok || !l.Doomed || time.Now().After(deadline) {
+			return nil // if it is still there, the kernel says so
+		}
+		w.events.waitFor(100 * time.Millisecond)
+		if err := w.Drain(); err != nil {
+			return err
+		}
+	}
+}
+
+func vethEnd(e plan.VethEnd, quiet bool) ([]*nl.RtAttr, error) {
+	attrs := []*nl.RtAttr{
+		nl.NewRtAttr(unix.IFLA_IFNAME, nl.ZeroTerminated(e.Name)),
+		nl.NewRtAttr(unix.IFLA_MTU, nl.Uint32Attr(uint32(e.MTU))),
+	}
+	if e.MAC != "" {
+		mac, err := net.ParseMAC(e.MAC)
+		if err != nil {
+			return nil, err
+		}
+		attrs = append(attrs, nl.NewRtAttr(unix.IFLA_ADDRESS, mac))
+	}
+	if quiet {
+		attrs = append(attrs, nl.NewRtAttr(unix.IFLA_NUM_TX_QUEUES, nl.Uint32Attr(1)),
+			nl.NewRtAttr(unix.IFLA_NUM_RX_QUEUES, nl.Uint32Attr(1)))
+	}
+	return attrs, nil
+}
+
+func (a *applier) addLink(s plan.AddLink) error {
+	n, err := a.await(s.At.Node)
+	if err != nil {
+		return err
+	}
+	info := nl.NewRtAttr(unix.IFLA_LINKINFO, nil)
+	info.AddRtAttr(nl.IFLA_INFO_KIND, nl.NonZeroTerminated(s.Kind))
+	data := []nl.NetlinkRequestData{nl.NewIfInfomsg(unix.AF_UNSPEC), nl.NewRtAttr(unix.IFLA_IFNAME, nl.ZeroTerminated(s.Name)), info}
+	if mac, err := net.ParseMAC(s.MAC); err == nil {
+		data = append(data, nl.NewRtAttr(unix.IFLA_ADDRESS, mac))
+	}
+	return n.do(unix.RTM_NEWLINK, unix.NLM_F_CREATE|unix.NLM_F_EXCL, data...)
+}
+
+// ifaddrmsg is struct ifaddrmsg in uapi/linux/if_addr.h.
+type ifaddrmsg struct{ unix.IfAddrmsg }
+
+func (m ifaddrmsg) Len() int { return unix.SizeofIfAddrmsg }
+func (m ifaddrmsg) Serialize() []byte {
+	b := make([]byte, unix.SizeofIfAddrmsg)
+	b[0], b[1], b[2], b[3] = m.Family, m.Prefixlen, m.Flags, m.Scope
+	native.PutUint32(b[4:], m.Index)
+	return b
+}
+
+func (a *applier) address(at plan.Spot, dev, text string, kind, flags int) error {
+	n, l, err := a.link(at, dev)
+	if err != nil {
+		return err
+	}
+	prefix, err := netip.ParsePrefix(text)
+	if err != nil {
+		return err
+	}
+	ip := prefix.Addr()
+	msg := ifaddrmsg{unix.IfAddrmsg{Family: unix.AF_INET6, Prefixlen: uint8(prefix.Bits()), Index: uint32(l.Index)}}
+	if ip.Is4() {
+		msg.Family = unix.AF_INET
+	}
+	switch { // as ip-address(8) chooses it
+	case ip.IsLoopback():
+		msg.Scope = unix.RT_SCOPE_HOST
+	case ip.Is6() && ip.IsLinkLocalUnicast():
+		msg.Scope = unix.RT_SCOPE_LINK
+	}
+	return n.do(kind, flags, msg, nl.NewRtAttr(unix.IFA_LOCAL, ip.AsSlice()), nl.NewRtAttr(unix.IFA_ADDRESS, ip.AsSlice()))
+}

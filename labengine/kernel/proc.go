@@ -1,0 +1,210 @@
+package kernel
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// Named lists the network namespaces that have a name in a machine, by name, with their nsfs inodes. pid is the machine's
+// init; the names are read from its mounts, proc_pid_mountinfo(5).
+func Named(pid int) (map[string]uint64, error) {
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/mountinfo", pid))
+	if err != nil {
+		return nil, err
+	}
+	named := map[string]uint64{}
+	for line := range bytes.Lines(data) {
+		fields := strings.Fields(string(line))
+		if len(fields) < 10 {
+			continue
+		}
+		name, ok := strings.CutPrefix(unescape(fields[4]), "/run/netns/")
+		if inode, isNet := netInode(fields[3]); ok && isNet && !strings.Contains(name, "/") {
+			named[name] = inode // the last mount on a name is the one that is seen
+		}
+	}
+	return named, nil
+}
+
+// OpenNamed opens the namespace that has a name in the machine with this init.
+func OpenNamed(pid int, name string) (*os.File, error) {
+	return os.Open(fmt.Sprintf("/proc/%d/root/run/netns/%s", pid, name))
+}
+
+// netInode reads "net:[4026532281]".
+func netInode(link string) (uint64, bool) {
+	number, ok := strings.CutPrefix(link, "net:[")
+	if !ok {
+		return 0, false
+	}
+	inode, err := strconv.ParseUint(strings.TrimSuffix(number, "]"), 10, 64)
+	return inode, err == nil
+}
+
+// unescape undoes the octal escapes of mountinfo: \040 is a space.
+func unescape(path string) string {
+	if !strings.Contains(path, `\`) {
+		return path
+	}
+	var b strings.Builder
+	for i := 0; i < len(path); i++ {
+		if path[i] == '\\' && i+3 < len(path) {
+			if code, err := strconv.ParseUint(path[i+1:i+4], 8, 8); err == nil {
+				b.WriteByte(byte(code))
+				i += 3
+				continue
+			}
+		}
+		b.WriteByte(path[i])
+	}
+	return b.String()
+}
+
+// Holder is a process that is in a network namespace.
+type Holder struct {
+	Pid   int    // as the caller sees it
+	Inner int    // as its machine sees it
+	Init  int    // the ancestor that is one of the machines' inits
+	Comm  string // its name, proc_pid_comm(5)
+}
+
+// String is the holder as people read it: "bash (57)".
+func (h Holder) String() string { return fmt.Sprintf("%s (%d)", h.Comm, h.Inner) }
+
+// Holders looks through /proc for the network namespaces that processes of machines are in, by nsfs inode: for each the
+// process that has been there longest. inits are the machines' inits.
+func Holders(inits map[int]bool) map[uint64]Holder {
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		return nil
+	}
+	parents := map[int]int{}
+	found := map[uint64]Holder{}
+	for _, e := range entries {
+		pid, err := strconv.Atoi(e.Name())
+		if err != nil || pid == 1 {
+			continue
+		}
+		link, err := os.Readlink("/proc/" + e.Name() + "/ns/net")
+		if err != nil {
+			continue // it has ended
+		}
+		inode, _ := netInode(link)
+		if known, ok := found[inode]; ok && known.Pid < pid {
+			continue
+		}
+		init := ancestor(pid, inits, parents)
+		if init == 0 {
+			continue
+		}
+		inner, comm := identity(pid)
+		found[inode] = Holder{Pid: pid, Inner: inner, Init: init, Comm: comm}
+	}
+	return found
+}
+
+// ancestor is the one of inits that a process descends from, or 0.
+func ancestor(pid int, inits map[int]bool, parents map[int]int) int {
+	for range 4096 {
+		if inits[pid] {
+			return pid
+		}
+		if pid <= 1 {
+			return 0
+		}
+		parent, ok := parents[pid]
+		if !ok {
+			parent = parentOf(pid)
+			parents[pid] = parent
+		}
+		pid = parent
+	}
+	return 0
+}
+
+func parentOf(pid int) int {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0
+	}
+	rest := stat[bytes.LastIndexByte(stat, ')')+1:]
+	fields := strings.Fields(string(rest))
+	if len(fields) < 2 {
+		return 0
+	}
+	parent, _ := strconv.Atoi(fields[1])
+	return parent
+}
+
+// identity is a process's number in its machine and its name.
+func identity(pid int) (inner int, comm string) {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return pid, "?"
+	}
+	inner = pid
+	for line := range strings.Lines(string(status)) {
+		key, value, _ := strings.Cut(strings.TrimSpace(line), ":")
+		switch key {
+		case "Name":
+			comm = strings.TrimSpace(value)
+		case "NSpid": // here, in the machine, further in
+			if fields := strings.Fields(value); len(fields) > 1 {
+				inner, _ = strconv.Atoi(fields[1])
+			}
+		}
+	}
+	return inner, comm
+}
+
+// OpenHeld opens the namespace that a process is in.
+func OpenHeld(pid int) (*os.File, error) { return os.Open(fmt.Sprintf("/proc/%d/ns/net", pid)) }
+
+// MountWatch tells when the mounts of a machine change, as ip-netns(8) add and delete do: poll(2) on its mountinfo.
+type MountWatch struct {
+	mounts *os.File
+	quit   *os.File // the end of a pipe that is closed to stop
+	done   chan struct{}
+}
+
+// WatchMounts calls changed, on a goroutine of its own, whenever the mounts that process pid sees have changed.
+func WatchMounts(pid int, changed func()) (*MountWatch, error) {
+	mounts, err := os.Open(fmt.Sprintf("/proc/%d/mountinfo", pid))
+	if err != nil {
+		return nil, err
+	}
+	r, quit, err := os.Pipe()
+	if err != nil {
+		mounts.Close()
+		return nil, err
+	}
+	m := &MountWatch{mounts: mounts, quit: quit, done: make(chan struct{})}
+	go func() {
+		defer close(m.done)
+		defer r.Close()
+		polled := []unix.PollFd{{Fd: int32(mounts.Fd()), Events: unix.POLLPRI}, {Fd: int32(r.Fd()), Events: unix.POLLIN}}
+		for {
+			_, err := unix.Poll(polled, -1)
+			if err != nil && !errors.Is(err, unix.EINTR) || polled[1].Revents != 0 {
+				return
+			}
+			if polled[0].Revents&(unix.POLLPRI|unix.POLLERR) != 0 {
+				changed()
+			}
+		}
+	}()
+	return m, nil
+}
+
+// Close stops the watch and waits until changed is not called any more.
+func (m *MountWatch) Close() {
+	m.quit.Close()
+	<-m.done
+	m.mounts.Close()
+}

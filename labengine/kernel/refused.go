@@ -1,0 +1,92 @@
+package kernel
+
+import (
+	"errors"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"vethlab/labengine"
+	"vethlab/labengine/plan"
+)
+
+// refused says which step did not work, in the kernel's words, and what to do about it.
+func refused(step plan.Step, err error) error {
+	var known *labengine.Problem
+	if errors.As(err, &known) {
+		return err
+	}
+	p := labengine.Problemf(labengine.CodeRefused, "%s", words(err))
+	p.Err = err
+	if commands := step.Commands(); len(commands) > 0 {
+		p.Command = commands[0].Line
+	}
+	var errno syscall.Errno
+	if errors.As(err, &errno) {
+		p.Errno = unix.ErrnoName(errno)
+	}
+	p.On, p.Hint = hint(step, errno)
+	return p
+}
+
+// words is an error as ip(8) prints it: strerror(3), and what the kernel adds of its own.
+func words(err error) string {
+	var errno syscall.Errno
+	if !errors.As(err, &errno) {
+		return err.Error()
+	}
+	text := errno.Error()
+	text = strings.ToUpper(text[:1]) + text[1:]
+	if _, own, found := strings.Cut(err.Error(), errno.Error()+": "); found {
+		text = "Error: " + own
+	}
+	return "RTNETLINK answers: " + text
+}
+
+// hint is what the user can do, and the object that the step is about.
+func hint(step plan.Step, errno syscall.Errno) (labengine.ID, string) {
+	var on labengine.ID
+	var name string
+	switch s := step.(type) {
+	case plan.AddVeth:
+		on, name = s.Ends[0].Interface, s.Ends[0].Name+" or "+s.Ends[1].Name
+	case plan.AddLink:
+		on, name = s.Interface, s.Name
+	case plan.SetLink:
+		on, name = s.Interface, s.Name
+	case plan.RenameLink:
+		on, name = s.Interface, s.From
+	case plan.MoveLink:
+		on, name = s.Interface, s.Name
+	case plan.DeleteLink:
+		on, name = s.Interface, s.Name
+	case plan.AddAddress:
+		on, name = s.Interface, s.Address
+	case plan.DeleteAddress:
+		on, name = s.Interface, s.Address
+	case plan.AddNamespace:
+		on, name = s.At.Node, s.At.Netns
+	case plan.DeleteNamespace:
+		on, name = s.At.Node, s.At.Netns
+	case plan.AddMachine:
+		on, name = s.Node, s.Name
+	}
+	switch errno {
+	case unix.EEXIST:
+		return on, name + " is there already: choose another name or address"
+	case unix.ENODEV, unix.ENOENT:
+		return on, name + " has gone meanwhile, perhaps by a command in a terminal: look at the canvas and try again"
+	case unix.EBUSY:
+		return on, "take " + name + " down first: before Linux 6.2 a link that is up keeps its name"
+	case unix.EADDRNOTAVAIL:
+		return on, name + " cannot be given to or taken from this interface: it may be gone, down, or have IPv6 switched off"
+	case unix.EPERM, unix.EACCES:
+		return on, "this system does not allow it: `vethlab doctor` says what is missing"
+	case unix.ENOSPC, unix.ENOMEM, unix.ENOBUFS, unix.EMFILE, unix.ENFILE:
+		return on, "a limit of this system is reached: `vethlab doctor` says which"
+	case unix.EINVAL, unix.ERANGE:
+		return on, "the kernel does not take this value for " + name
+	}
+	return on, ""
+}

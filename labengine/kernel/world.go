@@ -1,0 +1,485 @@
+// Package kernel is the real Linux: it carries out the steps of a plan in network namespaces, and says what the kernel
+// has in them. [World] follows every namespace of a lab through one netlink socket, rtnetlink(7).
+//
+// A World is used by one goroutine, the one that changes the lab; only [World.Wait] may be called from another.
+package kernel
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"runtime"
+	"slices"
+	"syscall"
+
+	"github.com/vishvananda/netlink/nl"
+	"github.com/vishvananda/netns"
+	"golang.org/x/sys/unix"
+
+	"vethlab/labengine"
+)
+
+// World is what the kernel has in all namespaces of a lab.
+type World struct {
+	root    *Netns // the lab process's own namespace: the socket for events is in it, nsids count in it
+	events  *eventSocket
+	byKey   map[uint64]*Netns
+	byNsid  map[int32]*Netns
+	byNode  map[labengine.ID]*Netns
+	dirty   map[linkKey]bool
+	dirtyIn map[*Netns]dirtiness
+	enter   *entrance
+	moved   map[linkKey]bool // links that went to another namespace, among the dirty ones
+	lost    bool             // the kernel dropped events: everything has to be read again
+}
+
+type linkKey struct {
+	netns uint64
+	index int
+}
+
+type dirtiness struct{ routes, neighbours bool }
+
+// Netns is a network namespace that the world follows.
+type Netns struct {
+	Key   uint64        // its cookie, SO_NETNS_COOKIE: never used twice while the machine runs
+	Inode uint64        // of its file in nsfs, as /proc/PID/ns/net shows it while the namespace lives
+	Node  labengine.ID  // the node that it is, once that is known
+	File  *os.File      // keeps it, and names it to the kernel
+	Links map[int]*Link // by ifindex
+	Neigh map[neighKey]labengine.Neighbour
+
+	names   map[string]int // ifindex by name
+	nsid    int32          // its number in the world's root
+	rootID  int32          // the root's number in it; -1 while it has none
+	peers   map[int32]*Netns
+	request map[int]*nl.SocketHandle
+}
+
+// Link is a network device as the kernel has it.
+type Link struct {
+	Index     int
+	Name      string
+	Kind      string // "veth", "loopback", "bridge", …; "ether" where the kernel says no more
+	Flags     uint32 // IFF_UP, IFF_LOWER_UP, … in uapi/linux/if.h
+	MTU       int    // bytes
+	MAC       string
+	Peer      int   // ifindex of the other end of a veth, in its namespace
+	PeerNsid  int32 // that namespace's number in this one; -1 is this one
+	OperState uint8 // RFC 2863, IF_OPER_UP and so on in uapi/linux/if.h
+	Addresses []Address
+	ID        labengine.ID // the interface that it is, once that is known
+	Doomed    bool         // its other end has gone, and the kernel is about to take it away
+}
+
+// same says whether nothing of the link itself, its addresses aside, differs.
+func (l *Link) same(m *Link) bool {
+	return l.Name == m.Name && l.Kind == m.Kind && l.Flags == m.Flags && l.MTU == m.MTU && l.MAC == m.MAC &&
+		l.Peer == m.Peer && l.PeerNsid == m.PeerNsid && l.OperState == m.OperState
+}
+
+// Address is an address of a link.
+type Address struct {
+	Prefix    netip.Prefix
+	Scope     uint8 // RT_SCOPE_UNIVERSE and so on in uapi/linux/rtnetlink.h
+	Secondary bool
+	Kernel    bool // made by the kernel itself
+}
+
+type neighKey struct {
+	ip    netip.Addr
+	index int
+}
+
+// NewWorld follows the namespace of the calling process, which is to be a lab's own, and none else yet.
+func NewWorld() (*World, error) {
+	self, err := os.Open("/proc/self/ns/net")
+	if err != nil {
+		return nil, err
+	}
+	w := &World{
+		byKey: map[uint64]*Netns{}, byNsid: map[int32]*Netns{}, byNode: map[labengine.ID]*Netns{},
+		dirty: map[linkKey]bool{}, dirtyIn: map[*Netns]dirtiness{}, moved: map[linkKey]bool{},
+	}
+	w.enter = newEntrance(self)
+	if w.root, err = w.open(self); err != nil {
+		w.enter.close()
+		return nil, err
+	}
+	if w.events, err = newEventSocket(); err != nil {
+		w.root.close()
+		w.enter.close()
+		return nil, fmt.Errorf("socket for netlink events: %w", err)
+	}
+	return w, nil
+}
+
+// Close lets go of every namespace.
+func (w *World) Close() {
+	w.events.close()
+	for _, n := range w.byKey {
+		n.close()
+	}
+	w.root.close()
+	w.enter.close()
+}
+
+// Add follows a namespace from now on, and takes over its file. A namespace that is followed already is returned as it is.
+func (w *World) Add(file *os.File) (*Netns, error) {
+	n, err := w.open(file)
+	if err != nil {
+		return nil, err
+	}
+	if known, ok := w.byKey[n.Key]; ok {
+		n.close()
+		return known, nil
+	}
+	if n.nsid, err = w.root.giveNsid(n); err != nil {
+		n.close()
+		return nil, fmt.Errorf("nsid for a namespace: %w", err)
+	}
+	w.byKey[n.Key], w.byNsid[n.nsid] = n, n
+	if err := w.read(n); err != nil {
+		w.Remove(n)
+		return nil, err
+	}
+	return n, nil
+}
+
+// Remove lets go of a namespace: without a name and without processes the kernel then ends it.
+func (w *World) Remove(n *Netns) {
+	delete(w.byKey, n.Key)
+	delete(w.byNsid, n.nsid)
+	if w.byNode[n.Node] == n {
+		delete(w.byNode, n.Node)
+	}
+	for index := range n.Links {
+		w.dirty[linkKey{n.Key, index}] = true
+	}
+	delete(w.dirtyIn, n)
+	n.close()
+}
+
+// Bind says which node a namespace is.
+func (w *World) Bind(n *Netns, node labengine.ID) {
+	n.Node = node
+	w.byNode[node] = n
+}
+
+// Touch has all links of a namespace looked at again.
+func (w *World) Touch(n *Netns) {
+	for index := range n.Links {
+		w.dirty[linkKey{n.Key, index}] = true
+	}
+	w.markRoutes(n)
+	w.markNeighbours(n)
+}
+
+// Unbind makes a namespace nobody's: its name is gone, and it stays only for as long as a process is in it.
+func (w *World) Unbind(node labengine.ID) {
+	if n, ok := w.byNode[node]; ok {
+		n.Node = ""
+		delete(w.byNode, node)
+	}
+}
+
+// Of is the namespace of a node.
+func (w *World) Of(node labengine.ID) (*Netns, bool) { n, ok := w.byNode[node]; return n, ok }
+
+// ByKey is the namespace with this cookie.
+func (w *World) ByKey(key uint64) (*Netns, bool) { n, ok := w.byKey[key]; return n, ok }
+
+// ByInode is the namespace whose nsfs file has this inode number.
+func (w *World) ByInode(inode uint64) (*Netns, bool) {
+	for _, n := range w.byKey {
+		if n.Inode == inode {
+			return n, true
+		}
+	}
+	return nil, false
+}
+
+// All yields every namespace that is followed, in no order.
+func (w *World) All(yield func(*Netns) bool) {
+	for _, n := range w.byKey {
+		if !yield(n) {
+			return
+		}
+	}
+}
+
+// LinkNamed is the link of this name.
+func (n *Netns) LinkNamed(name string) (*Link, bool) {
+	l, ok := n.Links[n.names[name]]
+	return l, ok
+}
+
+// PeerOf is the other end of a veth: its namespace and link. ok is false where that namespace is not followed. The kernel
+// does not tell when a link's other end moves: where the two do not agree, they are read again.
+func (w *World) PeerOf(n *Netns, l *Link) (at *Netns, peer *Link, ok bool) {
+	if l.Kind != labengine.Veth {
+		return nil, nil, false
+	}
+	for range 3 {
+		at, peer, ok = w.peerOf(n, l)
+		if ok && peer.Peer == l.Index {
+			return at, peer, true
+		}
+		had := [2]int{l.Peer, int(l.PeerNsid)}
+		if ok {
+			w.refresh(at, peer.Index)
+		} else {
+			w.refresh(n, l.Index)
+		}
+		if n.Links[l.Index] != l || !ok && had == [2]int{l.Peer, int(l.PeerNsid)} {
+			return nil, nil, false
+		}
+	}
+	return nil, nil, false
+}
+
+func (w *World) peerOf(n *Netns, l *Link) (at *Netns, peer *Link, ok bool) {
+	if l.Peer == 0 {
+		return nil, nil, false
+	}
+	at = n
+	if l.PeerNsid >= 0 {
+		if at, ok = w.namespaceIn(n, l.PeerNsid); !ok {
+			return nil, nil, false
+		}
+	}
+	peer, ok = at.Links[l.Peer]
+	return at, peer, ok && peer.Kind == labengine.Veth
+}
+
+// refresh reads one link again. Of one that has gone, the events tell.
+func (w *World) refresh(n *Netns, index int) {
+	msg := nl.NewIfInfomsg(unix.AF_UNSPEC)
+	msg.Index = int32(index)
+	answers, err := n.ask(unix.RTM_GETLINK, 0, unix.RTM_NEWLINK, msg)
+	if err != nil {
+		return
+	}
+	for _, body := range answers {
+		w.takeLink(n, body)
+	}
+}
+
+// namespaceIn is the namespace that has a number in n. The answer is kept: numbers are not used again while both live.
+func (w *World) namespaceIn(n *Netns, nsid int32) (*Netns, bool) {
+	if at, ok := n.peers[nsid]; ok && w.byKey[at.Key] == at {
+		return at, true
+	}
+	if n.rootID < 0 {
+		id, err := n.giveNsid(w.root)
+		if err != nil {
+			return nil, false
+		}
+		n.rootID = id
+	}
+	id, err := n.translateNsid(nsid, n.rootID)
+	if err != nil {
+		return nil, false
+	}
+	at, ok := w.byNsid[id]
+	if ok {
+		n.peers[nsid] = at
+	}
+	return at, ok
+}
+
+func (w *World) open(file *os.File) (*Netns, error) {
+	n := &Netns{
+		File: file, Links: map[int]*Link{}, Neigh: map[neighKey]labengine.Neighbour{}, names: map[string]int{},
+		nsid: -1, rootID: -1, peers: map[int32]*Netns{},
+	}
+	var stat unix.Stat_t
+	if err := unix.Fstat(int(file.Fd()), &stat); err != nil {
+		return nil, err
+	}
+	n.Inode = stat.Ino
+	socket, err := w.enter.open(file)
+	if err != nil {
+		file.Close()
+		return nil, fmt.Errorf("netlink socket in a namespace: %w", err)
+	}
+	n.request = map[int]*nl.SocketHandle{unix.NETLINK_ROUTE: {Socket: socket}}
+	if n.Key, err = unix.GetsockoptUint64(socket.GetFd(), unix.SOL_SOCKET, unix.SO_NETNS_COOKIE); err != nil {
+		n.close()
+		return nil, fmt.Errorf("SO_NETNS_COOKIE: %w", err)
+	}
+	return n, nil
+}
+
+func (n *Netns) close() {
+	for _, s := range n.request {
+		s.Close()
+	}
+	n.File.Close()
+}
+
+// entrance is an OS thread that enters namespaces to open sockets in them. It is locked to its goroutine and never
+// unlocked, so that no other goroutine ever runs on a thread that is in some namespace.
+type entrance struct {
+	home  *os.File
+	calls chan entryCall
+	done  chan struct{}
+}
+
+type entryCall struct {
+	file  *os.File
+	reply chan entryReply
+}
+
+type entryReply struct {
+	socket *nl.NetlinkSocket
+	err    error
+}
+
+func newEntrance(home *os.File) *entrance {
+	e := &entrance{home: home, calls: make(chan entryCall), done: make(chan struct{})}
+	go e.run()
+	return e
+}
+
+func (e *entrance) run() {
+	defer close(e.done)
+	runtime.LockOSThread()
+	for call := range e.calls {
+		socket, err := nl.GetNetlinkSocketAt(netns.NsHandle(call.file.Fd()), netns.NsHandle(e.home.Fd()), unix.NETLINK_ROUTE)
+		if err == nil {
+			err = errors.Join(socket.SetExtAck(true), socket.SetReceiveTimeout(&nl.SocketTimeoutTv))
+		}
+		call.reply <- entryReply{socket, err}
+	}
+}
+
+func (e *entrance) open(file *os.File) (*nl.NetlinkSocket, error) {
+	call := entryCall{file, make(chan entryReply, 1)}
+	e.calls <- call
+	r := <-call.reply
+	return r.socket, r.err
+}
+
+func (e *entrance) close() {
+	close(e.calls)
+	<-e.done
+}
+
+// do sends one request and waits for its answer. The error is an errno, with the kernel's own words behind it if it has any.
+func (n *Netns) do(kind, flags int, data ...nl.NetlinkRequestData) error {
+	_, err := n.ask(kind, flags|unix.NLM_F_ACK, 0, data...)
+	return err
+}
+
+func (n *Netns) ask(kind, flags int, answer uint16, data ...nl.NetlinkRequestData) ([][]byte, error) {
+	req := nl.NewNetlinkRequest(kind, flags)
+	req.Sockets = n.request
+	for _, d := range data {
+		req.AddData(d)
+	}
+	for {
+		answers, err := req.Execute(unix.NETLINK_ROUTE, answer)
+		if errors.Is(err, nl.ErrDumpInterrupted) { // changed while it was read
+			continue
+		}
+		return answers, err
+	}
+}
+
+// The attributes of RTM_NEWNSID and RTM_GETNSID, uapi/linux/net_namespace.h.
+const (
+	netnsaNsid       = 1
+	netnsaFd         = 3
+	netnsaTargetNsid = 4
+)
+
+// rtgenmsg is struct rtgenmsg in uapi/linux/rtnetlink.h, padded as netlink wants it.
+type rtgenmsg struct{}
+
+func (rtgenmsg) Len() int          { return 4 }
+func (rtgenmsg) Serialize() []byte { return make([]byte, 4) }
+
+// giveNsid gives other a number in n, or finds the one that it has.
+func (n *Netns) giveNsid(other *Netns) (int32, error) {
+	fd := nl.NewRtAttr(netnsaFd, nl.Uint32Attr(uint32(other.File.Fd())))
+	auto := int32(-1)
+	err := n.do(unix.RTM_NEWNSID, 0, rtgenmsg{}, fd, nl.NewRtAttr(netnsaNsid, nl.Uint32Attr(uint32(auto))))
+	if err != nil && !errors.Is(err, unix.EEXIST) {
+		return -1, err
+	}
+	return n.getNsid(fd)
+}
+
+// translateNsid is the number in the namespace numbered target of the namespace numbered nsid, both numbers being n's.
+func (n *Netns) translateNsid(nsid, target int32) (int32, error) {
+	return n.getNsid(nl.NewRtAttr(netnsaNsid, nl.Uint32Attr(uint32(nsid))),
+		nl.NewRtAttr(netnsaTargetNsid, nl.Uint32Attr(uint32(target))))
+}
+
+func (n *Netns) getNsid(which ...nl.NetlinkRequestData) (int32, error) {
+	answers, err := n.ask(unix.RTM_GETNSID, 0, unix.RTM_NEWNSID, append([]nl.NetlinkRequestData{rtgenmsg{}}, which...)...)
+	if err != nil {
+		return -1, err
+	}
+	for _, a := range answers {
+		for t, value := range attributes(a, 4) {
+			if t == netnsaNsid && len(value) == 4 {
+				if id := int32(nl.NativeEndian().Uint32(value)); id >= 0 {
+					return id, nil
+				}
+			}
+		}
+	}
+	return -1, syscall.ENOENT
+}
+
+// AddressesText lists the addresses that the kernel does not make itself, as a document has them.
+func (l *Link) AddressesText() []string {
+	list := []string{}
+	for _, a := range l.Addresses {
+		if !a.Kernel {
+			list = append(list, a.Prefix.String())
+		}
+	}
+	return list
+}
+
+// Up says whether the link is administratively up.
+func (l *Link) Up() bool { return l.Flags&unix.IFF_UP != 0 }
+
+// State is the link's state as pages show it.
+func (l *Link) State() labengine.Link {
+	state := labengine.Link{
+		Index: l.Index, Carrier: l.Flags&unix.IFF_LOWER_UP != 0, OperState: operState(l.OperState),
+		Addresses: make([]labengine.Address, len(l.Addresses)),
+	}
+	for i, a := range l.Addresses {
+		state.Addresses[i] = labengine.Address{Address: a.Prefix.String(), Scope: scope(a.Scope), Kernel: a.Kernel}
+	}
+	return state
+}
+
+// NeighbourTable is the ARP and NDP table as ip-neighbour(8) shows it, by device and address.
+func (n *Netns) NeighbourTable() []labengine.Neighbour {
+	list := make([]labengine.Neighbour, 0, len(n.Neigh))
+	keys := make([]neighKey, 0, len(n.Neigh))
+	for k := range n.Neigh {
+		keys = append(keys, k)
+	}
+	slices.SortFunc(keys, func(a, b neighKey) int {
+		if a.index != b.index {
+			return a.index - b.index
+		}
+		return a.ip.Compare(b.ip)
+	})
+	for _, k := range keys {
+		if l, ok := n.Links[k.index]; ok {
+			neighbour := n.Neigh[k]
+			neighbour.Dev = l.Name
+			list = append(list, neighbour)
+		}
+	}
+	return list
+}

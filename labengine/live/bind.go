@@ -1,0 +1,275 @@
+package live
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"time"
+
+	"vethlab/labengine"
+	"vethlab/labengine/kernel"
+)
+
+// seen is what the kernel has that the document has not: the patch that makes the document follow, and the state of
+// links that have changed.
+type seen struct {
+	patch labengine.Patch
+	live  labengine.Live
+}
+
+// newID makes an ID for something that appeared by itself.
+func newID(prefix string) labengine.ID {
+	var random [6]byte
+	rand.Read(random[:])
+	return labengine.ID(prefix + hex.EncodeToString(random[:]))
+}
+
+// reconcile finds out which node, interface and cable the changed parts of the world are, and what they are now. What
+// has no ID yet gets the one that the hint has for a thing of that name in that place, else a new one.
+func (l *Lab) reconcile(hint labengine.Lab) seen {
+	b := binder{lab: l, hint: hint, seen: seen{live: labengine.Live{Links: map[labengine.ID]*labengine.Link{}}}}
+	b.patch.Nodes, b.patch.Interfaces = map[labengine.ID]*labengine.Node{}, map[labengine.ID]*labengine.Interface{}
+	b.patch.Cables = map[labengine.ID]*labengine.Cable{}
+	b.namespaces()
+	for {
+		dirty := l.world.TakeLinks()
+		if len(dirty) == 0 {
+			break
+		}
+		b.links(dirty)
+	}
+	b.lost()
+	b.settleCables()
+	return b.seen
+}
+
+// moveWait is how long an interface that has left its namespace for another may take to appear there. One that does not
+// is in a namespace that nobody here can see.
+const moveWait = 100 * time.Millisecond
+
+// lost gives up interfaces that have not appeared anywhere again. Their other ends stay, without a cable.
+func (b *binder) lost() {
+	l := b.lab
+	for id, since := range l.moving {
+		if _, back := l.refs[id]; back {
+			delete(l.moving, id)
+			continue
+		}
+		if time.Since(since) < moveWait {
+			continue
+		}
+		delete(l.moving, id)
+		b.patch.Interfaces[id] = nil
+		b.live.Links[id] = nil
+		if cable, ok := l.cabled[id]; ok {
+			b.patch.Cables[cable] = nil
+		}
+	}
+}
+
+// settleCables sees to it that an interface is the end of one cable at most, and a cable's ends are there.
+func (b *binder) settleCables() {
+	for id, i := range b.patch.Interfaces {
+		if cable, ok := b.lab.cabled[id]; ok && i == nil {
+			b.patch.Cables[cable] = nil
+		}
+	}
+	for id, c := range b.patch.Cables {
+		if c == nil {
+			continue
+		}
+		for _, end := range c.Ends {
+			if old, ok := b.lab.cabled[end]; ok && old != id {
+				b.patch.Cables[old] = nil
+			}
+			if i, touched := b.patch.Interfaces[end]; touched && i == nil {
+				b.patch.Cables[id] = nil
+			}
+		}
+	}
+}
+
+type binder struct {
+	seen
+	lab      *Lab
+	hint     labengine.Lab
+	byName   map[place]labengine.ID // the hint's interfaces, made when first asked for
+	hintEnds map[labengine.ID]labengine.Cable
+	order    int // of the next cable that has none
+}
+
+type place struct {
+	node labengine.ID
+	name string
+}
+
+// links takes in links that have changed. Those that have gone are let go of first, for one may have moved.
+func (b *binder) links(dirty []kernel.LinkRef) {
+	l := b.lab
+	var changed []*kernel.Link
+	var in []*kernel.Netns
+	var fresh []int
+	for _, ref := range dirty {
+		n, ok := l.world.ByKey(ref.Netns)
+		var link *kernel.Link
+		if ok && n.Node != "" {
+			link = n.Links[ref.Index]
+		}
+		id, known := l.bound[ref]
+		if known && (link == nil || link.ID == "") { // gone, or another one has its number now
+			b.unbind(ref, id)
+			known = false
+		}
+		if link != nil && !link.Doomed {
+			if !known {
+				fresh = append(fresh, len(changed))
+			}
+			changed, in = append(changed, link), append(in, n)
+		}
+	}
+	for _, at := range fresh {
+		if !changed[at].Doomed { // meanwhile
+			b.bind(in[at], changed[at])
+		}
+	}
+	for at, link := range changed {
+		b.take(in[at], link)
+	}
+	for at, link := range changed {
+		b.cable(in[at], link)
+	}
+}
+
+// unbind lets go of an interface that is no longer there. A veth takes its other end with it, which the kernel may tell
+// of only later; unless it went to another namespace.
+func (b *binder) unbind(ref kernel.LinkRef, id labengine.ID) {
+	l := b.lab
+	delete(l.bound, ref)
+	delete(l.refs, id)
+	cable, cabled := l.cabled[id]
+	if cabled && l.world.Moved(ref) {
+		l.moving[id] = time.Now()
+		return
+	}
+	b.patch.Interfaces[id] = nil
+	b.live.Links[id] = nil
+	if !cabled {
+		return
+	}
+	b.patch.Cables[cable] = nil
+	ends := l.journal.Lab.Cables[cable].Ends
+	other := ends[0]
+	if other == id {
+		other = ends[1]
+	}
+	otherRef, ok := l.refs[other]
+	if !ok {
+		return
+	}
+	if n, ok := l.world.ByKey(otherRef.Netns); ok {
+		if link := n.Links[otherRef.Index]; link != nil && link.ID == other { // not another one that has its number now
+			link.Doomed = true
+		}
+	}
+	delete(l.bound, otherRef)
+	delete(l.refs, other)
+	b.patch.Interfaces[other] = nil
+	b.live.Links[other] = nil
+}
+
+// bind finds out which interface a new link is.
+func (b *binder) bind(n *kernel.Netns, link *kernel.Link) {
+	ref := kernel.LinkRef{Netns: n.Key, Index: link.Index}
+	id := b.moved(n, link)
+	if id == "" {
+		id = b.hinted(n, link)
+	}
+	if id == "" && link.Kind == labengine.Loopback {
+		id = labengine.LoopbackID(n.Node)
+	}
+	if id == "" {
+		id = newID("i")
+	}
+	link.ID = id
+	b.lab.bound[ref], b.lab.refs[id] = id, ref
+}
+
+// moved is the interface that a veth was before it came here: its other end still knows.
+func (b *binder) moved(n *kernel.Netns, link *kernel.Link) labengine.ID {
+	at, peer, ok := b.lab.world.PeerOf(n, link)
+	if !ok || peer.ID == "" {
+		return ""
+	}
+	cable, ok := b.lab.journal.Lab.Cables[b.lab.cabled[peer.ID]]
+	if !ok {
+		return ""
+	}
+	other := cable.Ends[0]
+	if other == peer.ID {
+		other = cable.Ends[1]
+	}
+	if _, taken := b.lab.refs[other]; taken || at == nil {
+		return ""
+	}
+	return other
+}
+
+// hinted is the interface that the hint has in this place.
+func (b *binder) hinted(n *kernel.Netns, link *kernel.Link) labengine.ID {
+	if b.byName == nil {
+		b.byName = make(map[place]labengine.ID, len(b.hint.Interfaces))
+		for id, i := range b.hint.Interfaces {
+			b.byName[place{i.Node, i.Name}] = id
+		}
+	}
+	id, ok := b.byName[place{n.Node, link.Name}]
+	if _, taken := b.lab.refs[id]; !ok || taken || b.hint.Interfaces[id].Kind != link.Kind {
+		return ""
+	}
+	return id
+}
+
+// take records what an interface is now.
+func (b *binder) take(n *kernel.Netns, link *kernel.Link) {
+	if link.Doomed {
+		return
+	}
+	b.patch.Interfaces[link.ID] = &labengine.Interface{
+		ID: link.ID, Node: n.Node, Name: link.Name, Kind: link.Kind, Up: link.Up(), MTU: link.MTU, MAC: link.MAC,
+		Addresses: link.AddressesText(),
+	}
+	state := link.State()
+	b.live.Links[link.ID] = &state
+}
+
+// cable records the cable that a veth is an end of, once both ends are known.
+func (b *binder) cable(n *kernel.Netns, link *kernel.Link) {
+	_, peer, ok := b.lab.world.PeerOf(n, link)
+	if !ok || peer.ID == "" || link.Doomed {
+		return
+	}
+	lab := b.lab
+	if id, ok := lab.cabled[link.ID]; ok && lab.cabled[peer.ID] == id {
+		if c, ok := lab.journal.Lab.Cables[id]; ok && joins(c, link.ID, peer.ID) {
+			b.patch.Cables[id] = &c
+			return
+		}
+	}
+	if b.hintEnds == nil {
+		b.hintEnds = make(map[labengine.ID]labengine.Cable, 2*len(b.hint.Cables))
+		for _, c := range b.hint.Cables {
+			b.hintEnds[c.Ends[0]], b.hintEnds[c.Ends[1]] = c, c
+			b.order = max(b.order, c.Order)
+		}
+	}
+	c, ok := b.hintEnds[link.ID]
+	if !ok || !joins(c, link.ID, peer.ID) {
+		b.order++
+		c = labengine.Cable{ID: newID("c"), Ends: [2]labengine.ID{link.ID, peer.ID}, Order: b.order}
+		b.hintEnds[link.ID], b.hintEnds[peer.ID] = c, c
+	}
+	b.patch.Cables[c.ID] = &c
+}
+
+func joins(c labengine.Cable, a, b labengine.ID) bool {
+	return c.Ends == [2]labengine.ID{a, b} || c.Ends == [2]labengine.ID{b, a}
+}

@@ -1,0 +1,246 @@
+package live
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"vethlab/labengine"
+	"vethlab/labengine/plan"
+)
+
+// begin makes the lab in the kernel. What a file has no words for is left out, and the journal says so.
+func (l *Lab) begin(b labengine.Begin) error {
+	l.journal = labengine.NewJournal(b.Lab, b.Seq, b.Changes)
+	want := plan.Saved(b.Lab)
+	total := 0
+	for _, n := range want.Nodes {
+		if n.Kind == labengine.Namespace {
+			total++
+		}
+	}
+	l.setStatus(labengine.Status{State: labengine.Starting, Total: total})
+	err := l.world.Apply(context.Background(), plan.Diff(labengine.NewLab(""), want), l, func(made int) {
+		l.setStatus(labengine.Status{State: labengine.Starting, Done: made, Total: total})
+	})
+	if err != nil {
+		p := problem(err)
+		l.setStatus(labengine.Status{State: labengine.Dead, Problem: p})
+		return p
+	}
+	for n := range l.world.All {
+		l.addToTap(n)
+	}
+	for id, c := range want.Cables {
+		l.cabled[c.Ends[0]], l.cabled[c.Ends[1]] = id, id
+	}
+	seen := l.reconcile(want)
+	for id := range b.Lab.Nodes {
+		if _, ok := want.Nodes[id]; !ok {
+			seen.patch.Nodes[id] = nil
+		}
+	}
+	for id := range b.Lab.Interfaces {
+		if _, ok := l.refs[id]; !ok {
+			seen.patch.Interfaces[id] = nil
+		}
+	}
+	for id := range b.Lab.Cables {
+		if seen.patch.Cables[id] == nil {
+			seen.patch.Cables[id] = nil
+		}
+	}
+	l.begun = true
+	l.commitSeen(seen)
+	l.publishInterfaces()
+	l.setStatus(labengine.Status{State: labengine.Running})
+	return nil
+}
+
+// op carries out a gesture. One that has been carried out already is not carried out again.
+func (l *Lab) op(author string, op labengine.Op) (labengine.Change, error) {
+	if c, done := l.journal.Done(op.ID); done {
+		return c, nil
+	}
+	l.observe()
+	want, err := l.journal.Lab.Edit(op.Edits)
+	if err != nil {
+		return labengine.Change{}, err
+	}
+	return l.change(labengine.Change{Op: op.ID, Author: author, Origin: labengine.FromCanvas}, want)
+}
+
+// undo takes back the author's newest change, or nobody's.
+func (l *Lab) undo(author string) (labengine.Change, error) {
+	l.observe()
+	want, taken, err := l.journal.Undo(author)
+	if err != nil {
+		return labengine.Change{}, err
+	}
+	return l.change(labengine.Change{
+		Author: author, Origin: labengine.FromUndo, Takes: taken.Seq, Sentence: "Undo: " + taken.Sentence,
+	}, want)
+}
+
+// redo brings back what the author's newest undo took.
+func (l *Lab) redo(author string) (labengine.Change, error) {
+	l.observe()
+	want, brought, err := l.journal.Redo(author)
+	if err != nil {
+		return labengine.Change{}, err
+	}
+	return l.change(labengine.Change{
+		Author: author, Origin: labengine.FromRedo, Takes: brought.Seq, Sentence: "Redo: " + brought.Sentence,
+	}, want)
+}
+
+// change makes the lab into want: it plans, applies, and records what then is. When a step is refused, what was done for
+// the change is taken back in the same way.
+func (l *Lab) change(c labengine.Change, want labengine.Lab) (labengine.Change, error) {
+	patch := labengine.Compare(l.journal.Lab, want)
+	before, after := l.journal.Lab.Around(patch)
+	if err := checkPossible(before, after); err != nil {
+		return c, err
+	}
+	steps := plan.Diff(before, after)
+	if err := l.world.Apply(context.Background(), steps, l, nil); err != nil {
+		l.rollBack(want, patch)
+		return c, problem(err)
+	}
+	for id, n := range patch.Nodes {
+		if n != nil {
+			if netns, ok := l.world.Of(id); ok {
+				l.addToTap(netns)
+			}
+		}
+	}
+	observed := l.reconcile(want)
+	own, others := split(observed.patch, patch)
+	c.At, c.Commands = time.Now(), steps.Commands()
+	if c.Sentence == "" {
+		c.Sentence = labengine.Describe(before, after)
+	}
+	c, changed := l.journal.CommitPatch(c, documentOnly(patch).Then(own))
+	if !changed && c.Takes != 0 { // taken back by other means already: the entry is marked all the same
+		c = l.journal.Commit(c, l.journal.Lab)
+		changed = true
+	}
+	if changed {
+		l.committed(c)
+	}
+	l.commitSeen(seen{patch: others, live: observed.live})
+	return c, nil
+}
+
+// checkPossible refuses what no step could do.
+func checkPossible(before, after labengine.Lab) error {
+	for id, n := range before.Nodes {
+		if _, stays := after.Nodes[id]; !stays && n.Held != "" {
+			if _, machineStays := after.Nodes[n.In]; machineStays {
+				return labengine.Problemf(labengine.CodeBadRequest, "%s is there because %s is in it", n.Name, n.Held).
+					About(id, "").WithHint("end that process, and the namespace goes")
+			}
+		}
+	}
+	for id, n := range after.Nodes {
+		if _, was := before.Nodes[id]; !was && n.Held != "" {
+			return labengine.Problemf(labengine.CodeBadRequest, "%s was there because %s was in it, and cannot be brought back", n.Name, n.Held)
+		}
+	}
+	return nil
+}
+
+// rollBack makes the lab again what the document says, in what the patch touches.
+func (l *Lab) rollBack(want labengine.Lab, patch labengine.Patch) {
+	if err := l.world.Drain(); err != nil {
+		l.log.Error("netlink events", "error", err)
+		return
+	}
+	half := l.reconcile(want)
+	for id, n := range patch.Nodes { // made, and not yet seen by name
+		if n != nil {
+			if _, ok := l.world.Of(id); ok {
+				half.patch.Nodes[id] = n
+			}
+		}
+	}
+	for id := range patch.Nodes { // deleted, and no longer anybody's
+		if _, had := l.journal.Lab.Nodes[id]; had {
+			if _, ok := l.world.Of(id); !ok {
+				half.patch.Nodes[id] = nil
+			}
+		}
+	}
+	own, others := split(half.patch, patch)
+	l.commitSeen(seen{patch: others, live: half.live})
+	before := l.journal.Lab.Clone()
+	now := before.Clone()
+	now.Apply(l.onlyPresent(own))
+	from, to := now.Around(labengine.Compare(now, before))
+	if err := l.world.Apply(context.Background(), plan.Diff(from, to), l, nil); err != nil {
+		l.log.Error("roll back", "error", err)
+	}
+	left := l.reconcile(before)
+	l.commitSeen(seen{patch: l.onlyPresent(own.Then(left.patch)), live: left.live})
+}
+
+// onlyPresent makes a patch say of what the kernel does not have that it is gone.
+func (l *Lab) onlyPresent(p labengine.Patch) labengine.Patch {
+	for id, n := range p.Nodes {
+		if _, ok := l.world.Of(id); n != nil && !ok {
+			p.Nodes[id] = nil
+		}
+	}
+	for id := range p.Interfaces {
+		if _, ok := l.refs[id]; !ok {
+			p.Interfaces[id] = nil
+		}
+	}
+	for id, c := range p.Cables {
+		if c == nil {
+			continue
+		}
+		_, a := l.refs[c.Ends[0]]
+		_, b := l.refs[c.Ends[1]]
+		if !a || !b {
+			p.Cables[id] = nil
+		}
+	}
+	return p
+}
+
+// split parts what was observed into what a change meant to touch and what others did meanwhile.
+func split(observed, meant labengine.Patch) (own, others labengine.Patch) {
+	own.Nodes, others.Nodes = splitMap(observed.Nodes, meant.Nodes)
+	own.Interfaces, others.Interfaces = splitMap(observed.Interfaces, meant.Interfaces)
+	own.Cables, others.Cables = splitMap(observed.Cables, meant.Cables)
+	return own, others
+}
+
+func splitMap[V any](observed, meant map[labengine.ID]*V) (own, others map[labengine.ID]*V) {
+	own, others = map[labengine.ID]*V{}, map[labengine.ID]*V{}
+	for id, v := range observed {
+		if _, ok := meant[id]; ok {
+			own[id] = v
+		} else {
+			others[id] = v
+		}
+	}
+	return own, others
+}
+
+// documentOnly is the part of a patch that the kernel does not tell of: names and order of nodes that were asked for, and
+// what is on the canvas alone.
+func documentOnly(p labengine.Patch) labengine.Patch {
+	p.Interfaces, p.Cables = nil, nil
+	return p
+}
+
+// problem is an error as the page gets it.
+func problem(err error) *labengine.Problem {
+	var p *labengine.Problem
+	if errors.As(err, &p) {
+		return p
+	}
+	return &labengine.Problem{Code: labengine.CodeInternal, Message: err.Error(), Err: err}
+}

@@ -1,0 +1,277 @@
+// Package live is a running lab: the lab process's one goroutine that changes it, what it sees of the kernel, and the
+// socket over which the server talks to it.
+//
+// Whatever changes the lab is done by that goroutine, one thing after the other: requests come to it as calls, the
+// kernel's events as wake-ups. It takes in the kernel's events before it carries out a request, so that each plan starts
+// from what is there.
+package live
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"vethlab/labengine"
+	"vethlab/labengine/capture"
+	"vethlab/labengine/kernel"
+	"vethlab/labengine/plan"
+	"vethlab/labengine/sandbox"
+)
+
+// How often the processes of a lab are looked through for namespaces without a name: at once and often after somebody
+// typed something, seldom otherwise.
+const (
+	lookSoon   = 40 * time.Millisecond
+	lookBusy   = 3 * time.Second // for so long after a terminal's last output it is done each lookSoon
+	lookSeldom = 3 * time.Second
+)
+
+// tablesAtOnce bounds the namespaces whose routes and neighbours are read in one go, so that requests do not wait for
+// the tables of a large lab.
+const tablesAtOnce = 32
+
+// alone is how long a lab goes on that no server asks for.
+const alone = 24 * time.Hour
+
+// Lab is a running lab. Its fields belong to the goroutine of run, but for those that say otherwise.
+type Lab struct {
+	box     *sandbox.Lab
+	log     *slog.Logger
+	version string
+	calls   chan func()   // what the goroutine of run is to do
+	wake    chan struct{} // the kernel has told something
+	names   chan struct{} // the names of namespaces may have changed
+	ended   chan struct{} // run has returned
+
+	world    *kernel.World
+	journal  *labengine.Journal
+	machines map[labengine.ID]*machine
+	bound    map[kernel.LinkRef]labengine.ID // which interface a link is
+	refs     map[labengine.ID]kernel.LinkRef // and the other way round
+	cabled   map[labengine.ID]labengine.ID   // the cable that an interface is an end of
+	moving   map[labengine.ID]time.Time      // interfaces on their way to another namespace, since when
+	status   labengine.Status
+	begun    bool
+	tap      *capture.Tap
+	where    atomic.Pointer[interfaces] // which interface a captured link is; read by the tap
+	watching bool
+
+	hub       hub
+	terminals terminals
+	probes    probes
+	looked    time.Time    // when /proc was looked through last
+	typed     atomic.Int64 // when a terminal last printed something, ns since 1970
+}
+
+// Run serves a lab process until ctx ends, or until no server has asked for the lab for a day.
+func Run(ctx context.Context, box *sandbox.Lab, version string, log *slog.Logger) error {
+	world, err := kernel.NewWorld()
+	if err != nil {
+		return err
+	}
+	l := &Lab{
+		box: box, log: log, version: version, world: world,
+		calls: make(chan func()), wake: make(chan struct{}), names: make(chan struct{}, 1), ended: make(chan struct{}),
+		machines: map[labengine.ID]*machine{}, bound: map[kernel.LinkRef]labengine.ID{},
+		refs: map[labengine.ID]kernel.LinkRef{}, cabled: map[labengine.ID]labengine.ID{},
+		moving:  map[labengine.ID]time.Time{},
+		journal: labengine.NewJournal(labengine.NewLab(""), 0, nil),
+		status:  labengine.Status{State: labengine.Starting, Since: time.Now().UnixMilli()},
+	}
+	l.where.Store(&interfaces{})
+	l.hub.init()
+	l.terminals.init()
+	l.probes.init()
+	l.tap = l.newTap()
+	defer l.tap.Close()
+	stopServing := l.serve()
+	defer stopServing()
+	defer close(l.ended)
+	return l.run(ctx)
+}
+
+// run is the goroutine that changes the lab.
+func (l *Lab) run(ctx context.Context) error {
+	taken := make(chan struct{})
+	defer close(taken)
+	go func() { // tells run that there are events, and waits until it has taken them
+		for l.world.Wait() == nil {
+			select {
+			case l.wake <- struct{}{}:
+			case <-taken:
+				return
+			}
+			select {
+			case <-l.wake:
+			case <-taken:
+				return
+			}
+		}
+	}()
+	look := time.NewTimer(lookSeldom)
+	tables := time.NewTimer(time.Hour)
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case call := <-l.calls:
+			call()
+		case <-l.wake:
+			l.observe()
+			l.wake <- struct{}{}
+		case <-l.names:
+			l.observe()
+		case <-look.C:
+			l.observe()
+			if l.hub.lonely(alone) {
+				return errors.New("nobody has asked for this lab for a day")
+			}
+		case <-tables.C:
+		}
+		wait := lookSeldom
+		if time.Since(time.Unix(0, l.typed.Load())) < lookBusy || len(l.moving) > 0 {
+			wait = lookSoon
+		}
+		look.Reset(wait)
+		if l.sendTables() {
+			tables.Reset(time.Millisecond)
+		}
+	}
+}
+
+// do has the lab's goroutine call f, and waits for it. It returns false, and f is not called, when the lab has ended.
+func (l *Lab) do(f func()) bool {
+	done := make(chan struct{})
+	select {
+	case l.calls <- func() { f(); close(done) }:
+		<-done
+		return true
+	case <-l.ended:
+		return false
+	}
+}
+
+// observe takes in what the kernel has told, and what has appeared in /proc and /run/netns, and commits it as a change
+// that nobody in particular has made.
+func (l *Lab) observe() {
+	if !l.begun {
+		return
+	}
+	if err := l.world.Drain(); err != nil {
+		l.log.Error("netlink events", "error", err)
+		return
+	}
+	l.commitSeen(l.reconcile(l.journal.Lab))
+}
+
+// commitSeen records and tells what the kernel did by itself.
+func (l *Lab) commitSeen(seen seen) {
+	if !seen.patch.Empty() {
+		before, after := l.journal.Lab.Around(seen.patch)
+		commands := plan.Diff(before, after).Commands()
+		for i := range commands {
+			commands[i].Derived = true
+		}
+		c := labengine.Change{
+			At: time.Now(), Origin: labengine.FromTerminal, Sentence: labengine.Describe(before, after), Commands: commands,
+		}
+		if c, ok := l.journal.CommitPatch(c, seen.patch); ok {
+			l.committed(c)
+		}
+	}
+	l.sendLive(seen.live)
+}
+
+// committed tells everyone of a change.
+func (l *Lab) committed(c labengine.Change) {
+	for id, cable := range c.Before.Cables {
+		if cable != nil && c.Patch.Cables[id] == nil {
+			for _, end := range cable.Ends {
+				if l.cabled[end] == id {
+					delete(l.cabled, end)
+				}
+			}
+		}
+	}
+	for id, cable := range c.Patch.Cables {
+		if cable != nil {
+			l.cabled[cable.Ends[0]], l.cabled[cable.Ends[1]] = id, id
+		}
+	}
+	if len(c.Patch.Interfaces)+len(c.Patch.Cables) > 0 {
+		l.publishInterfaces()
+	}
+	l.hub.broadcast(labengine.Message{Change: &c})
+}
+
+func (l *Lab) sendLive(live labengine.Live) {
+	if len(live.Links)+len(live.Nodes) > 0 {
+		l.hub.broadcast(labengine.Message{Live: &live})
+	}
+}
+
+// sendTables reads routes and neighbours that have changed, of a few namespaces at a time. It says whether more wait.
+func (l *Lab) sendTables() bool {
+	if !l.begun {
+		return false
+	}
+	routes, neighbours, more := l.world.TakeTables(tablesAtOnce)
+	live := labengine.Live{Nodes: map[labengine.ID]*labengine.NodeState{}}
+	for _, n := range append(routes, neighbours...) {
+		if n.Node == "" || live.Nodes[n.Node] != nil {
+			continue
+		}
+		if state, err := l.tablesOf(n); err == nil {
+			live.Nodes[n.Node] = state
+		}
+	}
+	l.sendLive(live)
+	return more
+}
+
+func (l *Lab) tablesOf(n *kernel.Netns) (*labengine.NodeState, error) {
+	routes, err := n.Routes()
+	if err != nil {
+		return nil, err
+	}
+	state := &labengine.NodeState{Routes: routes, Neighbours: n.NeighbourTable()}
+	if m, ok := l.machines[n.Node]; ok {
+		state.Pid = m.box.Pid()
+	}
+	return state, nil
+}
+
+// setStatus tells everyone how the lab is.
+func (l *Lab) setStatus(s labengine.Status) {
+	if s.State != l.status.State {
+		s.Since = time.Now().UnixMilli()
+	} else {
+		s.Since = l.status.Since
+	}
+	l.status = s
+	l.hub.broadcast(labengine.Message{Status: &s})
+}
+
+// snapshot is all that a page needs to show the lab.
+func (l *Lab) snapshot() labengine.Snapshot {
+	live := labengine.Live{Links: map[labengine.ID]*labengine.Link{}, Nodes: map[labengine.ID]*labengine.NodeState{}}
+	for n := range l.world.All {
+		for _, link := range n.Links {
+			if link.ID != "" {
+				state := link.State()
+				live.Links[link.ID] = &state
+			}
+		}
+		if n.Node != "" {
+			if state, err := l.tablesOf(n); err == nil {
+				live.Nodes[n.Node] = state
+			}
+		}
+	}
+	return labengine.Snapshot{
+		Lab: l.journal.Lab.Clone(), Live: live, Status: l.status, Seq: l.journal.Seq, Changes: l.journal.Changes,
+		Terminals: l.terminals.list(),
+	}
+}

@@ -1,0 +1,184 @@
+package live
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"syscall"
+	"time"
+
+	"vethlab/labengine"
+	"vethlab/labengine/kernel"
+	"vethlab/labengine/sandbox"
+)
+
+// machine is a machine of the lab, with the watch on the names of its namespaces.
+type machine struct {
+	box   *sandbox.Machine
+	name  string
+	watch *kernel.MountWatch
+}
+
+func (m *machine) ended() bool {
+	select {
+	case <-m.box.Done():
+		return true
+	default:
+		return false
+	}
+}
+
+// bootTime bounds the making of a machine.
+const bootTime = 30 * time.Second
+
+// AddMachine implements [kernel.Machines].
+func (l *Lab) AddMachine(ctx context.Context, node labengine.ID, name string) (*os.File, error) {
+	ctx, cancel := context.WithTimeout(ctx, bootTime)
+	defer cancel()
+	box, err := l.box.NewMachine(ctx, sandbox.MachineConfig{Name: name})
+	if err != nil {
+		return nil, err
+	}
+	fd, err := syscall.Dup(int(box.NetNS().Fd()))
+	if err != nil {
+		box.Close(ctx)
+		return nil, err
+	}
+	m := &machine{box: box, name: name}
+	if m.watch, err = kernel.WatchMounts(box.Pid(), l.lookForNames); err != nil {
+		syscall.Close(fd)
+		box.Close(ctx)
+		return nil, err
+	}
+	go func() {
+		<-box.Done()
+		m.watch.Close()
+		l.lookForNames()
+	}()
+	l.machines[node] = m
+	syscall.CloseOnExec(fd)
+	return os.NewFile(uintptr(fd), name), nil
+}
+
+// lookForNames has the lab's goroutine look for names of namespaces soon. It does not wait.
+func (l *Lab) lookForNames() {
+	select {
+	case l.names <- struct{}{}:
+	default:
+	}
+}
+
+// looking says whether somebody is typing, or the time has come to look through /proc.
+func (l *Lab) looking() bool {
+	last := time.Unix(0, l.typed.Load())
+	if time.Since(last) < lookBusy || time.Since(l.looked) >= lookSeldom {
+		l.looked = time.Now()
+		return true
+	}
+	return false
+}
+
+// DeleteMachine implements [kernel.Machines].
+func (l *Lab) DeleteMachine(ctx context.Context, node labengine.ID) error {
+	m, ok := l.machines[node]
+	if !ok {
+		return syscall.ENOENT
+	}
+	ctx, cancel := context.WithTimeout(ctx, bootTime)
+	defer cancel()
+	if err := m.box.Close(ctx); err != nil {
+		return err
+	}
+	delete(l.machines, node)
+	for n := range l.world.All {
+		if at, ok := l.journal.Lab.Nodes[n.Node]; ok && at.In == node {
+			l.tap.Remove(n.Key)
+			l.world.Remove(n)
+		}
+	}
+	return nil
+}
+
+// RenameMachine implements [kernel.Machines].
+func (l *Lab) RenameMachine(ctx context.Context, node labengine.ID, name string) error {
+	m, ok := l.machines[node]
+	if !ok {
+		return syscall.ENOENT
+	}
+	run, err := m.box.Exec(ctx, sandbox.Command{Argv: []string{"hostname", name}})
+	if err != nil {
+		return err
+	}
+	status, err := run.Wait()
+	if err == nil && status != 0 {
+		err = fmt.Errorf("hostname ended with status %d", status)
+	}
+	if err == nil {
+		m.name = name
+	}
+	return err
+}
+
+func (l *Lab) machineNamed(name string) (*machine, error) {
+	for _, m := range l.machines {
+		if m.name == name {
+			return m, nil
+		}
+	}
+	return nil, syscall.ENOENT
+}
+
+// AddNamespaces implements [kernel.Machines].
+func (l *Lab) AddNamespaces(ctx context.Context, machine string, names []string, made func(int, *os.File), done func(error)) {
+	m, err := l.machineNamed(machine)
+	if err == nil {
+		err = m.box.AddNamespaces(ctx, names, func(i int, ns *os.File) error { made(i, ns); return nil })
+	}
+	done(err)
+}
+
+// DeleteNamespace implements [kernel.Machines].
+func (l *Lab) DeleteNamespace(ctx context.Context, machine, name string) error {
+	m, err := l.machineNamed(machine)
+	if err != nil {
+		return err
+	}
+	return m.box.DeleteNamespace(ctx, name)
+}
+
+// RenameNamespace implements [kernel.Machines].
+func (l *Lab) RenameNamespace(ctx context.Context, machine, from, to string) error {
+	m, err := l.machineNamed(machine)
+	if err != nil {
+		return err
+	}
+	return m.box.RenameNamespace(ctx, from, to)
+}
+
+// spotOf is where the programs of a node run: its machine, and its network namespace unless it is the machine itself.
+// The file is a copy, and the caller's to close. The problem is "no-such-node".
+func (l *Lab) spotOf(node labengine.ID) (*machine, *os.File, error) {
+	n, ok := l.journal.Lab.Nodes[node]
+	if !ok {
+		return nil, nil, labengine.Problemf(labengine.CodeNoSuchNode, "this node is gone").About(node, "")
+	}
+	m, ok := l.machines[l.journal.Lab.MachineOf(node).ID]
+	if !ok || m.ended() {
+		return nil, nil, labengine.Problemf(labengine.CodeGone, "the machine of %s has ended", n.Name).About(node, "")
+	}
+	netns, ok := l.world.Of(node)
+	if !ok {
+		return nil, nil, labengine.Problemf(labengine.CodeGone, "%s has no namespace any more", n.Name).About(node, "")
+	}
+	copied, err := copyFile(netns.File)
+	return m, copied, err
+}
+
+func copyFile(f *os.File) (*os.File, error) {
+	fd, err := syscall.Dup(int(f.Fd()))
+	if err != nil {
+		return nil, err
+	}
+	syscall.CloseOnExec(fd)
+	return os.NewFile(uintptr(fd), f.Name()), nil
+}

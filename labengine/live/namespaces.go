@@ -1,0 +1,198 @@
+package live
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"vethlab/labengine"
+	"vethlab/labengine/kernel"
+)
+
+// namespaces finds out which namespaces have come, gone, or got another name, in all machines.
+func (b *binder) namespaces() {
+	l := b.lab
+	inits := map[int]bool{}
+	byInit := map[int]labengine.ID{}
+	named := map[uint64]nameIn{} // by nsfs inode
+	for id, m := range l.machines {
+		if m.ended() {
+			b.machineEnded(id)
+			continue
+		}
+		inits[m.box.Pid()] = true
+		byInit[m.box.Pid()] = id
+		names, err := kernel.Named(m.box.Pid())
+		if err != nil {
+			continue // it is just ending
+		}
+		for _, name := range slices.Sorted(maps.Keys(names)) {
+			inode := names[name]
+			known, taken := named[inode]
+			current := l.currentName(inode)
+			if !taken || known.name != current && name == current { // of several names, the one that is known stays
+				named[inode] = nameIn{name, id}
+			}
+		}
+	}
+	if len(inits) == 0 {
+		return
+	}
+	var holders map[uint64]kernel.Holder
+	if l.shouldLook(named) {
+		holders = kernel.Holders(inits)
+	}
+	for inode, in := range named {
+		b.named(inode, in)
+	}
+	for inode, h := range holders {
+		if _, ok := named[inode]; !ok {
+			b.held(inode, h, byInit[h.Init])
+		}
+	}
+	var gone []*kernel.Netns
+	for n := range l.world.All {
+		_, hasName := named[n.Inode]
+		_, isHeld := holders[n.Inode]
+		if _, isMachine := l.machines[n.Node]; !hasName && !isHeld && !isMachine && (holders != nil || n.Node == "") {
+			gone = append(gone, n)
+		}
+	}
+	for _, n := range gone {
+		b.forget(n)
+	}
+}
+
+type nameIn struct {
+	name    string
+	machine labengine.ID
+}
+
+// shouldLook says whether /proc has to be looked through: after typing, now and then, and whenever a name has gone.
+func (l *Lab) shouldLook(named map[uint64]nameIn) bool {
+	if l.looking() {
+		return true
+	}
+	for n := range l.world.All {
+		if _, ok := named[n.Inode]; !ok {
+			if _, isMachine := l.machines[n.Node]; !isMachine {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// currentName is the name that the document has for the namespace with this inode.
+func (l *Lab) currentName(inode uint64) string {
+	if n, ok := l.world.ByInode(inode); ok {
+		return l.journal.Lab.Nodes[n.Node].Name
+	}
+	return ""
+}
+
+// named takes in a namespace that has a name.
+func (b *binder) named(inode uint64, in nameIn) {
+	l := b.lab
+	n, ok := l.world.ByInode(inode)
+	if !ok {
+		file, err := kernel.OpenNamed(l.machines[in.machine].box.Pid(), in.name)
+		if err != nil {
+			return // gone again
+		}
+		if n, err = l.world.Add(file); err != nil {
+			l.log.Error("follow a namespace", "name", in.name, "error", err)
+			return
+		}
+	}
+	if n.Node == "" {
+		b.bindNode(n, in, "")
+		return
+	}
+	node, ok := l.journal.Lab.Nodes[n.Node]
+	if !ok {
+		node = b.hint.Nodes[n.Node]
+	}
+	if node.Kind == labengine.Namespace && (!ok || node.Name != in.name || node.Held != "") {
+		node.Name, node.Held = in.name, ""
+		b.patch.Nodes[node.ID] = &node
+	}
+}
+
+// held takes in a namespace that has no name and that a process is in.
+func (b *binder) held(inode uint64, h kernel.Holder, machine labengine.ID) {
+	l := b.lab
+	n, ok := l.world.ByInode(inode)
+	if !ok {
+		file, err := kernel.OpenHeld(h.Pid)
+		if err != nil {
+			return
+		}
+		if n, err = l.world.Add(file); err != nil {
+			l.log.Error("follow a namespace", "held by", h, "error", err)
+			return
+		}
+	}
+	if _, isMachine := l.machines[n.Node]; isMachine {
+		return
+	}
+	if n.Node == "" {
+		b.bindNode(n, nameIn{fmt.Sprintf("%s-%d", h.Comm, h.Inner), machine}, h.String())
+		return
+	}
+	if node, ok := l.journal.Lab.Nodes[n.Node]; ok && node.Held != h.String() {
+		node.Held = h.String()
+		b.patch.Nodes[node.ID] = &node
+	}
+}
+
+// bindNode finds out which node a namespace is: the hint's of that name, if that is not another one already, else a new one.
+func (b *binder) bindNode(n *kernel.Netns, in nameIn, held string) {
+	l := b.lab
+	node, ok := b.hint.NodeNamed(in.machine, in.name)
+	if _, taken := l.world.Of(node.ID); !ok || taken {
+		node = labengine.Node{ID: newID("n"), Name: in.name, Kind: labengine.Namespace, In: in.machine, Order: 1}
+		for _, other := range l.journal.Lab.Nodes {
+			node.Order = max(node.Order, other.Order+1)
+		}
+		for _, other := range b.patch.Nodes {
+			if other != nil {
+				node.Order = max(node.Order, other.Order+1)
+			}
+		}
+	}
+	node.Held = held
+	b.bindTo(n, node)
+}
+
+func (b *binder) bindTo(n *kernel.Netns, node labengine.Node) {
+	b.lab.world.Bind(n, node.ID)
+	b.lab.world.Touch(n)
+	b.patch.Nodes[node.ID] = &node
+	b.lab.addToTap(n)
+}
+
+// forget lets go of a namespace that nobody can reach any more.
+func (b *binder) forget(n *kernel.Netns) {
+	if n.Node != "" {
+		b.patch.Nodes[n.Node] = nil
+		if b.live.Nodes == nil {
+			b.live.Nodes = map[labengine.ID]*labengine.NodeState{}
+		}
+		b.live.Nodes[n.Node] = nil
+	}
+	b.lab.tap.Remove(n.Key)
+	b.lab.world.Remove(n)
+}
+
+// machineEnded lets go of a machine and all that was in it.
+func (b *binder) machineEnded(id labengine.ID) {
+	l := b.lab
+	delete(l.machines, id)
+	for n := range l.world.All {
+		if node, ok := l.journal.Lab.Nodes[n.Node]; ok && (node.ID == id || node.In == id) {
+			b.forget(n)
+		}
+	}
+	b.patch.Nodes[id] = nil
+}

@@ -1,0 +1,279 @@
+package live_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"vethlab/labengine"
+	"vethlab/labengine/live/labtest"
+)
+
+// seeds of the walks that `make test` does, those that once found something among them. VETHLAB_SEED=N walks one of one's
+// own.
+var seeds = []uint64{4, 21, 46, 57, 101, 102}
+
+// TestRandomWalk does what hands and terminals do, in any order: after each step the document and the kernel are the
+// same lab, after undoing everything and doing it again too, and the exported script makes that lab by hand.
+func TestRandomWalk(t *testing.T) {
+	const steps = 40
+	if own, err := strconv.ParseUint(os.Getenv("VETHLAB_SEED"), 10, 64); err == nil {
+		seeds = []uint64{own}
+	}
+	for _, seed := range seeds {
+		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
+			t.Parallel()
+			w := walker{Lab: labtest.Start(t, redAndBlue), t: t, rand: rand.New(rand.NewPCG(seed, 0))}
+			for range steps {
+				w.step()
+				w.CheckKernel()
+			}
+			w.CheckScript()
+			w.undoAll()
+			w.CheckKernel()
+		})
+	}
+}
+
+type walker struct {
+	*labtest.Lab
+	t    *testing.T
+	rand *rand.Rand
+	made int
+}
+
+func (w *walker) step() {
+	lab := w.State().Lab
+	steps := []func(labengine.Lab){
+		w.addNode, w.addNode, w.addCable, w.addCable, w.addCable, w.delete, w.rename, w.set, w.set, w.address, w.address, w.replug,
+		w.undo, w.undo, w.redo,
+		w.typeNamespace, w.typeVeth, w.typeVeth, w.typeSet, w.typeSet, w.typeAddress, w.typeMove, w.typeDelete,
+	}
+	steps[w.rand.IntN(len(steps))](lab)
+}
+
+// ids lists the keys of a map in an order that the seed alone decides.
+func ids[V any](m map[labengine.ID]V, keep func(V) bool) []labengine.ID {
+	var list []labengine.ID
+	for id, v := range m {
+		if keep(v) {
+			list = append(list, id)
+		}
+	}
+	slices.Sort(list)
+	return list
+}
+
+func pick[T any](w *walker, list []T) (one T, ok bool) {
+	if len(list) == 0 {
+		return one, false
+	}
+	return list[w.rand.IntN(len(list))], true
+}
+
+func (w *walker) name(prefix string) string {
+	w.made++
+	return fmt.Sprintf("%s%d", prefix, w.made)
+}
+
+func (w *walker) anyNode(lab labengine.Lab) labengine.Node {
+	id, _ := pick(w, ids(lab.Nodes, func(labengine.Node) bool { return true }))
+	return lab.Nodes[id]
+}
+
+func (w *walker) anyVeth(lab labengine.Lab) (labengine.Interface, bool) {
+	id, ok := pick(w, ids(lab.Interfaces, func(i labengine.Interface) bool { return i.Kind == labengine.Veth }))
+	return lab.Interfaces[id], ok
+}
+
+func (w *walker) randomAddress() string {
+	if w.rand.IntN(4) == 0 {
+		return fmt.Sprintf("2001:db8:%x::%x/64", w.rand.IntN(3), 1+w.rand.IntN(200))
+	}
+	return fmt.Sprintf("10.0.%d.%d/%d", w.rand.IntN(3), 1+w.rand.IntN(200), 24+8*w.rand.IntN(2))
+}
+
+// edit sends a gesture. It may be refused, for a terminal has been quicker or the kernel does not take it; then nothing
+// may have changed, which the check after the step sees.
+func (w *walker) edit(e ...labengine.Edit) {
+	p := w.Edit(e...)
+	if data, err := json.Marshal(e); err == nil {
+		w.t.Logf("draw %s: %v", data, p)
+	}
+}
+
+func (w *walker) addNode(lab labengine.Lab) {
+	if w.rand.IntN(6) == 0 {
+		name := w.name("m")
+		w.edit(labengine.Edit{AddNode: &labengine.AddNode{ID: labengine.ID(name), Name: name, Kind: labengine.Machine}})
+		return
+	}
+	machine, _ := pick(w, ids(lab.Nodes, func(n labengine.Node) bool { return n.Kind == labengine.Machine }))
+	name := w.name("n")
+	w.edit(labengine.Edit{AddNode: &labengine.AddNode{ID: labengine.ID(name), Name: name, Kind: labengine.Namespace, In: machine}})
+}
+
+func (w *walker) addCable(lab labengine.Lab) {
+	name := w.name("c")
+	a, b := w.anyNode(lab), w.anyNode(lab)
+	w.edit(labengine.Edit{AddCable: &labengine.AddCable{
+		ID: labengine.ID(name), MTU: 1280 + w.rand.IntN(2)*220,
+		A: labengine.End{ID: labengine.ID(name + "a"), Node: a.ID, Name: name + "a", Addresses: []string{w.randomAddress()}},
+		B: labengine.End{ID: labengine.ID(name + "b"), Node: b.ID, Name: name + "b", Down: w.rand.IntN(3) == 0},
+	}})
+}
+
+func (w *walker) delete(lab labengine.Lab) {
+	all := append(ids(lab.Cables, func(labengine.Cable) bool { return true }),
+		ids(lab.Nodes, func(n labengine.Node) bool { return n.ID != "host" })...)
+	if id, ok := pick(w, all); ok {
+		w.edit(labengine.Edit{Delete: &labengine.Delete{ID: id}})
+	}
+}
+
+func (w *walker) rename(lab labengine.Lab) {
+	name := w.name("r")
+	if i, ok := w.anyVeth(lab); ok && w.rand.IntN(2) == 0 {
+		w.edit(labengine.Edit{UpdateInterface: &labengine.UpdateInterface{ID: i.ID, Name: &name}})
+		return
+	}
+	if n := w.anyNode(lab); n.ID != "host" {
+		w.edit(labengine.Edit{UpdateNode: &labengine.UpdateNode{ID: n.ID, Name: &name}})
+	}
+}
+
+func (w *walker) set(lab labengine.Lab) {
+	if i, ok := w.anyVeth(lab); ok {
+		up, mtu, mac := w.rand.IntN(2) == 0, 1280+w.rand.IntN(300), fmt.Sprintf("02:00:00:00:00:%02x", w.rand.IntN(256))
+		w.edit(labengine.Edit{UpdateInterface: &labengine.UpdateInterface{ID: i.ID, Up: &up, MTU: &mtu, MAC: &mac}})
+	}
+}
+
+func (w *walker) address(lab labengine.Lab) {
+	i, ok := w.anyVeth(lab)
+	if !ok {
+		return
+	}
+	if a, has := pick(w, i.Addresses); has && w.rand.IntN(3) == 0 {
+		w.edit(labengine.Edit{DeleteAddress: &labengine.DeleteAddress{Interface: i.ID, Address: a}})
+		return
+	}
+	w.edit(labengine.Edit{AddAddress: &labengine.AddAddress{Interface: i.ID, Address: w.randomAddress()}})
+}
+
+func (w *walker) replug(lab labengine.Lab) {
+	if i, ok := w.anyVeth(lab); ok {
+		to := w.anyNode(lab).ID
+		w.edit(labengine.Edit{UpdateInterface: &labengine.UpdateInterface{ID: i.ID, Node: &to}})
+	}
+}
+
+func (w *walker) undo(labengine.Lab) { w.ask("undo", labengine.Request{Undo: &labengine.Undo{}}) }
+func (w *walker) redo(labengine.Lab) { w.ask("redo", labengine.Request{Redo: &labengine.Redo{}}) }
+
+func (w *walker) ask(what string, r labengine.Request) {
+	reply := w.Ask(r)
+	w.t.Logf("%s: %s %v", what, reply.Text, reply.Problem)
+}
+
+// typed runs a command in host's terminal. It may fail, as commands do.
+func (w *walker) typed(format string, args ...any) {
+	command := fmt.Sprintf(format, args...)
+	out, status := w.Run("host", "sh", "-c", command)
+	w.t.Logf("type %s: %d %s", command, status, out)
+}
+
+func (w *walker) ip(lab labengine.Lab, node labengine.ID) string {
+	if n := lab.Nodes[node]; n.In != "" {
+		return "ip -n " + n.Name
+	}
+	return "ip"
+}
+
+// hosts picks a node that host's terminal can reach.
+func (w *walker) hosts(lab labengine.Lab) labengine.Node {
+	id, _ := pick(w, ids(lab.Nodes, func(n labengine.Node) bool { return n.ID == "host" || n.In == "host" }))
+	return lab.Nodes[id]
+}
+
+func (w *walker) hostsVeth(lab labengine.Lab) (labengine.Interface, bool) {
+	id, ok := pick(w, ids(lab.Interfaces, func(i labengine.Interface) bool {
+		n := lab.Nodes[i.Node]
+		return i.Kind == labengine.Veth && (n.ID == "host" || n.In == "host")
+	}))
+	return lab.Interfaces[id], ok
+}
+
+func (w *walker) typeNamespace(labengine.Lab) { w.typed("ip netns add %s", w.name("t")) }
+
+func (w *walker) typeVeth(lab labengine.Lab) {
+	name, peer := w.name("v"), w.hosts(lab)
+	netns := ""
+	if peer.In != "" {
+		netns = " netns " + peer.Name
+	}
+	w.typed("ip link add %sa type veth peer name %sb%s; ip link set %sa up", name, name, netns, name)
+}
+
+func (w *walker) typeSet(lab labengine.Lab) {
+	if i, ok := w.hostsVeth(lab); ok {
+		what := []string{"up", "down", fmt.Sprint("mtu ", 1300+w.rand.IntN(200)), "name " + w.name("x")}
+		w.typed("%s link set dev %s %s", w.ip(lab, i.Node), i.Name, what[w.rand.IntN(len(what))])
+	}
+}
+
+func (w *walker) typeAddress(lab labengine.Lab) {
+	if i, ok := w.hostsVeth(lab); ok {
+		if a, has := pick(w, i.Addresses); has && w.rand.IntN(3) == 0 {
+			w.typed("%s addr del %s dev %s", w.ip(lab, i.Node), a, i.Name)
+			return
+		}
+		w.typed("%s addr add %s dev %s", w.ip(lab, i.Node), w.randomAddress(), i.Name)
+	}
+}
+
+func (w *walker) typeMove(lab labengine.Lab) {
+	i, ok := w.hostsVeth(lab)
+	to := w.hosts(lab)
+	if ok && to.ID != i.Node {
+		netns := "1"
+		if to.In != "" {
+			netns = to.Name
+		}
+		w.typed("%s link set dev %s netns %s", w.ip(lab, i.Node), i.Name, netns)
+	}
+}
+
+func (w *walker) typeDelete(lab labengine.Lab) {
+	if i, ok := w.hostsVeth(lab); ok && w.rand.IntN(2) == 0 {
+		w.typed("%s link del dev %s", w.ip(lab, i.Node), i.Name)
+		return
+	}
+	if n := w.hosts(lab); n.In != "" {
+		w.typed("ip netns del %s", n.Name)
+	}
+}
+
+// undoAll takes everything back. What the kernel does not take back is the end of it: a machine's processes, say.
+func (w *walker) undoAll() {
+	w.t.Helper()
+	for range 200 {
+		r := w.Ask(labengine.Request{Undo: &labengine.Undo{}})
+		if r.Problem != nil && r.Problem.Code == labengine.CodeNothingToUndo {
+			return
+		}
+		if r.Problem != nil {
+			if strings.Contains(r.Problem.Message, "cannot be brought back") {
+				return
+			}
+			w.t.Fatalf("undo: %v", r.Problem)
+		}
+		w.CheckKernel()
+	}
+	w.t.Fatal("undoing does not come to an end")
+}

@@ -1,0 +1,205 @@
+package plan_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"vethlab/labengine"
+	"vethlab/labengine/document"
+	"vethlab/labengine/plan"
+)
+
+// lab reads the nodes and cables of a document; machine host is there always.
+func lab(t testing.TB, nodes, cables string) labengine.Lab {
+	t.Helper()
+	text := "vethlab: 1\nname: test\nnodes:\n  - {name: host, kind: machine}\n"
+	for _, name := range strings.Fields(nodes) {
+		kind := "kind: namespace, in: host"
+		if machine, ok := strings.CutSuffix(name, "!"); ok {
+			name, kind = machine, "kind: machine"
+		}
+		if in, inner, ok := strings.Cut(name, "/"); ok {
+			name, kind = inner, "kind: namespace, in: "+in
+		}
+		text += fmt.Sprintf("  - {name: %s, %s}\n", name, kind)
+	}
+	if cables != "" {
+		text += "cables:\n"
+		for _, cable := range strings.Split(cables, ";") {
+			text += "  - [" + cable + "]\n"
+		}
+	}
+	parsed, err := document.Parse("test.yaml", []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return parsed
+}
+
+func edit(t *testing.T, l labengine.Lab, edits ...labengine.Edit) labengine.Lab {
+	t.Helper()
+	after, err := l.Edit(edits)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return after
+}
+
+func check(t *testing.T, have, want labengine.Lab, script string) {
+	t.Helper()
+	script = strings.ReplaceAll(strings.TrimPrefix(script, "\n"), "\t", "")
+	if diff := cmp.Diff(script, plan.Diff(have, want).Script()); diff != "" {
+		t.Error(diff)
+	}
+	if again := plan.Diff(want, want); len(again) != 0 {
+		t.Errorf("a lab differs from itself by %v", again)
+	}
+}
+
+const (
+	mac1 = " mac 02:00:00:00:00:01"
+	mac2 = " mac 02:00:00:00:00:02"
+)
+
+func TestJoinTwoNamespaces(t *testing.T) {
+	check(t, lab(t, "red blue", ""), lab(t, "red blue", "red:eth0 10.0.0.1/24"+mac1+", blue:eth0 10.0.0.2/24"+mac2), `
+		ip link add name eth0 address 02:00:00:00:00:01 netns red type veth peer name eth0 address 02:00:00:00:00:02 netns blue
+		ip -n blue addr add 10.0.0.2/24 dev eth0
+		ip -n blue link set dev eth0 up
+		ip -n red addr add 10.0.0.1/24 dev eth0
+		ip -n red link set dev eth0 up
+	`)
+}
+
+func TestStartFromNothing(t *testing.T) {
+	check(t, labengine.NewLab("test"), lab(t, "red", "red:eth0"+mac1+", host:veth-red mtu 1400"+mac2), `
+		ip link set dev lo up
+		ip netns add red
+		ip link add name eth0 address 02:00:00:00:00:01 netns red type veth peer name veth-red address 02:00:00:00:00:02 mtu 1400
+		ip link set dev veth-red up
+		ip -n red link set dev eth0 up
+	`)
+}
+
+func TestQuietCable(t *testing.T) {
+	want := lab(t, "red", "red:eth0"+mac1+" down, host:veth-red"+mac2+" down")
+	want.Quiet = true
+	check(t, lab(t, "red", ""), want, `
+		ip link add name eth0 address 02:00:00:00:00:01 numtxqueues 1 numrxqueues 1 netns red type veth peer name veth-red address 02:00:00:00:00:02 numtxqueues 1 numrxqueues 1
+		ip -n red link set dev eth0 addrgenmode none
+		ip link set dev veth-red addrgenmode none
+	`)
+}
+
+func TestDeleteNamespaceTakesItsCables(t *testing.T) {
+	check(t, lab(t, "red blue", "red:eth0, blue:eth0"), lab(t, "blue", ""), `
+		ip -n red link del dev eth0
+		ip netns del red
+	`)
+}
+
+func TestDeleteMachineTakesAllThatIsInside(t *testing.T) {
+	have := lab(t, "far! far/red", "far/red:a, far:b; host:c, far:d")
+	check(t, have, lab(t, "", ""), `
+		ip link del dev c
+		poweroff -f
+	`)
+}
+
+func TestAddressesKeepTheirOrder(t *testing.T) {
+	have := lab(t, "red", "red:eth0 10.0.0.1/24 10.0.0.2/24 10.0.0.3/24"+mac1+", host:veth-red"+mac2)
+	want := lab(t, "red", "red:eth0 10.0.0.1/24 10.0.0.3/24 10.0.0.2/24"+mac1+", host:veth-red"+mac2)
+	check(t, have, want, `
+		ip -n red addr del 10.0.0.2/24 dev eth0
+		ip -n red addr del 10.0.0.3/24 dev eth0
+		ip -n red addr add 10.0.0.3/24 dev eth0
+		ip -n red addr add 10.0.0.2/24 dev eth0
+	`)
+}
+
+func TestRenameAndMove(t *testing.T) {
+	have := lab(t, "red blue", "red:eth0 10.0.0.1/24, host:veth-red")
+	green, blue, name := "green", labengine.ID("host/blue"), "uplink"
+	want := edit(t, have,
+		labengine.Edit{UpdateNode: &labengine.UpdateNode{ID: "host/red", Name: &green}},
+		labengine.Edit{UpdateInterface: &labengine.UpdateInterface{ID: "host/red:eth0", Node: &blue, Name: &name}})
+	check(t, have, want, `
+		touch /run/netns/green
+		mount --bind /run/netns/red /run/netns/green
+		ip netns del red
+		ip -n green link set dev eth0 netns blue name uplink
+		ip -n blue addr add 10.0.0.1/24 dev uplink
+		ip -n blue link set dev uplink up
+	`)
+}
+
+func TestNamesThatChangePlaces(t *testing.T) {
+	have := lab(t, "", "host:a"+mac1+", host:b"+mac2)
+	want := have.Clone()
+	a, b := want.Interfaces["host:a"], want.Interfaces["host:b"]
+	a.Name, b.Name = b.Name, a.Name
+	want.Interfaces["host:a"], want.Interfaces["host:b"] = a, b
+	check(t, have, want, `
+		ip link set dev b name renaming0
+		ip link set dev a name b
+		ip link set dev renaming0 name a
+	`)
+}
+
+func TestMovedNamespaceIsMadeAnew(t *testing.T) {
+	have := lab(t, "far! red", "red:eth0 10.0.0.1/24"+mac1+", host:veth-red"+mac2)
+	far := labengine.ID("far")
+	want := edit(t, have, labengine.Edit{UpdateNode: &labengine.UpdateNode{ID: "host/red", In: &far}})
+	check(t, have, want, `
+		ip -n red link del dev eth0
+		ip netns del red
+		ip netns add red
+		ip link add name eth0 address 02:00:00:00:00:01 netns red type veth peer name veth-red address 02:00:00:00:00:02 netns host
+		ip link set dev veth-red up
+		ip -n red addr add 10.0.0.1/24 dev eth0
+		ip -n red link set dev eth0 up
+	`)
+}
+
+func TestHeldNamespaceHasNoName(t *testing.T) {
+	have := lab(t, "red", "red:eth0"+mac1+", host:veth-red"+mac2)
+	n := have.Nodes["host/red"]
+	n.Held = "my (odd) name (57)"
+	have.Nodes["host/red"] = n
+	up := false
+	want := edit(t, have, labengine.Edit{UpdateInterface: &labengine.UpdateInterface{ID: "host/red:eth0", Up: &up}})
+	check(t, have, want, `
+		nsenter -t 57 -n ip link set dev eth0 down
+	`)
+}
+
+func TestScriptOfSeveralMachines(t *testing.T) {
+	script := plan.Script(lab(t, "far! red far/red", "host/red:eth0"+mac1+", far/red:eth0"+mac2))
+	_, commands, _ := strings.Cut(script, "set -e\n")
+	want := "ip link set dev lo up\nip netns add far\nip netns add red\nip netns add far-red\n" +
+		"ip link add name eth0 address 02:00:00:00:00:01 netns red type veth peer name eth0 address 02:00:00:00:00:02 netns far-red\n" +
+		"ip -n far link set dev lo up\nip -n far-red link set dev eth0 up\nip -n red link set dev eth0 up\n"
+	if diff := cmp.Diff(want, commands); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func BenchmarkDiff(b *testing.B) {
+	for _, n := range []int{10, 100, 1000} {
+		b.Run(fmt.Sprintf("nodes=%d", n), func(b *testing.B) {
+			var nodes, cables []string
+			for i := range n {
+				nodes = append(nodes, fmt.Sprintf("n%d", i))
+				cables = append(cables, fmt.Sprintf("n%d:eth0 10.0.%d.%d/16, host:h%d", i, i/250, i%250+1, i))
+			}
+			have := lab(b, strings.Join(nodes, " "), strings.Join(cables, ";"))
+			want := lab(b, strings.Join(nodes[1:], " "), strings.Join(cables[1:], ";"))
+			for b.Loop() {
+				plan.Diff(have, want)
+			}
+		})
+	}
+}

@@ -1,0 +1,287 @@
+// Package plan says what has to be done to the kernel to make one lab into another, and how a person would type it.
+//
+// [Diff] is the one mechanism by which labs change: starting is Diff(empty, lab), undo is Diff(have, have without the
+// change), rolling back is Diff(have, before). It is pure; package kernel carries its steps out.
+package plan
+
+import (
+	"fmt"
+	"strings"
+
+	"vethlab/labengine"
+)
+
+// Spot is the network namespace in which a step happens, by the names that it has then.
+type Spot struct {
+	Node    labengine.ID
+	Machine string
+	Netns   string // "" is the machine's own
+	Pid     string // of a process in a namespace that has no name
+}
+
+// SpotOf is a node's spot in the lab.
+func SpotOf(lab labengine.Lab, node labengine.ID) Spot {
+	n := lab.Nodes[node]
+	if n.Kind == labengine.Machine {
+		return Spot{Node: node, Machine: n.Name}
+	}
+	s := Spot{Node: node, Machine: lab.Nodes[n.In].Name, Netns: n.Name}
+	if n.Held != "" {
+		s.Netns, s.Pid = "", strings.TrimSuffix(n.Held[strings.LastIndexByte(n.Held, '(')+1:], ")")
+	}
+	return s
+}
+
+// ip is the ip(8) command for this spot, as typed in the machine's shell.
+func (s Spot) ip() string {
+	switch {
+	case s.Pid != "":
+		return "nsenter -t " + s.Pid + " -n ip"
+	case s.Netns != "":
+		return "ip -n " + quote(s.Netns)
+	}
+	return "ip"
+}
+
+// netns is the argument that puts a link in this spot, from a shell in machine; "" where it would be there anyway.
+func (s Spot) netns(machine string) string {
+	switch {
+	case s.Pid != "":
+		return " netns " + s.Pid
+	case s.Netns != "":
+		return " netns " + quote(s.Netns)
+	case s.Machine != machine:
+		return " netns " + quote(s.Machine)
+	}
+	return ""
+}
+
+// Step is one thing to do to the kernel.
+type Step interface {
+	// Commands are what a person would type for it, in which machine.
+	Commands() []labengine.Command
+}
+
+// The steps. Each holds names as they are when its turn comes.
+type (
+	// AddMachine makes a machine, with lo up.
+	AddMachine struct {
+		Node labengine.ID
+		Name string
+	}
+	// DeleteMachine ends a machine with all that is in it.
+	DeleteMachine struct {
+		Node labengine.ID
+		Name string
+	}
+	// RenameMachine changes a machine's hostname.
+	RenameMachine struct {
+		Node     labengine.ID
+		From, To string
+	}
+	// AddNamespace makes a network namespace with a name, ip-netns(8).
+	AddNamespace struct{ At Spot }
+	// DeleteNamespace removes a namespace's name; without a process in it the namespace goes too.
+	DeleteNamespace struct{ At Spot }
+	// RenameNamespace gives a namespace another name; links, addresses and processes stay.
+	RenameNamespace struct {
+		At Spot
+		To string
+	}
+	// AddVeth makes a veth pair with both ends where they belong, veth(4).
+	AddVeth struct {
+		Ends  [2]VethEnd
+		Quiet bool
+	}
+	// AddLink makes a link that needs nothing but its kind.
+	AddLink struct {
+		At        Spot
+		Interface labengine.ID
+		Name      string
+		Kind      string
+		MAC       string
+	}
+	// DeleteLink removes a link, and its peer if it has one.
+	DeleteLink struct {
+		At        Spot
+		Interface labengine.ID
+		Name      string
+		Peer      labengine.ID // the interface that goes with it
+	}
+	// MoveLink puts a link into another namespace. The kernel takes it down and drops its addresses.
+	MoveLink struct {
+		At        Spot
+		Interface labengine.ID
+		Name      string
+		To        Spot
+		NewName   string
+	}
+	// RenameLink changes a link's name.
+	RenameLink struct {
+		At        Spot
+		Interface labengine.ID
+		From, To  string
+	}
+	// SetLink changes what is not nil.
+	SetLink struct {
+		At        Spot
+		Interface labengine.ID
+		Name      string
+		Up        *bool
+		MTU       *int // bytes
+		MAC       *string
+	}
+	// AddAddress gives a link an address, CIDR notation.
+	AddAddress struct {
+		At        Spot
+		Interface labengine.ID
+		Dev       string
+		Address   string
+	}
+	// DeleteAddress takes an address from a link.
+	DeleteAddress struct {
+		At        Spot
+		Interface labengine.ID
+		Dev       string
+		Address   string
+	}
+)
+
+// VethEnd is one end of a new veth pair.
+type VethEnd struct {
+	At        Spot
+	Interface labengine.ID
+	Name      string
+	MAC       string
+	MTU       int // bytes; 1500 is not spelled out
+}
+
+func in(machine string, lines ...string) []labengine.Command {
+	commands := make([]labengine.Command, len(lines))
+	for i, line := range lines {
+		commands[i] = labengine.Command{Machine: machine, Line: line}
+	}
+	return commands
+}
+
+// Commands implements [Step]: what a plain shell in a new network namespace lacks of a machine.
+func (s AddMachine) Commands() []labengine.Command { return in(s.Name, "ip link set dev lo up") }
+
+// Commands implements [Step]: a machine is ended from outside.
+func (s DeleteMachine) Commands() []labengine.Command { return in(s.Name, "poweroff -f") }
+
+// Commands implements [Step].
+func (s RenameMachine) Commands() []labengine.Command { return in(s.To, "hostname "+quote(s.To)) }
+
+// Commands implements [Step].
+func (s AddNamespace) Commands() []labengine.Command {
+	return in(s.At.Machine, "ip netns add "+quote(s.At.Netns))
+}
+
+// Commands implements [Step].
+func (s DeleteNamespace) Commands() []labengine.Command {
+	return in(s.At.Machine, "ip netns del "+quote(s.At.Netns))
+}
+
+// Commands implements [Step]: ip-netns(8) has no word for it, so that the new name is bound before the old one goes.
+func (s RenameNamespace) Commands() []labengine.Command {
+	from, to := quote("/run/netns/"+s.At.Netns), quote("/run/netns/"+s.To)
+	return in(s.At.Machine, "touch "+to, "mount --bind "+from+" "+to, "ip netns del "+quote(s.At.Netns))
+}
+
+// Commands implements [Step].
+func (s AddVeth) Commands() []labengine.Command {
+	a, b := s.Ends[0], s.Ends[1]
+	line := "ip link add name " + quote(a.Name) + a.options(s.Quiet) + a.At.netns(a.At.Machine) +
+		" type veth peer name " + quote(b.Name) + b.options(s.Quiet) + b.At.netns(a.At.Machine)
+	commands := in(a.At.Machine, line)
+	if s.Quiet {
+		for _, e := range s.Ends {
+			commands = append(commands, in(e.At.Machine, e.At.ip()+" link set dev "+quote(e.Name)+" addrgenmode none")...)
+		}
+	}
+	return commands
+}
+
+func (e VethEnd) options(quiet bool) string {
+	text := ""
+	if e.MAC != "" {
+		text += " address " + e.MAC
+	}
+	if e.MTU != labengine.DefaultMTU(labengine.Veth) {
+		text += fmt.Sprintf(" mtu %d", e.MTU)
+	}
+	if quiet {
+		text += " numtxqueues 1 numrxqueues 1"
+	}
+	return text
+}
+
+// Commands implements [Step].
+func (s AddLink) Commands() []labengine.Command {
+	line := s.At.ip() + " link add name " + quote(s.Name)
+	if s.MAC != "" {
+		line += " address " + s.MAC
+	}
+	return in(s.At.Machine, line+" type "+s.Kind)
+}
+
+// Commands implements [Step].
+func (s DeleteLink) Commands() []labengine.Command {
+	return in(s.At.Machine, s.At.ip()+" link del dev "+quote(s.Name))
+}
+
+// Commands implements [Step].
+func (s MoveLink) Commands() []labengine.Command {
+	line := s.At.ip() + " link set dev " + quote(s.Name)
+	if s.To.Netns == "" && s.To.Pid == "" && s.To.Machine == s.At.Machine {
+		line += " netns 1"
+	} else {
+		line += s.To.netns("")
+	}
+	if s.NewName != s.Name {
+		line += " name " + quote(s.NewName)
+	}
+	return in(s.At.Machine, line)
+}
+
+// Commands implements [Step].
+func (s RenameLink) Commands() []labengine.Command {
+	return in(s.At.Machine, s.At.ip()+" link set dev "+quote(s.From)+" name "+quote(s.To))
+}
+
+// Commands implements [Step].
+func (s SetLink) Commands() []labengine.Command {
+	line := s.At.ip() + " link set dev " + quote(s.Name)
+	if s.MTU != nil {
+		line += fmt.Sprintf(" mtu %d", *s.MTU)
+	}
+	if s.MAC != nil {
+		line += " address " + *s.MAC
+	}
+	if s.Up != nil && *s.Up {
+		line += " up"
+	} else if s.Up != nil {
+		line += " down"
+	}
+	return in(s.At.Machine, line)
+}
+
+// Commands implements [Step].
+func (s AddAddress) Commands() []labengine.Command {
+	return in(s.At.Machine, s.At.ip()+" addr add "+s.Address+" dev "+quote(s.Dev))
+}
+
+// Commands implements [Step].
+func (s DeleteAddress) Commands() []labengine.Command {
+	return in(s.At.Machine, s.At.ip()+" addr del "+s.Address+" dev "+quote(s.Dev))
+}
+
+// quote writes a word so that a shell reads it as it is.
+func quote(word string) string {
+	const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:@,+="
+	if word != "" && strings.Trim(word, plain) == "" {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+}

@@ -1,0 +1,103 @@
+package sandbox
+
+import (
+	"bytes"
+	"os"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// compiledIPv4 are the values of net.ipv4.conf.*.NAME that the kernel is compiled with: ipv4_devconf and
+// ipv4_devconf_dflt in net/ipv4/devinet.c. A new namespace has the real machine's instead, unless
+// net.core.devconf_inherit_init_net says otherwise.
+var compiledIPv4 = map[string]string{
+	"accept_local": "0", "accept_redirects": "1", "arp_accept": "0", "arp_announce": "0", "arp_evict_nocarrier": "1",
+	"arp_filter": "0", "arp_ignore": "0", "arp_notify": "0", "bc_forwarding": "0", "bootp_relay": "0",
+	"disable_policy": "0", "disable_xfrm": "0", "drop_gratuitous_arp": "0", "drop_unicast_in_l2_multicast": "0",
+	"force_igmp_version": "0", "igmpv2_unsolicited_report_interval": "10000",
+	"igmpv3_unsolicited_report_interval": "1000", "ignore_routes_with_linkdown": "0", "log_martians": "0",
+	"medium_id": "0", "promote_secondaries": "0", "proxy_arp": "0", "proxy_arp_pvlan": "0", "route_localnet": "0",
+	"rp_filter": "0", "secure_redirects": "1", "send_redirects": "1", "shared_media": "1", "src_valid_mark": "0",
+	"tag": "0",
+}
+
+// compiledElse are those of the others that a lab sets, in the order in which they are written: ip_forward resets
+// some of the above.
+var compiledElse = []sysctl{
+	{"net/ipv4/ip_forward", "0"},
+	{"net/ipv4/conf/all/accept_source_route", "0"},
+	{"net/ipv4/conf/default/accept_source_route", "1"},
+	{"net/ipv4/conf/lo/accept_source_route", "1"},
+	// Not the kernel's default, which is 1: a bridge is no firewall until the lesson says so. Only where
+	// br_netfilter is loaded.
+	{"net/bridge/bridge-nf-call-arptables", "0"},
+	{"net/bridge/bridge-nf-call-iptables", "0"},
+	{"net/bridge/bridge-nf-call-ip6tables", "0"},
+}
+
+type sysctl struct{ name, value string }
+
+// Baseline gives the calling thread's network namespace the settings that each namespace of a lab starts with:
+// forwarding off, bridged packets past iptables, and IPv4 as the kernel is compiled, whatever the real machine has.
+// The caller has locked the thread, and may set sysctls there.
+func Baseline() error { return applySysctls(differing()) }
+
+// differing gives the settings of the calling thread's network namespace that are not the baseline's.
+func differing() []sysctl {
+	var list []sysctl
+	add := func(s sysctl) {
+		have, err := os.ReadFile("/proc/sys/" + s.name)
+		if err == nil && string(bytes.TrimSpace(have)) != s.value {
+			list = append(list, s)
+		}
+	}
+	for _, s := range compiledElse {
+		add(s)
+	}
+	for name, value := range compiledIPv4 {
+		add(sysctl{"net/ipv4/conf/all/" + name, value})
+		n := len(list)
+		add(sysctl{"net/ipv4/conf/default/" + name, value})
+		// lo took default's values when it was made; these two are always 1 there.
+		if len(list) > n && name != "disable_policy" && name != "disable_xfrm" {
+			list = append(list, sysctl{"net/ipv4/conf/lo/" + name, value})
+		}
+	}
+	return list
+}
+
+func applySysctls(list []sysctl) error {
+	for _, s := range list {
+		fd, err := unix.Open("/proc/sys/"+s.name, unix.O_WRONLY|unix.O_CLOEXEC, 0)
+		if err == nil {
+			_, err = unix.Write(fd, []byte(s.value))
+			unix.Close(fd)
+		}
+		if err != nil && err != unix.ENOENT {
+			return failed("sysctl -w "+s.name+"="+s.value, err)
+		}
+	}
+	return nil
+}
+
+// baselineCache saves reading some hundred files for each of a thousand namespaces: all that one machine makes
+// inherit the same. It is for fresh namespaces only.
+type baselineCache struct {
+	mu   sync.Mutex // guards what follows
+	list []sysctl
+	read time.Time
+}
+
+// baselineAge is how long the real machine's settings are taken to stay as they were.
+const baselineAge = 2 * time.Second
+
+func (c *baselineCache) apply() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if time.Since(c.read) > baselineAge {
+		c.list, c.read = differing(), time.Now()
+	}
+	return applySysctls(c.list)
+}

@@ -1,0 +1,35 @@
+package sandbox
+
+import (
+	"fmt"
+	"os"
+)
+
+// The roles in which Reexec runs this binary, as its second argument after "machine".
+const (
+	roleSetup = "setup"
+	roleInit  = "init"
+)
+
+// Reexec runs the part of a machine that this process was started for, and then does not return. It returns at once
+// in a process that was started for anything else. main calls it before everything else: a machine's init then
+// carries nothing of the program around it but its code.
+func Reexec() {
+	if len(os.Args) != 3 || os.Args[1] != "machine" {
+		return
+	}
+	var err error
+	switch os.Args[2] {
+	case roleSetup:
+		err = machineSetup()
+	case roleInit:
+		err = machineInit()
+	default:
+		return
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	os.Exit(0)
+}

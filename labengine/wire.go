@@ -1,0 +1,258 @@
+package labengine
+
+// Protocol is the version of the messages below. It is in the first message, both ways; another version means that the
+// page reloads, or that the lab is offered a restart.
+const Protocol = 1
+
+// Request is what a page asks of a lab, and what the server passes on to the lab process. Exactly one field besides ID
+// and Author is set. Each request gets one [Reply]; a ping and an ARP probe send [ProbeEvent]s before it.
+type Request struct {
+	ID     ID     `json:"id"`
+	Author string `json:"author,omitempty"` // the server writes it, whatever the page says
+
+	Op     *Op       `json:"op,omitempty"`
+	Undo   *Undo     `json:"undo,omitempty"`
+	Redo   *Redo     `json:"redo,omitempty"`
+	Ping   *Ping     `json:"ping,omitempty"`
+	ARP    *ARPProbe `json:"arp,omitempty"`
+	Cancel *Cancel   `json:"cancel,omitempty"`
+	Close  *Close    `json:"close,omitempty"`
+
+	// From the server to the lab process alone.
+	Begin  *Begin  `json:"begin,omitempty"`
+	Resume *Resume `json:"resume,omitempty"`
+	Watch  *Watch  `json:"watch,omitempty"`
+}
+
+// Undo takes back the newest change that is the author's or nobody's.
+type Undo struct{}
+
+// Redo brings back what the author's newest undo took.
+type Redo struct{}
+
+// Ping sends ICMP echo requests, RFC 792 and RFC 4443, from a node.
+type Ping struct {
+	From     ID     `json:"from"`
+	To       string `json:"to"`                 // an address
+	Count    int    `json:"count"`              // 1..100
+	Interval int    `json:"interval,omitempty"` // ms between requests, 10..10000; 0 is 1000
+	Timeout  int    `json:"timeout,omitempty"`  // ms to wait for each reply, 10..10000; 0 is 1000
+}
+
+// ARPProbe asks who has an address, RFC 826, out of one interface.
+type ARPProbe struct {
+	From ID     `json:"from"` // the interface
+	To   string `json:"to"`   // an IPv4 address
+}
+
+// Cancel ends a ping before its count.
+type Cancel struct {
+	Request ID `json:"request"`
+}
+
+// Close ends a terminal: its shell gets SIGHUP.
+type Close struct {
+	Terminal ID `json:"terminal"`
+}
+
+// Begin makes the lab in the kernel. It is the first request to a new lab process.
+type Begin struct {
+	Protocol int      `json:"protocol"`
+	Lab      Lab      `json:"lab"`
+	Seq      int64    `json:"seq"`
+	Changes  []Change `json:"changes,omitempty"`
+}
+
+// Resume asks a lab process found running for its snapshot and the changes after one. It is the first request to it.
+type Resume struct {
+	Protocol int   `json:"protocol"`
+	After    int64 `json:"after"`
+}
+
+// Watch turns the capture of frames on or off: it is on while somebody looks at the lab.
+type Watch struct {
+	Frames bool `json:"frames"`
+}
+
+// Message is what a lab says to everyone who looks at it. Exactly one field is set.
+type Message struct {
+	Hello     *Hello      `json:"hello,omitempty"`
+	Snapshot  *Snapshot   `json:"snapshot,omitempty"`
+	Status    *Status     `json:"status,omitempty"`
+	Change    *Change     `json:"change,omitempty"`
+	Live      *Live       `json:"live,omitempty"`
+	Frames    *Frames     `json:"frames,omitempty"`
+	Probe     *ProbeEvent `json:"probe,omitempty"`
+	Reply     *Reply      `json:"reply,omitempty"`
+	Terminals *Terminals  `json:"terminals,omitempty"`
+}
+
+// Hello is the first message of a connection.
+type Hello struct {
+	Protocol int    `json:"protocol"`
+	Version  string `json:"version"`          // of the program
+	Author   string `json:"author,omitempty"` // who the page is, as changes name it
+}
+
+// Snapshot is all that a page needs to show a lab; the messages after it say what changes.
+type Snapshot struct {
+	ID        ID         `json:"id"`
+	Lab       Lab        `json:"lab"`
+	Live      Live       `json:"live"`
+	Status    Status     `json:"status"`
+	Seq       int64      `json:"seq"`
+	Changes   []Change   `json:"changes"` // the newest, oldest first; at most 2,000
+	Terminals []Terminal `json:"terminals"`
+}
+
+// State says whether a lab is in the kernel.
+type State string
+
+// The states of a lab.
+const (
+	Stopped  State = "stopped"
+	Starting State = "starting"
+	Running  State = "running"
+	Stopping State = "stopping"
+	Dead     State = "dead" // the lab process ended without being asked to; the drawing is safe
+)
+
+// Status says how a lab is.
+type Status struct {
+	State   State    `json:"state"`
+	Since   int64    `json:"since"`           // ms since 1970
+	Done    int      `json:"done,omitempty"`  // while starting: namespaces made
+	Total   int      `json:"total,omitempty"` // while starting: namespaces to be made
+	Problem *Problem `json:"problem,omitempty"`
+	Viewers int      `json:"viewers,omitempty"`
+}
+
+// Live is what the kernel says of a running lab that is no part of its document. A message carries what has changed:
+// whole values by ID, null for what has gone.
+type Live struct {
+	Links map[ID]*Link      `json:"links,omitempty"` // by interface
+	Nodes map[ID]*NodeState `json:"nodes,omitempty"`
+}
+
+// Link is the state of an interface in the kernel, as ip-link(8) and ip-address(8) show it.
+type Link struct {
+	Index     int       `json:"index"`
+	Carrier   bool      `json:"carrier"`   // IFF_LOWER_UP: the other end is up too
+	OperState string    `json:"operState"` // RFC 2863: "UP", "DOWN", "LOWERLAYERDOWN", "UNKNOWN", …
+	Addresses []Address `json:"addresses"` // all, those that the kernel makes itself included
+}
+
+// Address is an address as the kernel has it.
+type Address struct {
+	Address string `json:"address"`          // CIDR notation
+	Scope   string `json:"scope"`            // "global", "link", "host"
+	Kernel  bool   `json:"kernel,omitempty"` // made by the kernel itself: 127.0.0.1/8, ::1/128, fe80::/64
+}
+
+// NodeState is what a running node has in the kernel.
+type NodeState struct {
+	Pid        int         `json:"pid,omitempty"` // of a machine's init, in the lab process's pid namespace
+	Routes     []Route     `json:"routes"`
+	Neighbours []Neighbour `json:"neighbours"`
+}
+
+// Route is an entry of the main table, as ip-route(8) shows it.
+type Route struct {
+	Text   string `json:"text"` // "default via 192.168.15.5 dev veth-red"
+	To     string `json:"to"`   // CIDR notation, or "default"
+	Via    string `json:"via,omitempty"`
+	Dev    string `json:"dev,omitempty"`
+	Source string `json:"source,omitempty"`
+	Kernel bool   `json:"kernel,omitempty"` // proto kernel
+}
+
+// Neighbour is an entry of the ARP or NDP table, as ip-neighbour(8) shows it.
+type Neighbour struct {
+	IP    string `json:"ip"`
+	MAC   string `json:"mac,omitempty"`
+	Dev   string `json:"dev"`
+	State string `json:"state"` // "REACHABLE", "STALE", "DELAY", "PROBE", "INCOMPLETE", "FAILED", "PERMANENT", "NOARP"
+}
+
+// Frames are what crossed the lab's cables since the message before, at most one message each 16 ms.
+type Frames struct {
+	Frames []Frame `json:"frames"`
+	Missed uint64  `json:"missed,omitempty"` // crossed, and not captured here
+	Rates  []Rate  `json:"rates,omitempty"`  // of busy cables, four times a second
+}
+
+// Frame is one crossing of a cable, in one direction.
+type Frame struct {
+	No       uint64 `json:"no"`       // counts the frames of this lab, from 1
+	At       int64  `json:"at"`       // ns since 1970, by the kernel's clock at the receiving end
+	To       ID     `json:"to"`       // the interface that it arrived at; it came from the cable's other end
+	Length   int    `json:"length"`   // bytes, Ethernet header included
+	Protocol string `json:"protocol"` // "ARP", "ICMP", "ICMPv6", "TCP", "UDP", "DNS", "DHCP", … or an EtherType as "0x88cc"
+	Source   string `json:"source"`   // the innermost address that is known: IP, else MAC
+	Target   string `json:"target"`
+	Info     string `json:"info"`            // "Who has 192.168.15.2? Tell 192.168.15.1"
+	Brief    string `json:"brief,omitempty"` // for a token: "who has 192.168.15.2?"
+	Reply    bool   `json:"reply,omitempty"` // answers an earlier one: drawn ringed
+	Flags    string `json:"flags,omitempty"` // TCP: "S", "SA", "F", "R", …
+	Data     []byte `json:"data,omitempty"`  // its first 128 bytes
+}
+
+// Rate is how busy a cable is in one direction.
+type Rate struct {
+	To      ID      `json:"to"`      // the interface at which the frames arrive
+	Packets float64 `json:"packets"` // per second
+	Bits    float64 `json:"bits"`    // per second
+	Shown   int     `json:"shown"`   // of these packets, how many were sent as frames
+}
+
+// ProbeEvent is one thing that a ping or an ARP probe saw.
+type ProbeEvent struct {
+	Request ID      `json:"request"`
+	Seq     int     `json:"seq"`             // of the echo request, from 1
+	From    string  `json:"from,omitempty"`  // who answered
+	RTT     float64 `json:"rtt,omitempty"`   // ms
+	TTL     int     `json:"ttl,omitempty"`   // of the reply
+	MAC     string  `json:"mac,omitempty"`   // the answer to an ARP probe
+	Error   string  `json:"error,omitempty"` // "timeout", "Destination Host Unreachable", "Network is unreachable", …
+}
+
+// Reply ends a request. Without a problem it has been carried out, and its change is on disk.
+type Reply struct {
+	Request ID       `json:"request"`
+	Seq     int64    `json:"seq,omitempty"`  // of the change that it made
+	Text    string   `json:"text,omitempty"` // of a probe, as ping(8) sums up: "3 packets transmitted, 3 received, 0% packet loss, …"; of an undo: what it took back
+	Problem *Problem `json:"problem,omitempty"`
+}
+
+// Terminals lists the terminals of a lab, whenever one is opened or ends.
+type Terminals struct {
+	Terminals []Terminal `json:"terminals"`
+}
+
+// Terminal is a shell in a node. Its ID is a token that the page makes; a page that knows it reattaches with it.
+type Terminal struct {
+	ID     ID     `json:"id"`
+	Node   ID     `json:"node"`
+	Title  string `json:"title"`
+	Author string `json:"author,omitempty"`
+}
+
+// TerminalHello is the first message on a terminal's websocket, as text; binary messages with the shell's output follow.
+// Binary messages to it are keys. A [TerminalSize] as text changes its size; a [TerminalEnd] as text is the last message.
+type TerminalHello struct {
+	ID      ID    `json:"id"`
+	Offset  int64 `json:"offset"`  // bytes of output before what follows
+	Skipped int64 `json:"skipped"` // bytes after the offset asked for that the scrollback has lost
+}
+
+// TerminalSize is a terminal's size in characters, 2..1000 each.
+type TerminalSize struct {
+	Cols int `json:"cols"`
+	Rows int `json:"rows"`
+}
+
+// TerminalEnd says how the shell ended.
+type TerminalEnd struct {
+	Status int    `json:"status"` // exit status, or 128 and the signal's number
+	Reason string `json:"reason"`
+}

@@ -1,0 +1,150 @@
+// Beside a cable that was just drawn: both names and both addresses, to be changed or left.
+import { useEffect, useLayoutEffect, useRef, useState } from 'react';
+import { pointOn } from '../model/geometry';
+import { labelOf } from '../model/lab';
+import { canonicalAddress, checkInterfaceName } from '../model/names';
+import { problemOf } from '../model/problem';
+import { addressNote } from '../model/suggest';
+import { edit } from '../session/actions';
+import { useGeometry, useLab, useView } from '../session/stores';
+import type { Edit } from '../wire/types.gen';
+
+export function CableCard() {
+	const id = useView((v) => v.card);
+	const exists = useLab((s) => id !== undefined && s.lab.cables[id] !== undefined);
+	return id && exists ? <Card key={id} id={id} /> : null;
+}
+
+function close() {
+	useView.setState({ card: undefined });
+	document.getElementById('canvas')?.focus();
+}
+
+function Card({ id }: { id: string }) {
+	const ends = useLab((s) => s.lab.cables[id]?.ends);
+	const curve = useGeometry((g) => g.curves[id]);
+	const root = useRef<HTMLDivElement>(null);
+	useEffect(() => root.current?.querySelector('input')?.focus({ preventScroll: true }), []);
+	if (!ends || !curve) return null;
+	const mid = pointOn(curve, 0.5);
+	const below = Math.max(mid.y, curve[0].y, curve[3].y) + 36;
+	return (
+		<div
+			ref={root}
+			role="dialog"
+			aria-label="New cable"
+			data-testid="cable-card"
+			className="card nodrag nopan nowheel"
+			style={{ left: mid.x, top: below }}
+			onKeyDown={(e) => {
+				if (e.key === 'Escape') {
+					e.stopPropagation();
+					close();
+				}
+			}}
+		>
+			<EndFields id={ends[0]} letter="a" />
+			<EndFields id={ends[1]} letter="b" />
+			<button type="button" className="card-close" onClick={close}>
+				Done <kbd>Esc</kbd>
+			</button>
+		</div>
+	);
+}
+
+function EndFields({ id, letter }: { id: string; letter: 'a' | 'b' }) {
+	const i = useLab((s) => s.lab.interfaces[id]);
+	const node = useLab((s) => (i ? labelOf(s.lab, i.node) : ''));
+	if (!i) return null;
+	return (
+		<fieldset>
+			<legend>{node}</legend>
+			<Field
+				label={`Name at ${node}`}
+				testid={`card-name-${letter}`}
+				value={i.name}
+				check={(text) => problemOf(() => checkInterfaceName(text))?.message}
+				apply={(name, refused) => edit([{ updateInterface: { id, name } }], refused)}
+			/>
+			<Field
+				label={`Address at ${node}`}
+				testid={`card-address-${letter}`}
+				value={i.addresses.join(' ')}
+				placeholder="192.168.15.1/24"
+				check={(text) =>
+					text
+						.split(/\s+/)
+						.filter(Boolean)
+						.map((a) => problemOf(() => canonicalAddress(a))?.message)
+						.find(Boolean)
+				}
+				note={(text) => addressNote(useLab.getState().lab, id, text.split(/\s+/)[0] ?? '')}
+				apply={(text, refused) => edit(addressEdits(id, i.addresses, text), refused)}
+			/>
+		</fieldset>
+	);
+}
+
+/** The edits that make one list of addresses into another. */
+function addressEdits(id: string, have: readonly string[], text: string): Edit[] {
+	const want = text.split(/\s+/).filter(Boolean).map(canonicalAddress);
+	return [
+		...have.filter((a) => !want.includes(a)).map((address) => ({ deleteAddress: { interface: id, address } })),
+		...want.filter((a) => !have.includes(a)).map((address) => ({ addAddress: { interface: id, address } })),
+	];
+}
+
+interface FieldProps {
+	label: string;
+	testid: string;
+	value: string;
+	placeholder?: string;
+	check: (text: string) => string | undefined;
+	note?: (text: string) => string | undefined;
+	apply: (text: string, refused: (words: string) => void) => boolean;
+}
+
+function Field({ label, testid, value, placeholder, check, note, apply }: FieldProps) {
+	const [text, setText] = useState(value);
+	const [refusal, setRefusal] = useState<string>();
+	const shown = useRef(value);
+	useLayoutEffect(() => {
+		if (shown.current !== value) setText(value); // changed elsewhere
+		shown.current = value;
+	}, [value]);
+	const problem = check(text) ?? refusal;
+	const odd = problem ? undefined : note?.(text);
+	const commit = () => {
+		if (!check(text) && text !== value) apply(text, setRefusal);
+	};
+	return (
+		<label>
+			<span className="sr-only">{label}</span>
+			<input
+				data-testid={testid}
+				value={text}
+				placeholder={placeholder}
+				spellCheck={false}
+				autoComplete="off"
+				aria-invalid={problem !== undefined}
+				onChange={(e) => {
+					setText(e.target.value);
+					setRefusal(undefined);
+				}}
+				onBlur={commit}
+				onKeyDown={(e) => {
+					if (e.key !== 'Enter') return;
+					commit();
+					if (!check(text)) {
+						const inputs = [...(e.currentTarget.closest('.card')?.querySelectorAll('input') ?? [])];
+						const next = inputs[inputs.indexOf(e.currentTarget) + 1];
+						if (next) next.focus();
+						else close();
+					}
+				}}
+			/>
+			{problem && <span className="field-problem">{problem}</span>}
+			{odd && <span className="field-note">{odd}</span>}
+		</label>
+	);
+}

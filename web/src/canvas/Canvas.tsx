@@ -1,0 +1,452 @@
+// The drawing. React Flow pans, zooms, drags and selects; boxes, jacks and cables are our own, from the model's geometry.
+import {
+	Background,
+	BackgroundVariant,
+	type Node as FlowNode,
+	type NodeChange,
+	ReactFlow,
+	ReactFlowProvider,
+	SelectionMode,
+	useReactFlow,
+	useStoreApi,
+	ViewportPortal,
+} from '@xyflow/react';
+import { memo, useCallback, useEffect, useMemo, useRef, useState } from 'react';
+import { addNode, runKey } from '../commands/commands';
+import { cable } from '../gestures/draw';
+import { type Box, bounds, type Geometry, jackAt, machineAt, nodeAt, type Point } from '../model/geometry';
+import { outline, spoken } from '../model/outline';
+import { select } from '../session/actions';
+import { useGeometry, useLab, useView } from '../session/stores';
+import { openTerminal } from '../session/terminals';
+import { canvasView } from '../session/viewport';
+import type { Lab } from '../wire/types.gen';
+import { CableCard } from './CableCard';
+import { CableLayer, JackLayer } from './Cables';
+import { dropNodes } from './drop';
+import { MachineNode, NamespaceNode } from './Nodes';
+import { QuickAdd } from './QuickAdd';
+import { TokenCanvas } from './Tokens';
+
+const nodeTypes = { machine: MachineNode, namespace: NamespaceNode };
+const far = 0.6; // below this zoom only selected and hovered things have labels
+
+type LabNode = FlowNode<Record<string, never>, 'machine' | 'namespace'>;
+const noData = {};
+
+/** React Flow's nodes; objects of things that have not changed stay the same. */
+function flowNodes(
+	lab: Lab,
+	boxes: Geometry['boxes'],
+	selection: ReadonlySet<string>,
+	before: Map<string, LabNode>,
+): LabNode[] {
+	const nodes: LabNode[] = [];
+	for (const n of Object.values(lab.nodes)) {
+		const box = boxes[n.id];
+		if (!box) continue;
+		const old = before.get(n.id);
+		const selected = selection.has(n.id);
+		const same =
+			old &&
+			old.selected === selected &&
+			old.position.x === box.x &&
+			old.position.y === box.y &&
+			old.width === box.w &&
+			old.height === box.h &&
+			old.type === n.kind;
+		const node: LabNode = same
+			? old
+			: {
+					id: n.id,
+					type: n.kind,
+					data: noData,
+					position: { x: box.x, y: box.y },
+					width: box.w,
+					height: box.h,
+					measured: { width: box.w, height: box.h },
+					selected,
+					zIndex: n.in ? 10 : 0,
+					...(n.in ? {} : { dragHandle: '.machine-header', style: { pointerEvents: 'none' } }),
+				};
+		before.set(n.id, node);
+		nodes.push(node);
+	}
+	return nodes;
+}
+
+export function Canvas() {
+	return (
+		<ReactFlowProvider>
+			<Pane />
+		</ReactFlowProvider>
+	);
+}
+
+function Pane() {
+	const lab = useLab((s) => s.lab);
+	const loaded = useLab((s) => s.loaded);
+	const boxes = useGeometry((g) => g.boxes);
+	const selection = useView((v) => v.selection);
+	const tool = useView((v) => v.tool);
+	const drawing = useView((v) => v.gesture.at === 'drawing');
+	const labels = useView((v) => v.labels);
+	const flow = useReactFlow();
+	const store = useStoreApi();
+	const root = useRef<HTMLDivElement>(null);
+	const known = useRef(new Map<string, LabNode>());
+	const [isFar, setFar] = useState(false);
+	const nodes = useMemo(() => flowNodes(lab, boxes, selection, known.current), [lab, boxes, selection]);
+
+	useEffect(() => store.subscribe((s) => setFar(s.transform[2] < far)), [store]);
+	useEffect(() => {
+		canvasView.zoomTo = (zoom) => void flow.zoomTo(zoom, { duration: 0 });
+		canvasView.zoomBy = (factor) => void flow.zoomTo(flow.getZoom() * factor, { duration: 0 });
+		canvasView.toCanvas = (p) => flow.screenToFlowPosition(p);
+		canvasView.toScreen = (p) => flow.flowToScreenPosition(p);
+		canvasView.focus = () => root.current?.focus();
+		canvasView.fit = (box) => {
+			const room = roomOf(root.current);
+			if (!box || !room) return;
+			const zoom = Math.max(0.1, Math.min(1, (room.w - 64) / box.w, (room.h - 64) / box.h));
+			const [x, y] = [room.w / 2 - (box.x + box.w / 2) * zoom, room.h / 2 - (box.y + box.h / 2) * zoom];
+			void flow.setViewport({ x, y, zoom }, { duration: 0 });
+		};
+		canvasView.show = (box) => {
+			const room = roomOf(root.current);
+			if (!box || !room) return;
+			const { x, y, zoom } = flow.getViewport();
+			if (box.w * zoom > room.w - 48 || box.h * zoom > room.h - 48) return canvasView.fit(box);
+			const [dx, dy] = [
+				pan(box.x * zoom + x, (box.x + box.w) * zoom + x, room.w),
+				pan(box.y * zoom + y, (box.y + box.h) * zoom + y, room.h),
+			];
+			if (dx !== 0 || dy !== 0) void flow.setViewport({ x: x + dx, y: y + dy, zoom });
+		};
+		canvasView.reveal = (id) => reveal(id, root.current, flow);
+	}, [flow]);
+	useEffect(() => {
+		if (!loaded) return;
+		canvasView.fit(bounds(useGeometry.getState()));
+		const first = outline(useLab.getState().lab)[0];
+		if (first) useView.setState({ focus: first.id });
+		if (document.activeElement === document.body) root.current?.focus();
+	}, [loaded]);
+
+	useEffect(() => watchPointer(), []);
+	const onNodesChange = useCallback((changes: NodeChange<LabNode>[]) => changed(changes), []);
+	const onKeyDown = (e: React.KeyboardEvent) => {
+		const target = e.target as HTMLElement;
+		if (target.closest('input, textarea, select, button, [role="dialog"]')) return;
+		const v = useView.getState();
+		if (v.gesture.at === 'drawing' && /^[a-z0-9._-]$/i.test(e.key) && !e.ctrlKey && !e.metaKey) {
+			cable({ type: 'type', text: e.key });
+			e.preventDefault();
+			return;
+		}
+		if (runKey(e.nativeEvent, 'canvas')) {
+			e.preventDefault();
+			e.stopPropagation();
+		}
+	};
+
+	return (
+		// biome-ignore lint/a11y/useAriaPropsSupportedByRole: role=application takes aria-activedescendant (ARIA 1.2)
+		<div
+			ref={root}
+			id="canvas"
+			data-testid="canvas"
+			role="application"
+			aria-label="Canvas"
+			aria-roledescription="network drawing"
+			aria-activedescendant={useActive()}
+			// biome-ignore lint/a11y/noNoninteractiveTabindex: the canvas is one tab stop with keys of its own
+			tabIndex={0}
+			className={`canvas tool-${tool} labels-${labels} ${isFar ? 'is-far' : ''} ${drawing ? 'is-drawing' : ''}`}
+			onKeyDown={onKeyDown}
+			onDragOver={(e) => e.dataTransfer.types.includes(dragType) && e.preventDefault()}
+			onDrop={dropped}
+		>
+			<ReactFlow
+				nodes={nodes}
+				edges={noEdges}
+				nodeTypes={nodeTypes}
+				onNodesChange={onNodesChange}
+				onNodeDragStop={(_, __, dragged) => dropNodes(dragged.map((n) => n.id))}
+				onPaneClick={paneClicked}
+				onNodeClick={nodeClicked}
+				onNodeDoubleClick={(_, n) => openTerminal(n.id)}
+				nodesFocusable={false}
+				edgesFocusable={false}
+				nodesConnectable={false}
+				disableKeyboardA11y
+				deleteKeyCode={null}
+				selectionKeyCode="Shift"
+				multiSelectionKeyCode={['Shift', 'Control', 'Meta']}
+				panActivationKeyCode="Space"
+				selectionOnDrag={tool === 'select' && !drawing}
+				panOnDrag={tool === 'hand' ? true : [1]}
+				nodesDraggable={tool === 'select' && !drawing}
+				panOnScroll
+				zoomOnDoubleClick={false}
+				zoomActivationKeyCode={['Control', 'Meta']}
+				selectionMode={SelectionMode.Full}
+				nodeDragThreshold={4}
+				snapToGrid
+				snapGrid={snapGrid}
+				elevateNodesOnSelect={false}
+				minZoom={0.1}
+				maxZoom={3}
+				proOptions={{ hideAttribution: true }}
+			>
+				<Background id="fine" variant={BackgroundVariant.Dots} gap={24} size={1} color="var(--graticule)" />
+				<Background id="fifth" variant={BackgroundVariant.Dots} gap={120} size={2} color="var(--graticule)" />
+				<ViewportPortal>
+					<CableLayer />
+					<JackLayer />
+					<GestureLayer />
+					<CableCard />
+				</ViewportPortal>
+			</ReactFlow>
+			<TokenCanvas />
+			<QuickAdd />
+			<EmptyHint />
+		</div>
+	);
+}
+
+const noEdges: never[] = [];
+const snapGrid: [number, number] = [8, 8];
+export const dragType = 'application/x-vethlab-node';
+
+function useActive(): string | undefined {
+	const focus = useView((v) => v.focus);
+	return focus ? `item-${focus}` : undefined;
+}
+
+let additive = false; // whether the press that is going on adds to the selection
+
+function changed(changes: NodeChange<LabNode>[]): void {
+	const { lab } = useLab.getState();
+	const { boxes } = useGeometry.getState();
+	const view = useView.getState();
+	const moving = { ...view.moving };
+	const selection = new Set(view.selection);
+	let moved = false;
+	let selected = false;
+	const machineFirst = [...changes].sort((a, b) => depth(lab, a) - depth(lab, b));
+	for (const c of machineFirst) {
+		if (c.type === 'position' && c.position && c.dragging) {
+			const machine = lab.nodes[c.id]?.in;
+			const origin: Point = (machine && (moving[machine] ?? boxes[machine])) || { x: 0, y: 0 };
+			moving[c.id] = { x: c.position.x - origin.x, y: c.position.y - origin.y };
+			moved = true;
+		} else if (c.type === 'select') {
+			if (c.selected) selection.add(c.id);
+			else selection.delete(c.id);
+			selected = true;
+		}
+	}
+	if (moved) {
+		const only = Object.keys(moving).length === 1 ? Object.keys(moving)[0] : undefined;
+		const box = only ? boxes[only] : undefined;
+		const into =
+			only && lab.nodes[only]?.in && box
+				? (machineAt(lab, { ...useGeometry.getState() }, middle(box)) ?? '')
+				: undefined;
+		useView.setState({ moving, dropInto: into });
+	}
+	if (selected) {
+		// React Flow knows no cables: without Shift, choosing a node lets go of them.
+		if (!additive && changes.some((c) => c.type === 'select' && c.selected)) {
+			for (const id of selection) if (!lab.nodes[id]) selection.delete(id);
+		}
+		const fresh = [...selection].find((id) => !view.selection.has(id) && lab.nodes[id]);
+		select(selection);
+		if (fresh) useView.setState({ focus: fresh, card: undefined });
+	}
+}
+
+const middle = (b: Box): Point => ({ x: b.x + b.w / 2, y: b.y + b.h / 2 });
+
+function depth(lab: Lab, c: NodeChange<LabNode>): number {
+	return 'id' in c && lab.nodes[c.id]?.in ? 1 : 0;
+}
+
+/** A click on a machine's free area selects the machine; the pane lies under it. */
+function paneClicked(e: React.MouseEvent): void {
+	const at = canvasView.toCanvas({ x: e.clientX, y: e.clientY });
+	const { lab } = useLab.getState();
+	const view = useView.getState();
+	if (view.gesture.at === 'drawing' || view.tool === 'cable') return;
+	const machine = machineAt(lab, useGeometry.getState(), at);
+	if (e.detail === 2) return useView.setState({ quickAdd: { at, machine, text: '' } });
+	select(machine ? [machine] : []);
+	useView.setState({ focus: machine ?? view.focus, card: undefined, quickAdd: undefined, frame: undefined });
+}
+
+/** A click on what is selected already changes nothing for React Flow, and lets go of the rest here. */
+function nodeClicked(e: React.MouseEvent, node: LabNode): void {
+	if (e.shiftKey || e.ctrlKey || e.metaKey) return;
+	select([node.id]);
+	useView.setState({ focus: node.id, card: undefined });
+}
+
+/** What is dragged in from the tools. */
+function dropped(e: React.DragEvent): void {
+	const kind = e.dataTransfer.getData(dragType);
+	if (kind !== 'machine' && kind !== 'namespace') return;
+	e.preventDefault();
+	const at = canvasView.toCanvas({ x: e.clientX, y: e.clientY });
+	const { lab } = useLab.getState();
+	const g = useGeometry.getState();
+	const machine = machineAt(lab, g, at);
+	const origin = (kind === 'namespace' && machine && g.boxes[machine]) || { x: 0, y: 0 };
+	const low = kind === 'namespace' ? { x: 24, y: 44 } : { x: Number.NEGATIVE_INFINITY, y: Number.NEGATIVE_INFINITY };
+	const snap = (n: number, least: number) => Math.max(least, Math.round(n / 8) * 8);
+	addNode(kind, { machine, x: snap(at.x - origin.x - 66, low.x), y: snap(at.y - origin.y - 32, low.y) });
+	canvasView.focus();
+}
+
+/** The cable gesture follows the pointer wherever it goes; a press on an edge, a jack or, with the tool, a node begins it. */
+function watchPointer(): () => void {
+	let pressed: Point | undefined;
+	const at = (e: PointerEvent) => canvasView.toCanvas({ x: e.clientX, y: e.clientY });
+	const down = (e: PointerEvent) => {
+		const target = e.target as Element;
+		additive = e.shiftKey || e.ctrlKey || e.metaKey;
+		if (e.button !== 0 || !target.closest?.('#canvas') || target.closest('[role="dialog"], input, button')) return;
+		const { lab } = useLab.getState();
+		const g = useGeometry.getState();
+		const view = useView.getState();
+		const pointer = at(e);
+		pressed = { x: e.clientX, y: e.clientY };
+		if (view.gesture.at === 'drawing') {
+			e.stopPropagation();
+			return;
+		}
+		const jack = target.closest('[data-jack]')
+			? (target.closest('[data-jack]')?.getAttribute('data-jack') ?? jackAt(g, pointer))
+			: undefined;
+		const edge = target.closest('[data-edge]')?.getAttribute('data-edge');
+		const inTool = view.tool === 'cable' ? nodeAt(lab, g, pointer) : undefined;
+		if (jack && view.tool !== 'cable') {
+			const c = Object.values(lab.cables).find((other) => other.ends.includes(jack));
+			const peer = c?.ends.find((end) => end !== jack);
+			const node = peer ? lab.interfaces[peer]?.node : undefined;
+			if (node) cable({ type: 'press', node, pointer, end: jack });
+			e.stopPropagation();
+		} else if (inTool ?? edge) {
+			cable({ type: 'press', node: inTool ?? edge ?? '', pointer });
+			e.stopPropagation();
+		}
+	};
+	const move = (e: PointerEvent) => {
+		if (useView.getState().gesture.at === 'drawing') cable({ type: 'move', pointer: at(e) });
+	};
+	const up = (e: PointerEvent) => {
+		const { gesture } = useView.getState();
+		if (gesture.at !== 'drawing' || e.button !== 0) return;
+		const moved = pressed !== undefined && Math.hypot(e.clientX - pressed.x, e.clientY - pressed.y) > 4;
+		if (gesture.by === 'drag') {
+			if (!moved && gesture.end) {
+				cable({ type: 'cancel' });
+				select([gesture.end], e.shiftKey);
+				useView.setState({ focus: gesture.end });
+			} else cable({ type: 'release', pointer: at(e), moved });
+		} else if ((e.target as Element).closest?.('#canvas')) cable({ type: 'click', pointer: at(e) });
+	};
+	// In the capture phase, so that React Flow neither drags nor selects with the same press.
+	window.addEventListener('pointerdown', down, true);
+	window.addEventListener('pointermove', move);
+	window.addEventListener('pointerup', up);
+	return () => {
+		window.removeEventListener('pointerdown', down, true);
+		window.removeEventListener('pointermove', move);
+		window.removeEventListener('pointerup', up);
+	};
+}
+
+const margin = 24;
+
+/** How far to pan so that low..high lies within 0..size. */
+function pan(low: number, high: number, size: number): number {
+	if (low < margin) return margin - low;
+	return high > size - margin ? Math.max(size - margin - high, margin - low) : 0;
+}
+
+/** What of the pane can be seen: the inspector slides over its right side where space is short. */
+function roomOf(pane: HTMLElement | null): { w: number; h: number } | undefined {
+	if (!pane) return undefined;
+	const covered = innerWidth < 1800 && useView.getState().inspector ? 300 : 0;
+	return { w: pane.clientWidth - covered, h: pane.clientHeight };
+}
+
+function reveal(id: string, pane: HTMLElement | null, flow: ReturnType<typeof useReactFlow>): void {
+	const g = useGeometry.getState();
+	const jack = g.jacks[id];
+	const curve = g.curves[id];
+	const box = g.boxes[id] ?? (jack ? { ...jack, w: 0, h: 0 } : curve ? { ...curve[0], w: 0, h: 0 } : undefined);
+	if (!box || !pane) return;
+	const { x, y, zoom } = flow.getViewport();
+	const [w, h] = [pane.clientWidth, pane.clientHeight];
+	const clampInto = (low: number, high: number, size: number) =>
+		low < 24 ? 24 - low : high > size - 24 ? Math.max(size - 24 - high, 24 - low) : 0;
+	const dx = clampInto(box.x * zoom + x, (box.x + box.w) * zoom + x, w);
+	const dy = clampInto(box.y * zoom + y, (box.y + box.h) * zoom + y, h);
+	if (dx !== 0 || dy !== 0) void flow.setViewport({ x: x + dx, y: y + dy, zoom });
+}
+
+/** The cable in the hand, and why it cannot end here. */
+const GestureLayer = memo(function GestureLayer() {
+	const gesture = useView((v) => v.gesture);
+	const from = useGeometry((g) => (gesture.at === 'drawing' ? g.boxes[gesture.from] : undefined));
+	const target = useGeometry((g) => (gesture.at === 'drawing' && gesture.target ? g.boxes[gesture.target] : undefined));
+	const peer = useLab((s) => {
+		if (gesture.at !== 'drawing' || !gesture.end) return undefined;
+		const end = gesture.end;
+		return Object.values(s.lab.cables)
+			.find((c) => c.ends.includes(end))
+			?.ends.find((other) => other !== end);
+	});
+	const jack = useGeometry((g) => (peer ? g.jacks[peer] : undefined));
+	if (gesture.at !== 'drawing' || !from) return null;
+	const to = gesture.by === 'keys' && target ? middle(target) : gesture.pointer;
+	const start = jack ?? edgeTowards(from, to);
+	return (
+		<div className="gesture-layer">
+			<svg className="layer" aria-hidden="true">
+				<line className={gesture.reason ? 'draft is-refused' : 'draft'} x1={start.x} y1={start.y} x2={to.x} y2={to.y} />
+				<circle className="draft-end" cx={to.x} cy={to.y} r={4} />
+			</svg>
+			{gesture.reason && (
+				<div className="pointer-note" style={{ left: to.x + 14, top: to.y + 14 }}>
+					{gesture.reason}
+				</div>
+			)}
+		</div>
+	);
+});
+
+/** Where the line from a box's middle leaves the box. */
+function edgeTowards(b: Box, p: Point): Point {
+	const c = middle(b);
+	const [dx, dy] = [p.x - c.x, p.y - c.y];
+	const t = Math.min(1, b.w / 2 / Math.abs(dx || 1e-9), b.h / 2 / Math.abs(dy || 1e-9));
+	return { x: c.x + dx * t, y: c.y + dy * t };
+}
+
+function EmptyHint() {
+	const empty = useLab((s) => s.loaded && Object.values(s.lab.nodes).every((n) => n.kind === 'machine'));
+	if (!empty) return null;
+	return (
+		<p className="empty-hint">
+			Nothing here yet. Press <kbd>N</kbd> and type <code>ns red blue</code>, or drag from the left.
+		</p>
+	);
+}
+
+/** For the outline and the canvas alike: what a screen reader says of a thing. */
+export function useSpoken(id: string): string {
+	return useLab((s) => spoken(s.lab, id, s.links, s.status.state === 'running'));
+}

@@ -1,0 +1,119 @@
+import { Cable, Hand, ListTree, MousePointer2, Plus } from 'lucide-react';
+import { addNode, quickAdd } from '../commands/commands';
+import { type Tool, useView } from '../session/stores';
+import { dragType } from './Canvas';
+
+/** The left strip: one tab stop, arrows within. */
+export function Tools() {
+	const tool = useView((v) => v.tool);
+	const outline = useView((v) => v.outline);
+	const set = (next: Tool) => () => useView.setState({ tool: next });
+	return (
+		<div
+			className="tools"
+			id="tools"
+			role="toolbar"
+			aria-label="Tools"
+			aria-orientation="vertical"
+			onKeyDown={(e) => {
+				if (e.key !== 'ArrowDown' && e.key !== 'ArrowUp') return;
+				const buttons = [...e.currentTarget.querySelectorAll('button')];
+				const at = buttons.indexOf(document.activeElement as HTMLButtonElement);
+				buttons[(at + (e.key === 'ArrowDown' ? 1 : -1) + buttons.length) % buttons.length]?.focus();
+				e.preventDefault();
+			}}
+		>
+			<button
+				type="button"
+				aria-label="Select"
+				title="Select  V"
+				aria-pressed={tool === 'select'}
+				onClick={set('select')}
+			>
+				<MousePointer2 size={16} />
+			</button>
+			<button
+				type="button"
+				tabIndex={-1}
+				aria-label="Hand: move the view"
+				title="Hand  H"
+				aria-pressed={tool === 'hand'}
+				onClick={set('hand')}
+			>
+				<Hand size={16} />
+			</button>
+			<span className="tool-rule" />
+			<Source kind="machine" title="Machine: drag it onto the canvas">
+				<svg width="20" height="20" viewBox="0 0 20 20" aria-hidden="true">
+					<path d="M2.5 3.5h15v13h-15zM2.5 7.5h15" fill="none" stroke="currentColor" strokeWidth="1.5" />
+				</svg>
+			</Source>
+			<Source kind="namespace" title="Network namespace: drag it into a machine">
+				<svg width="20" height="20" viewBox="0 0 20 20" aria-hidden="true">
+					<path d="M2.5 5.5h15v9h-15z" fill="none" stroke="currentColor" strokeWidth="1.5" />
+					<path d="M4 5.5v9" stroke="currentColor" strokeWidth="3.5" />
+				</svg>
+			</Source>
+			<button
+				type="button"
+				tabIndex={-1}
+				aria-label="Cable"
+				title="Cable  C: click two nodes"
+				aria-pressed={tool === 'cable'}
+				onClick={set('cable')}
+				data-testid="palette-cable"
+			>
+				<Cable size={16} />
+			</button>
+			<span className="tool-rule" />
+			<button
+				type="button"
+				tabIndex={-1}
+				aria-label="Quick add"
+				title="Quick add  N"
+				onClick={quickAdd}
+				data-testid="palette-quick-add"
+			>
+				<Plus size={16} />
+			</button>
+			<button
+				type="button"
+				tabIndex={-1}
+				aria-label="Outline"
+				title="Outline  O"
+				aria-pressed={outline}
+				onClick={() => useView.setState({ outline: !outline })}
+			>
+				<ListTree size={16} />
+			</button>
+		</div>
+	);
+}
+
+function Source({
+	kind,
+	title,
+	children,
+}: {
+	kind: 'machine' | 'namespace';
+	title: string;
+	children: React.ReactNode;
+}) {
+	return (
+		<button
+			type="button"
+			tabIndex={-1}
+			draggable
+			aria-label={kind === 'machine' ? 'Add a machine' : 'Add a namespace'}
+			title={title}
+			data-testid={`palette-${kind}`}
+			onDragStart={(e) => {
+				e.dataTransfer.setData(dragType, kind);
+				e.dataTransfer.effectAllowed = 'copy';
+			}}
+			onClick={() => addNode(kind)}
+		>
+			{children}
+		</button>
+	);
+}

@@ -1,0 +1,430 @@
+// The one list of what can be done. Keys, menus, the palette and the help all read it.
+import { cable, middleOf } from '../gestures/draw';
+import { freeNodeName } from '../model/edit';
+import { bounds, type Direction, freePlace, machinePlace, nearestBox } from '../model/geometry';
+import { cableOf, childrenOf, interfacesOf, newID, otherEnd } from '../model/lab';
+import { outline, spoken } from '../model/outline';
+import { announce, deleteThings, edit, redo, select, startLab, stopLab, toast, undo } from '../session/actions';
+import { type Labels, useGeometry, useLab, useView } from '../session/stores';
+import { openTerminal, splitTerminal } from '../session/terminals';
+import { canvasView } from '../session/viewport';
+import { layOut } from './layout';
+
+export interface Command {
+	id: string;
+	name: string;
+	group: 'Draw' | 'Edit' | 'Select' | 'View' | 'Lab' | 'Terminals';
+	/** As `Mod+Shift+Z`, `N`; the first one is shown. */
+	keys: string[];
+	/** Works everywhere, not only while the canvas or the outline has the focus. */
+	everywhere?: boolean;
+	enabled?: () => boolean;
+	run: () => void;
+}
+
+export const isMac = typeof navigator !== 'undefined' && /Mac|iPhone|iPad/.test(navigator.platform);
+
+/** What the commands are about: the selection, else what has the focus. */
+export function subjects(): string[] {
+	const v = useView.getState();
+	return v.selection.size > 0 ? [...v.selection] : v.focus ? [v.focus] : [];
+}
+
+/** The node that the focus is in or on. */
+export function subjectNode(): string | undefined {
+	const { lab } = useLab.getState();
+	for (const id of subjects()) {
+		if (lab.nodes[id]) return id;
+		const node = lab.interfaces[id]?.node ?? lab.interfaces[lab.cables[id]?.ends[0] ?? '']?.node;
+		if (node) return node;
+	}
+	const machines = Object.values(lab.nodes).filter((n) => !n.in);
+	return machines.length === 1 ? machines[0]?.id : undefined;
+}
+
+function focusOn(id: string | undefined): void {
+	if (!id) return;
+	const { lab, links, status } = useLab.getState();
+	useView.setState({ focus: id, selection: new Set() });
+	select([id]);
+	canvasView.reveal(id);
+	announce(spoken(lab, id, links, status.state === 'running'));
+}
+
+function move(direction: Direction): void {
+	const { gesture, focus } = useView.getState();
+	const { lab } = useLab.getState();
+	const { boxes, jacks } = useGeometry.getState();
+	if (gesture.at === 'drawing') {
+		const from = gesture.target ?? gesture.from;
+		const others = { ...boxes };
+		delete others[gesture.from];
+		const next = nearestBox(others, middleOf(from), direction);
+		if (next) cable({ type: 'target', node: next });
+		return;
+	}
+	const node = focus && lab.nodes[focus];
+	if (!focus || (!node && !jacks[focus] && !lab.cables[focus])) return focusOn(outline(lab)[0]?.id);
+	// Nodes beside a node: those of the same box; from a jack or cable, any.
+	const candidates = Object.fromEntries(
+		Object.entries(boxes).filter(([id]) => id !== focus && (!node || lab.nodes[id]?.in === node.in)),
+	);
+	const c = useGeometry.getState().curves[focus];
+	const from = jacks[focus] ?? (c ? { x: (c[0].x + c[3].x) / 2, y: (c[0].y + c[3].y) / 2 } : middleOf(focus));
+	focusOn(nearestBox(candidates, from, direction));
+}
+
+function intoBox(): void {
+	const { lab } = useLab.getState();
+	const { focus } = useView.getState();
+	const node = focus ? lab.nodes[focus] : undefined;
+	if (node) focusOn((childrenOf(lab, node.id)[0] ?? realOf(node.id)[0])?.id);
+}
+
+function outOfBox(): void {
+	const { lab } = useLab.getState();
+	const { focus } = useView.getState();
+	if (focus) focusOn(lab.nodes[focus]?.in ?? lab.interfaces[focus]?.node);
+}
+
+const realOf = (node: string) => interfacesOf(useLab.getState().lab, node).filter((i) => i.kind !== 'loopback');
+
+function nextJack(step: 1 | -1): void {
+	const { lab } = useLab.getState();
+	const { focus } = useView.getState();
+	const node = focus ? (lab.interfaces[focus]?.node ?? subjectNode()) : subjectNode();
+	if (!node) return;
+	const jacks = realOf(node);
+	const at = jacks.findIndex((i) => i.id === focus);
+	focusOn(jacks[(at + step + jacks.length) % jacks.length]?.id);
+}
+
+function theOtherEnd(): void {
+	const { lab } = useLab.getState();
+	const { focus } = useView.getState();
+	const c = focus ? (cableOf(lab, focus) ?? lab.cables[focus]) : undefined;
+	if (c && focus) focusOn(lab.cables[focus] ? c.ends[0] : otherEnd(c, focus));
+}
+
+function toggleUp(): void {
+	const { lab } = useLab.getState();
+	const ends = subjects().flatMap((id) => lab.cables[id]?.ends ?? (lab.interfaces[id] ? [id] : []));
+	const interfaces = ends.map((id) => lab.interfaces[id]).filter((i) => i !== undefined);
+	if (interfaces.length === 0) return toast({ kind: 'info', text: 'Select a cable or an interface first.' });
+	const up = !interfaces.every((i) => i.up);
+	edit(interfaces.filter((i) => i.up !== up).map((i) => ({ updateInterface: { id: i.id, up } })));
+}
+
+export function quickAdd(): void {
+	const { lab } = useLab.getState();
+	const node = subjectNode();
+	const machine = node ? (lab.nodes[node]?.in ?? node) : undefined;
+	useView.setState({ quickAdd: { at: undefined, machine, text: '' } });
+}
+
+/** Adds a node from the palette of tools: by click or Enter, without a place of its own. */
+export function addNode(
+	kind: 'machine' | 'namespace',
+	at?: { machine?: string | undefined; x: number; y: number },
+): void {
+	const { lab } = useLab.getState();
+	const node = subjectNode();
+	const machine = at
+		? at.machine
+		: node
+			? (lab.nodes[node]?.in ?? node)
+			: Object.values(lab.nodes).find((n) => !n.in)?.id;
+	const id = newID('n');
+	if (kind === 'machine') {
+		const name = freeMachineName();
+		if (edit([{ addNode: { id, name, kind, place: at ? { x: at.x, y: at.y } : machinePlace(lab) } }])) focusOn(id);
+	} else if (machine) {
+		const names = ['red', 'blue', 'green', 'orange', 'purple', 'cyan', 'pink', 'brown', 'yellow', 'gray'];
+		const used = new Set(childrenOf(lab, machine).map((n) => n.name));
+		const name = names.find((n) => !used.has(n)) ?? freeNodeName(lab, machine, 'ns');
+		const place = at ? { x: at.x, y: at.y } : freePlace(lab, machine);
+		if (edit([{ addNode: { id, name, kind, in: machine, place } }])) focusOn(id);
+	} else {
+		toast({ kind: 'warn', text: 'A namespace is in a machine: drop it into a machine’s box.' });
+		return;
+	}
+	if (useLab.getState().lab.nodes[id]) useView.setState({ renaming: id });
+}
+
+export function freeMachineName(): string {
+	const { lab } = useLab.getState();
+	const used = new Set(
+		Object.values(lab.nodes)
+			.filter((n) => !n.in)
+			.map((n) => n.name),
+	);
+	return ['host', 'neighbour'].find((n) => !used.has(n)) ?? freeNodeName(lab, '', 'machine');
+}
+
+function selectAll(): void {
+	const { lab } = useLab.getState();
+	const node = subjectNode();
+	const box = node ? (lab.nodes[node]?.in ?? node) : undefined;
+	const inBox = box ? childrenOf(lab, box).map((n) => n.id) : [];
+	const { selection } = useView.getState();
+	const all = inBox.length > 0 && !inBox.every((id) => selection.has(id)) ? inBox : Object.keys(lab.nodes);
+	select(all);
+}
+
+function cancel(): void {
+	const v = useView.getState();
+	if (v.gesture.at === 'drawing') return cable({ type: 'cancel' });
+	if (v.card || v.quickAdd || v.renaming)
+		return useView.setState({ card: undefined, quickAdd: undefined, renaming: undefined });
+	if (v.tool !== 'select') return useView.setState({ tool: 'select' });
+	useView.setState({ selection: new Set(), frame: undefined });
+}
+
+function enter(): void {
+	if (useView.getState().gesture.at === 'drawing') return cable({ type: 'enter' });
+	useView.setState({ inspector: true });
+	requestAnimationFrame(() => document.querySelector<HTMLElement>('#inspector [data-editable]')?.focus());
+}
+
+const hasSubject = () => subjects().length > 0;
+const isRunning = () => useLab.getState().status.state === 'running';
+const labelNames = ['no labels', 'names', 'names and addresses', 'names, addresses and MACs'];
+
+function dock(tab: 'terminals' | 'packets' | 'commands' | 'probes' | 'history'): void {
+	useView.setState((v) => ({ dock: { ...v.dock, open: true, tab } }));
+}
+
+export const commands: Command[] = [
+	{ id: 'add', name: 'Quick add', group: 'Draw', keys: ['N'], run: quickAdd },
+	{ id: 'add-namespace', name: 'Add a namespace', group: 'Draw', keys: [], run: () => addNode('namespace') },
+	{ id: 'add-machine', name: 'Add a machine', group: 'Draw', keys: [], run: () => addNode('machine') },
+	{
+		id: 'cable',
+		name: 'Draw a cable',
+		group: 'Draw',
+		keys: ['C'],
+		run: () => {
+			const { lab } = useLab.getState();
+			const focus = useView.getState().focus;
+			const from = focus && lab.nodes[focus] ? focus : undefined;
+			if (from) cable({ type: 'begin', node: from, pointer: middleOf(from) });
+			else useView.setState({ tool: 'cable' });
+			announce(from ? 'Cable: arrows or a name choose the other end, Enter joins' : 'Cable: click two nodes');
+		},
+	},
+	{
+		id: 'select-tool',
+		name: 'Select tool',
+		group: 'Draw',
+		keys: ['V'],
+		run: () => useView.setState({ tool: 'select' }),
+	},
+	{ id: 'hand-tool', name: 'Hand tool', group: 'Draw', keys: ['H'], run: () => useView.setState({ tool: 'hand' }) },
+	{ id: 'undo', name: 'Undo', group: 'Edit', keys: ['Mod+Z'], everywhere: true, run: undo },
+	{ id: 'redo', name: 'Redo', group: 'Edit', keys: ['Mod+Shift+Z', 'Mod+Y'], everywhere: true, run: redo },
+	{
+		id: 'rename',
+		name: 'Rename',
+		group: 'Edit',
+		keys: ['F2'],
+		enabled: hasSubject,
+		run: () => useView.setState({ renaming: subjects()[0] }),
+	},
+	{
+		id: 'delete',
+		name: 'Delete',
+		group: 'Edit',
+		keys: ['Delete', 'Backspace'],
+		enabled: hasSubject,
+		run: () => deleteThings(subjects()),
+	},
+	{ id: 'up', name: 'Up or down', group: 'Edit', keys: ['U'], enabled: hasSubject, run: toggleUp },
+	{
+		id: 'edit',
+		name: 'Edit in the inspector',
+		group: 'Edit',
+		keys: ['Enter'],
+		enabled: () => hasSubject() || useView.getState().gesture.at === 'drawing',
+		run: enter,
+	},
+	{ id: 'layout', name: 'Lay out automatically', group: 'Edit', keys: [], run: () => void layOut() },
+	{ id: 'all', name: 'Select all in the box, then all', group: 'Select', keys: ['Mod+A'], run: selectAll },
+	{ id: 'cancel', name: 'Leave, cancel', group: 'Select', keys: ['Escape'], run: cancel },
+	{ id: 'left', name: 'Focus left', group: 'Select', keys: ['ArrowLeft'], run: () => move('left') },
+	{ id: 'right', name: 'Focus right', group: 'Select', keys: ['ArrowRight'], run: () => move('right') },
+	{ id: 'focus-up', name: 'Focus up', group: 'Select', keys: ['ArrowUp'], run: () => move('up') },
+	{ id: 'focus-down', name: 'Focus down', group: 'Select', keys: ['ArrowDown'], run: () => move('down') },
+	{ id: 'into', name: 'Into the box', group: 'Select', keys: ['Shift+ArrowDown'], run: intoBox },
+	{ id: 'out', name: 'Out of the box', group: 'Select', keys: ['Shift+ArrowUp'], run: outOfBox },
+	{ id: 'jack', name: 'Next jack', group: 'Select', keys: ['J'], run: () => nextJack(1) },
+	{ id: 'jack-back', name: 'Previous jack', group: 'Select', keys: ['Shift+J'], run: () => nextJack(-1) },
+	{ id: 'end', name: 'Other end of the cable', group: 'Select', keys: ['E'], run: theOtherEnd },
+	{
+		id: 'toggle',
+		name: 'Toggle selection',
+		group: 'Select',
+		keys: ['Space'],
+		run: () => {
+			const { focus, selection } = useView.getState();
+			if (focus) select(selection.has(focus) ? [...selection].filter((id) => id !== focus) : [...selection, focus]);
+		},
+	},
+	{
+		id: 'labels',
+		name: 'Labels: none, names, addresses, MACs',
+		group: 'View',
+		keys: ['L'],
+		run: () => {
+			const labels = ((useView.getState().labels + 1) % 4) as Labels;
+			useView.setState({ labels });
+			announce(labelNames[labels] ?? '');
+		},
+	},
+	{ id: 'zoom-100', name: 'Zoom to 100 %', group: 'View', keys: ['0'], run: () => canvasView.zoomTo(1) },
+	{
+		id: 'zoom-fit',
+		name: 'Zoom to fit',
+		group: 'View',
+		keys: ['1'],
+		run: () => canvasView.fit(bounds(useGeometry.getState())),
+	},
+	{
+		id: 'zoom-selection',
+		name: 'Zoom to the selection',
+		group: 'View',
+		keys: ['2'],
+		run: () => canvasView.fit(bounds(useGeometry.getState(), new Set(subjects())) ?? bounds(useGeometry.getState())),
+	},
+	{ id: 'zoom-in', name: 'Zoom in', group: 'View', keys: ['+', '='], run: () => canvasView.zoomBy(1.25) },
+	{ id: 'zoom-out', name: 'Zoom out', group: 'View', keys: ['-'], run: () => canvasView.zoomBy(0.8) },
+	{
+		id: 'outline',
+		name: 'Outline',
+		group: 'View',
+		keys: ['O'],
+		run: () => useView.setState((v) => ({ outline: !v.outline })),
+	},
+	{
+		id: 'inspector',
+		name: 'Inspector',
+		group: 'View',
+		keys: ['I'],
+		run: () => useView.setState((v) => ({ inspector: !v.inspector })),
+	},
+	{
+		id: 'palette',
+		name: 'Find a command',
+		group: 'View',
+		keys: ['Mod+K'],
+		everywhere: true,
+		run: () => useView.setState({ palette: 'commands' }),
+	},
+	{ id: 'keys', name: 'All keys', group: 'View', keys: ['?'], run: () => useView.setState({ palette: 'keys' }) },
+	{
+		id: 'stillness',
+		name: 'Packets travel, or only light their cable',
+		group: 'View',
+		keys: [],
+		run: () => useView.setState((v) => ({ stillness: !v.stillness })),
+	},
+	{
+		id: 'theme-light',
+		name: 'Light colours',
+		group: 'View',
+		keys: [],
+		run: () => useView.setState({ theme: 'light' }),
+	},
+	{ id: 'theme-dark', name: 'Dark colours', group: 'View', keys: [], run: () => useView.setState({ theme: 'dark' }) },
+	{
+		id: 'theme-system',
+		name: 'Colours as the system has them',
+		group: 'View',
+		keys: [],
+		run: () => useView.setState({ theme: 'system' }),
+	},
+	{
+		id: 'suggest',
+		name: 'Suggest addresses for new cables, or not',
+		group: 'Draw',
+		keys: [],
+		run: () => {
+			const on = !useView.getState().suggestAddresses;
+			useView.setState({ suggestAddresses: on });
+			toast({ kind: 'info', text: on ? 'New cables get addresses.' : 'New cables get no addresses.' });
+		},
+	},
+	{
+		id: 'terminal',
+		name: 'Terminal',
+		group: 'Terminals',
+		keys: ['T'],
+		enabled: () => subjectNode() !== undefined,
+		run: () => {
+			const node = subjectNode();
+			if (node) openTerminal(node);
+		},
+	},
+	{ id: 'split', name: 'Split the terminal', group: 'Terminals', keys: [], run: splitTerminal },
+	{ id: 'dock-terminals', name: 'Show terminals', group: 'Terminals', keys: [], run: () => dock('terminals') },
+	{ id: 'dock-packets', name: 'Show packets', group: 'View', keys: [], run: () => dock('packets') },
+	{ id: 'dock-commands', name: 'Show the command log', group: 'View', keys: [], run: () => dock('commands') },
+	{ id: 'dock-probes', name: 'Show probes', group: 'View', keys: [], run: () => dock('probes') },
+	{ id: 'dock-history', name: 'Show the history', group: 'View', keys: [], run: () => dock('history') },
+	{
+		id: 'ping',
+		name: 'Ping from here',
+		group: 'Lab',
+		keys: [],
+		enabled: isRunning,
+		run: () => {
+			useView.setState({ probeFrom: subjectNode() });
+			dock('probes');
+			requestAnimationFrame(() => document.getElementById('probe-to')?.focus());
+		},
+	},
+	{
+		id: 'start',
+		name: 'Start the lab',
+		group: 'Lab',
+		keys: [],
+		enabled: () => !isRunning(),
+		run: () => void startLab(),
+	},
+	{ id: 'stop', name: 'Stop the lab', group: 'Lab', keys: [], enabled: isRunning, run: () => void stopLab() },
+];
+
+export const commandByID = new Map(commands.map((c) => [c.id, c]));
+
+/** A key event as the list writes it: "Mod+Shift+Z". */
+export function keyOf(e: KeyboardEvent): string {
+	const mod = isMac ? e.metaKey : e.ctrlKey;
+	const letter = /^[a-z]$/i.test(e.key);
+	const key = e.key === ' ' ? 'Space' : letter ? e.key.toUpperCase() : e.key;
+	const shift = e.shiftKey && (letter || e.key.length > 1);
+	return `${mod ? 'Mod+' : ''}${e.altKey ? 'Alt+' : ''}${shift ? 'Shift+' : ''}${key}`;
+}
+
+const byKey = new Map(commands.flatMap((c) => c.keys.map((k) => [k, c] as const)));
+
+/** Runs the command of a key, if it has one here. */
+export function runKey(e: KeyboardEvent, where: 'canvas' | 'elsewhere'): boolean {
+	const c = byKey.get(keyOf(e));
+	if (!c || (where === 'elsewhere' && !c.everywhere) || c.enabled?.() === false) return false;
+	c.run();
+	return true;
+}
+
+/** A key for reading: "Ctrl+Shift+Z", "⌘ K". */
+export function keyText(key: string): string {
+	const arrows: Record<string, string> = {
+		ArrowLeft: '←',
+		ArrowRight: '→',
+		ArrowUp: '↑',
+		ArrowDown: '↓',
+		Escape: 'Esc',
+	};
+	return key
+		.split(/\+(?=.)/)
+		.map((part) => (part === 'Mod' ? (isMac ? '⌘' : 'Ctrl') : (arrows[part] ?? part)))
+		.join('+');
+}

@@ -1,0 +1,64 @@
+// The cable gesture at work: feeds the table with what pointer and keys do, and carries out what comes of it.
+import { bounds, center, type Point } from '../model/geometry';
+import { suggestCable, suggestName } from '../model/suggest';
+import { announce, capital, edit, select, toast } from '../session/actions';
+import { useGeometry, useLab, useView } from '../session/stores';
+import { canvasView } from '../session/viewport';
+import { type CableEvent, type CableResult, cableGesture } from './cable';
+
+export function cable(e: CableEvent): void {
+	const view = useView.getState();
+	const world = { lab: useLab.getState().lab, geometry: useGeometry.getState() };
+	const { state, result } = cableGesture(view.gesture, e, world);
+	if (state !== view.gesture) useView.setState({ gesture: state });
+	if (state.at === 'drawing' && state.target && (e.type === 'target' || e.type === 'type')) {
+		const name = world.lab.nodes[state.target]?.name ?? '';
+		announce(state.reason ? `${name}: ${state.reason}` : `cable to ${name}, Enter joins`);
+	}
+	if (result) carryOut(result);
+}
+
+function carryOut(result: CableResult): void {
+	const { lab } = useLab.getState();
+	switch (result.do) {
+		case 'connect':
+			return connect(result.from, result.to);
+		case 'replug': {
+			const i = lab.interfaces[result.end];
+			if (!i) return;
+			const taken = Object.values(lab.interfaces).some((other) => other.node === result.to && other.name === i.name);
+			const peer = Object.values(lab.cables)
+				.find((c) => c.ends.includes(i.id))
+				?.ends.find((end) => end !== i.id);
+			const peerNode = peer ? lab.interfaces[peer]?.node : undefined;
+			const name = taken ? suggestName(lab, result.to, peerNode ?? result.to) : undefined;
+			edit([{ updateInterface: { id: i.id, node: result.to, ...(name ? { name } : {}) } }]);
+			return;
+		}
+		case 'nowhere': {
+			const name = lab.nodes[result.from]?.name ?? '';
+			return useView.setState({
+				quickAdd: { at: result.at, machine: lab.nodes[result.from]?.in ?? result.from, text: `${name} -- ` },
+			});
+		}
+		case 'refused':
+			return toast({ kind: 'warn', text: `${capital(result.reason)}.` });
+	}
+}
+
+/** Joins two nodes with names and addresses that are likely wanted, and opens the card to change them. */
+export function connect(from: string, to: string): void {
+	const { lab } = useLab.getState();
+	const addCable = suggestCable(lab, from, to, { addresses: useView.getState().suggestAddresses });
+	if (!edit([{ addCable }])) return;
+	select([addCable.id]);
+	useView.setState({ card: addCable.id, focus: addCable.id, tool: 'select' });
+	const { boxes } = useGeometry.getState();
+	canvasView.show(bounds({ boxes, jacks: {}, curves: {} }, new Set([from, to])));
+}
+
+/** Where a gesture by keys starts: the middle of its node. */
+export function middleOf(id: string): Point {
+	const box = useGeometry.getState().boxes[id];
+	return box ? center(box) : center(bounds(useGeometry.getState()) ?? { x: 0, y: 0, w: 0, h: 0 });
+}

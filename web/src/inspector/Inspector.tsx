@@ -1,0 +1,348 @@
+// What is selected, live: interfaces, routes, neighbours. Values are edited in place, with the command that will run.
+import { useEffect, useMemo, useRef, useState } from 'react';
+import { type Interface, interfacesOf, isSaved, labelOf, linkState, type Node } from '../model/lab';
+import { canonicalMAC, checkInterfaceName, checkMTU, hostOf } from '../model/names';
+import * as shell from '../model/shell';
+import { deleteThings, edit, ping, select } from '../session/actions';
+import { useLab, useView } from '../session/stores';
+import { openTerminal } from '../session/terminals';
+import type { Neighbour, Route } from '../wire/types.gen';
+import { AddressLine, EditableValue } from './Editable';
+
+export function Inspector() {
+	const open = useView((v) => v.inspector);
+	const subject = useView((v) => {
+		const { lab } = useLab.getState();
+		const [only, ...rest] = v.selection;
+		if (only === undefined || rest.length > 0) return undefined;
+		return lab.nodes[only] || lab.cables[only] || lab.interfaces[only] ? only : undefined;
+	});
+	const many = useView((v) => v.selection.size);
+	if (!open || many === 0) return null;
+	return (
+		<aside className="inspector" id="inspector" aria-label="Inspector" data-testid="inspector">
+			{subject ? <Subject key={subject} id={subject} /> : <Many count={many} />}
+		</aside>
+	);
+}
+
+function Many({ count }: { count: number }) {
+	return (
+		<div className="inspector-part">
+			<h2>{count} selected</h2>
+			<button type="button" onClick={() => deleteThings([...useView.getState().selection])}>
+				Delete
+			</button>
+		</div>
+	);
+}
+
+function Subject({ id }: { id: string }) {
+	const node = useLab((s) => s.lab.nodes[id]);
+	const cable = useLab((s) => s.lab.cables[id]);
+	const i = useLab((s) => s.lab.interfaces[id]);
+	if (node) return <NodeInspector node={node} />;
+	if (cable) {
+		return (
+			<>
+				<div className="inspector-part">
+					<h2>Cable</h2>
+					<p className="small">a veth pair: what enters one end leaves the other</p>
+				</div>
+				{cable.ends.map((end) => (
+					<InterfacePart key={end} id={end} withNode />
+				))}
+				<DeletePart id={id} />
+			</>
+		);
+	}
+	if (i) {
+		return (
+			<>
+				<InterfacePart id={id} withNode />
+				{i.kind !== 'loopback' && <DeletePart id={id} />}
+			</>
+		);
+	}
+	return null;
+}
+
+function DeletePart({ id }: { id: string }) {
+	return (
+		<div className="inspector-part">
+			<button type="button" onClick={() => deleteThings([id])}>
+				Delete
+			</button>
+		</div>
+	);
+}
+
+function NodeInspector({ node }: { node: Node }) {
+	const lab = useLab((s) => s.lab);
+	const running = useLab((s) => s.status.state === 'running');
+	const state = useLab((s) => s.nodeStates[node.id]);
+	const interfaces = useMemo(() => interfacesOf(lab, node.id), [lab, node.id]);
+	const machine = node.in ? lab.nodes[node.in]?.name : undefined;
+	return (
+		<>
+			<div className="inspector-part">
+				<h2>{labelOf(lab, node.id)}</h2>
+				<p className="small">
+					{machine ? `network namespace in ${machine}` : 'machine'}
+					{node.held && `, held by ${node.held}, not saved`}
+					{state?.pid ? `, init ${state.pid}` : ''}
+				</p>
+				<p className="inspector-actions">
+					<button type="button" disabled={!running} onClick={() => openTerminal(node.id)}>
+						Terminal
+					</button>
+					<button
+						type="button"
+						disabled={!running}
+						onClick={() =>
+							useView.setState((v) => ({ probeFrom: node.id, dock: { ...v.dock, open: true, tab: 'probes' } }))
+						}
+					>
+						Ping
+					</button>
+					<button type="button" onClick={() => useView.setState({ renaming: node.id })}>
+						Rename
+					</button>
+					<button type="button" onClick={() => deleteThings([node.id])}>
+						Delete
+					</button>
+				</p>
+			</div>
+			{interfaces.map((i) => (
+				<InterfacePart key={i.id} id={i.id} />
+			))}
+			{state && (
+				<>
+					<Routes routes={state.routes ?? []} />
+					<Neighbours rows={state.neighbours ?? []} node={node.id} />
+				</>
+			)}
+			{!state && (
+				<p className="inspector-part small">
+					{running
+						? 'Routes and neighbours come from the kernel.'
+						: 'Routes and neighbours are the kernel’s: start the lab to see them.'}
+				</p>
+			)}
+		</>
+	);
+}
+
+function InterfacePart({ id, withNode = false }: { id: string; withNode?: boolean }) {
+	const i = useLab((s) => s.lab.interfaces[id]);
+	const link = useLab((s) => s.links[id]);
+	const running = useLab((s) => s.status.state === 'running');
+	const node = useLab((s) => (i ? labelOf(s.lab, i.node) : ''));
+	const lab = useLab((s) => s.lab);
+	if (!i) return null;
+	const state = linkState(i, link, running);
+	const loopback = i.kind === 'loopback';
+	const shown = useShownAddresses(i);
+	return (
+		<section className="inspector-part" aria-label={`Interface ${i.name}`} data-testid={`interface-${node}-${i.name}`}>
+			<h3>
+				{withNode && (
+					<button type="button" className="plain" onClick={() => select([i.node])}>
+						{node}:
+					</button>
+				)}
+				{loopback ? (
+					<span className="mono">{i.name}</span>
+				) : (
+					<EditableValue
+						label={`Name of ${i.name}`}
+						value={i.name}
+						check={checkInterfaceName}
+						command={(text) => shell.rename(lab, i, text)}
+						apply={(name, refused) => edit([{ updateInterface: { id, name } }], refused)}
+					/>
+				)}
+				{!isSaved(i) && <span className="unsaved-chip">not saved</span>}
+				<button
+					type="button"
+					className={`state-button is-${state.replace(' ', '-')}`}
+					title={shell.setUp(lab, i, !i.up)}
+					aria-label={`${i.name} is ${state}; take it ${i.up ? 'down' : 'up'}`}
+					onClick={() => edit([{ updateInterface: { id, up: !i.up } }])}
+				>
+					{state}
+				</button>
+			</h3>
+			<dl>
+				{!loopback && (
+					<>
+						<dt>MAC</dt>
+						<dd>
+							<EditableValue
+								label={`MAC of ${i.name}`}
+								value={i.mac ?? ''}
+								placeholder="derived"
+								check={(text) => canonicalMAC(text)}
+								command={(text) => shell.setMAC(lab, i, text)}
+								apply={(mac, refused) => edit([{ updateInterface: { id, mac } }], refused)}
+							/>
+						</dd>
+						<dt>MTU</dt>
+						<dd>
+							<EditableValue
+								label={`MTU of ${i.name}, bytes`}
+								value={String(i.mtu)}
+								check={(text) => checkMTU(Number(text))}
+								command={(text) => shell.setMTU(lab, i, text)}
+								apply={(text, refused) => edit([{ updateInterface: { id, mtu: Number(text) } }], refused)}
+							/>
+						</dd>
+					</>
+				)}
+				<dt>{i.kind}</dt>
+				<dd className="mono small">{link ? `${link.index}: ${link.operState}` : '–'}</dd>
+			</dl>
+			<ul className="addresses">
+				{shown.map((a) => (
+					<AddressLine key={a.address} lab={lab} iface={i} address={a.address} kernel={a.kernel} />
+				))}
+				<AddressLine lab={lab} iface={i} />
+			</ul>
+		</section>
+	);
+}
+
+function useShownAddresses(i: Interface | undefined): { address: string; kernel: boolean }[] {
+	const link = useLab((s) => (i ? s.links[i.id] : undefined));
+	return useMemo(() => {
+		if (!i) return [];
+		const own = i.addresses.map((address) => ({ address, kernel: false }));
+		const extra = (link?.addresses ?? []).filter((a) => a.kernel && !i.addresses.includes(a.address));
+		return [...own, ...extra.map((a) => ({ address: a.address, kernel: true }))];
+	}, [i, link]);
+}
+
+function Routes({ routes }: { routes: Route[] }) {
+	const rows = useChanging(routes, (r) => r.text);
+	const [folded, setFolded] = useState(true);
+	const kernel = rows.filter((r) => r.value.kernel);
+	const others = rows.filter((r) => !r.value.kernel);
+	return (
+		<section className="inspector-part" aria-label="Routes" data-testid="routes">
+			<h3>Routes</h3>
+			<ul className="live-rows mono">
+				{(folded && kernel.length > 3 ? others : rows).map((r) => (
+					<li key={r.key} className={r.className}>
+						{r.sign}
+						{r.value.text}
+					</li>
+				))}
+				{rows.length === 0 && <li className="small">none</li>}
+			</ul>
+			{kernel.length > 3 && (
+				<button type="button" className="plain small" onClick={() => setFolded(!folded)}>
+					{folded ? `${kernel.length} kernel rows` : 'fold the kernel’s'}
+				</button>
+			)}
+		</section>
+	);
+}
+
+function Neighbours({ rows: list, node }: { rows: Neighbour[]; node: string }) {
+	const rows = useChanging(list, (n) => `${n.ip} ${n.dev}`);
+	return (
+		<section className="inspector-part" aria-label="Neighbours: ARP and NDP" data-testid="neighbours">
+			<h3>
+				Neighbours <span className="small">ARP, NDP</span>
+			</h3>
+			<table className="live-rows mono">
+				<thead className="sr-only">
+					<tr>
+						<th scope="col">Address</th>
+						<th scope="col">MAC</th>
+						<th scope="col">Device</th>
+						<th scope="col">State</th>
+					</tr>
+				</thead>
+				<tbody>
+					{rows.map((r) => (
+						<tr key={r.key} className={r.className} data-testid="neighbour-row">
+							<td>
+								{r.sign}
+								<button
+									type="button"
+									className="plain"
+									title={`ping ${r.value.ip}`}
+									onClick={() => ping(node, hostOf(r.value.ip), 1)}
+								>
+									{r.value.ip}
+								</button>
+								<span className="neighbour-mac">{r.value.mac ?? '–'}</span>
+							</td>
+							<td className="small">
+								{r.value.dev} {r.value.state}
+							</td>
+						</tr>
+					))}
+				</tbody>
+			</table>
+			{rows.length === 0 && <p className="small mono">none</p>}
+		</section>
+	);
+}
+
+interface ChangingRow<T> {
+	key: string;
+	value: T;
+	className: string;
+	sign: string;
+}
+
+const flashFor = 1200; // ms
+const newFor = 5000;
+const goneFor = 2000;
+
+/** Rows that wash once when they change, carry a + while new, and stay struck through for a moment once gone. */
+function useChanging<T>(list: readonly T[], keyOf: (row: T) => string): ChangingRow<T>[] {
+	const known = useRef(new Map<string, { value: T; text: string; changed: number; born: number; gone: number }>());
+	const first = useRef(true);
+	const [, tick] = useState(0);
+	const now = performance.now();
+	const present = new Set<string>();
+	for (const value of list) {
+		const key = keyOf(value);
+		const text = JSON.stringify(value);
+		const old = known.current.get(key);
+		present.add(key);
+		if (!old || old.gone > 0) {
+			known.current.set(key, { value, text, changed: first.current ? 0 : now, born: first.current ? 0 : now, gone: 0 });
+		} else if (old.text !== text) {
+			known.current.set(key, { ...old, value, text, changed: now - old.changed < 1000 ? old.changed : now });
+		}
+	}
+	for (const [key, k] of known.current) {
+		if (present.has(key)) continue;
+		if (k.gone === 0) k.gone = now;
+		else if (now - k.gone > goneFor) known.current.delete(key);
+	}
+	useEffect(() => {
+		first.current = false;
+		const timers = [flashFor, goneFor, newFor].map((ms) => setTimeout(() => tick((n) => n + 1), ms + 30));
+		return () => timers.forEach(clearTimeout);
+	}, [list]);
+	const order = [...present, ...[...known.current.keys()].filter((k) => !present.has(k))];
+	return order.flatMap((key) => {
+		const k = known.current.get(key);
+		if (!k) return [];
+		const flash = k.changed > 0 && now - k.changed < flashFor;
+		const isNew = k.born > 0 && now - k.born < newFor && k.gone === 0;
+		return [
+			{
+				key,
+				value: k.value,
+				className: `${flash ? 'is-flashing' : ''} ${k.gone > 0 ? 'is-gone' : ''}`,
+				sign: isNew ? '+ ' : '',
+			},
+		];
+	});
+}

@@ -1,0 +1,361 @@
+// What can be done to the open lab. Everything that changes it is an op; nothing waits for the answer.
+import { applyEdits } from '../model/edit';
+import { computeGeometry } from '../model/geometry';
+import { newID } from '../model/lab';
+import { problemText, Refused } from '../model/problem';
+import { addPending, addProbe, applyMessage, discardFailed, dropProbes, initialState, markSeen } from '../model/state';
+import type { Crossing } from '../model/traffic';
+import { LabConnection, socketURL } from '../transport/connection';
+import { api, ServerProblem } from '../transport/http';
+import type { Edit, Message, Reply } from '../wire/types.gen';
+import { frameLog, type Toast, traffic, useGeometry, useLab, useLink, useView } from './stores';
+
+let connection: LabConnection | undefined;
+const undoing = new Map<string, 'undo' | 'redo'>(); // requests that are one, by id
+
+export function openLab(id: string): () => void {
+	useLab.setState({ ...initialState, id }, true);
+	useView.setState({
+		selection: new Set(),
+		focus: undefined,
+		gesture: { at: 'idle' },
+		moving: {},
+		card: undefined,
+		frame: undefined,
+		toasts: [],
+	});
+	frameLog.clear();
+	frameLog.restart();
+	traffic.clear();
+	const path = `/api/labs/${encodeURIComponent(id)}`;
+	connection = new LabConnection(
+		socketURL(`${path}/ws`),
+		{
+			message: receive,
+			status: (status) => useLink.setState({ status }),
+			waiting: (waiting) => useLink.setState({ waiting }),
+			restarted: () => useLab.setState(dropProbes),
+			roundTrip: (roundTrip) => useLink.setState({ roundTrip }),
+		},
+		() => whyClosed(path),
+	);
+	const mine = connection;
+	return () => {
+		mine.close();
+		if (connection === mine) connection = undefined;
+	};
+}
+
+async function whyClosed(path: string): Promise<'network' | 'session' | 'gone'> {
+	try {
+		const response = await fetch(path, { headers: { Accept: 'application/json' } });
+		return response.status === 401 ? 'session' : response.status === 404 ? 'gone' : 'network';
+	} catch {
+		return 'network';
+	}
+}
+
+function receive(m: Message): void {
+	if (m.frames) {
+		const fresh = frameLog.push(m.frames);
+		const now = performance.now();
+		traffic.push(fresh, now, locate);
+		if (m.frames.rates) traffic.pushRates(m.frames.rates, now, locate);
+		wakeTraffic();
+		return;
+	}
+	if (m.snapshot) {
+		const { loaded, status } = useLab.getState();
+		// A start or a stop sends one too.
+		if (loaded && useLink.getState().status.kind === 'open' && status.state === m.snapshot.status.state) {
+			toast({ kind: 'info', text: 'This page fell behind and was refreshed from the lab.' });
+		}
+		frameLog.restart();
+	}
+	useLab.setState((s) => applyMessage(s, m));
+	if (m.snapshot) forgetGone();
+	if (m.change) afterChange();
+	if (m.reply) answered(m.reply);
+}
+
+/** Selection, focus and what is open only ever name things that are there. */
+function forgetGone(): void {
+	const { lab } = useLab.getState();
+	const there = (id: string) => lab.nodes[id] || lab.interfaces[id] || lab.cables[id];
+	const v = useView.getState();
+	const next: Partial<typeof v> = {};
+	if ([...v.selection].some((id) => !there(id))) next.selection = new Set([...v.selection].filter(there));
+	if (v.focus && !there(v.focus)) next.focus = undefined;
+	if (v.card && !lab.cables[v.card]) next.card = undefined;
+	if (v.renaming && !there(v.renaming)) next.renaming = undefined;
+	if (Object.keys(next).length > 0) useView.setState(next);
+}
+
+function afterChange(): void {
+	forgetGone();
+	const c = useLab.getState().changes.at(-1);
+	if (c && (c.origin === 'undo' || c.origin === 'redo')) {
+		const took = useLab.getState().changes.find((other) => other.seq === c.takes);
+		const lines = (took?.commands ?? [])
+			.map((l) => `\`${l.line}\``)
+			.slice(0, 2)
+			.join(', ');
+		const by = (c.commands ?? [])
+			.map((l) => `\`${l.line}\``)
+			.slice(0, 2)
+			.join(', ');
+		const verb = c.origin === 'undo' ? 'Undid' : 'Redid';
+		const typed = took?.origin === 'terminal' ? ' (typed in a terminal)' : '';
+		const what = took ? (took.origin === 'terminal' && lines ? lines : took.sentence) : c.sentence;
+		toast({
+			kind: 'info',
+			text: `${verb} ${what}${typed}${by ? ` by ${by}` : ''}`,
+			actions: c.origin === 'undo' ? [{ label: 'Redo', run: redo }] : [{ label: 'Undo', run: undo }],
+		});
+	}
+	if (c?.origin === 'terminal') announce(c.sentence);
+}
+
+function answered(reply: Reply): void {
+	const kind = undoing.get(reply.request);
+	undoing.delete(reply.request);
+	if (!reply.problem) return;
+	if (kind) {
+		toast({
+			kind: reply.problem.code === 'nothing-to-undo' ? 'info' : 'error',
+			text: capital(problemText(reply.problem)),
+		});
+		return;
+	}
+	const failed = useLab.getState().failed.find((f) => f.id === reply.request);
+	if (!failed) return;
+	const text = `${problemText(reply.problem)} Nothing was changed.`;
+	toast({
+		kind: 'error',
+		text,
+		actions: [
+			{ label: 'Retry', run: () => retry(failed.id) },
+			{ label: 'Discard', run: () => discard(failed.id) },
+		],
+	});
+}
+
+export function capital(text: string): string {
+	return text.slice(0, 1).toUpperCase() + text.slice(1);
+}
+
+// ---------------------------------------------------------------- changing the lab
+
+/** Sends one gesture as one op, and says whether it could be one; a refusal is shown, unless `refused` deals with it. */
+export function edit(
+	edits: Edit[],
+	refused: (words: string) => void = (text) => toast({ kind: 'error', text }),
+): boolean {
+	if (edits.length === 0) return true;
+	try {
+		applyEdits(useLab.getState().lab, edits);
+	} catch (err) {
+		if (!(err instanceof Refused)) throw err;
+		refused(capital(problemText(err.problem)));
+		return false;
+	}
+	const op = { id: newID('o'), edits };
+	useLab.setState((s) => addPending(s, op));
+	connection?.send({ id: op.id, op });
+	return true;
+}
+
+export function retry(id: string): void {
+	const failed = useLab.getState().failed.find((f) => f.id === id);
+	if (!failed) return;
+	useLab.setState((s) => discardFailed(s, id));
+	edit(failed.edits);
+}
+
+export function discard(id: string): void {
+	useLab.setState((s) => discardFailed(s, id));
+}
+
+export function undo(): void {
+	takeBack('undo');
+}
+
+export function redo(): void {
+	takeBack('redo');
+}
+
+function takeBack(kind: 'undo' | 'redo'): void {
+	const id = newID('u');
+	undoing.set(id, kind);
+	connection?.send({ id, [kind]: {} });
+}
+
+export function select(ids: Iterable<string>, more = false): void {
+	const selection = new Set(more ? [...useView.getState().selection, ...ids] : ids);
+	useView.setState({ selection });
+	seen(selection);
+}
+
+/** Looked at: the mark of a terminal's change goes, also from both ends of a cable. */
+function seen(ids: Iterable<string>): void {
+	const { lab } = useLab.getState();
+	const all = new Set(ids);
+	for (const id of [...all]) {
+		for (const end of lab.cables[id]?.ends ?? []) all.add(end);
+		if (lab.nodes[id]) {
+			for (const i of Object.values(lab.interfaces)) if (i.node === id) all.add(i.id);
+			for (const c of Object.values(lab.cables))
+				if (c.ends.some((end) => lab.interfaces[end]?.node === id)) all.add(c.id);
+		}
+	}
+	useLab.setState((s) => markSeen(s, all));
+}
+
+/** Deletes what is selected as one op, and moves the focus to the next sibling, else to the parent. */
+export function deleteThings(ids: readonly string[]): void {
+	const { lab } = useLab.getState();
+	const edits: Edit[] = [];
+	let after = lab;
+	const nodesFirst = [...ids].sort((a, b) => Number(!!lab.nodes[b]) - Number(!!lab.nodes[a]));
+	for (const id of nodesFirst) {
+		if (!after.nodes[id] && !after.cables[id] && !after.interfaces[id]) continue; // went with another
+		const e: Edit = { delete: { id } };
+		try {
+			after = applyEdits(after, [e]);
+		} catch (err) {
+			if (!(err instanceof Refused)) throw err;
+			toast({ kind: 'error', text: capital(problemText(err.problem)) });
+			return;
+		}
+		edits.push(e);
+	}
+	const first = ids[0];
+	const node = first ? lab.nodes[first] : undefined;
+	const siblings = node ? Object.values(lab.nodes).filter((n) => n.in === node.in && !ids.includes(n.id)) : [];
+	const next = siblings.sort((a, b) => a.order - b.order).find((n) => n.order > (node?.order ?? 0)) ?? siblings.at(-1);
+	if (edit(edits)) {
+		useView.setState({ selection: new Set(), focus: next?.id ?? node?.in, card: undefined });
+		forgetGone();
+	}
+}
+
+// ---------------------------------------------------------------- probes
+
+export function ping(from: string, to: string, count = 3): string {
+	const request = { id: newID('p'), ping: { from, to, count } };
+	useLab.setState((s) => addProbe(s, request));
+	connection?.send(request);
+	return request.id;
+}
+
+export function arpProbe(from: string, to: string): string {
+	const request = { id: newID('p'), arp: { from, to } };
+	useLab.setState((s) => addProbe(s, request));
+	connection?.send(request);
+	return request.id;
+}
+
+export function cancelProbe(id: string): void {
+	connection?.send({ id: newID('x'), cancel: { request: id } });
+}
+
+export function closeTerminal(id: string): void {
+	connection?.send({ id: newID('x'), close: { terminal: id } });
+}
+
+// ---------------------------------------------------------------- starting and stopping
+
+export async function startLab(): Promise<void> {
+	await overHTTP(() => api.start(useLab.getState().id));
+}
+
+export async function stopLab(): Promise<void> {
+	await overHTTP(() => api.stop(useLab.getState().id));
+}
+
+export async function overHTTP<T>(call: () => Promise<T>): Promise<T | undefined> {
+	try {
+		return await call();
+	} catch (err) {
+		if (!(err instanceof ServerProblem)) throw err;
+		const hint = err.problem.hint ? ` ${capital(err.problem.hint)}.` : '';
+		const text = err.status === 401 ? sessionEnded : `${capital(err.message)}.${hint}`;
+		toast({ kind: 'error', text });
+		return undefined;
+	}
+}
+
+export const sessionEnded = 'Your session ended. Open the URL that `vethlab serve` printed.';
+
+// ---------------------------------------------------------------- words for the user
+
+const shownToasts = 3;
+const toastFor = 8000; // ms; errors stay until dismissed
+
+export function toast(t: Omit<Toast, 'id'>): void {
+	const id = newID('t');
+	const same = useView.getState().toasts.filter((other) => other.text !== t.text);
+	useView.setState({ toasts: [...same, { ...t, id }].slice(-shownToasts) });
+	announce(t.text.replaceAll('`', ''));
+	if (t.kind !== 'error') expire(id);
+}
+
+function expire(id: string): void {
+	setTimeout(() => {
+		if (document.getElementById(`toast-${id}`)?.matches(':hover, :focus-within')) expire(id);
+		else dismiss(id);
+	}, toastFor);
+}
+
+export function dismiss(id: string): void {
+	useView.setState((v) => ({ toasts: v.toasts.filter((t) => t.id !== id) }));
+}
+
+export function announce(announcement: string): void {
+	useView.setState({ announcement });
+}
+
+// ---------------------------------------------------------------- what follows from the lab
+
+function redraw(): void {
+	useGeometry.setState(computeGeometry(useLab.getState().lab, useView.getState().moving, useGeometry.getState()));
+}
+
+useLab.subscribe((s, before) => {
+	if (s.lab !== before.lab) redraw();
+});
+useView.subscribe((v, before) => {
+	if (v.moving !== before.moving) redraw();
+});
+
+/** Which cable a frame crossed, by the interface that it arrived at. */
+let crossings: { lab: object; byEnd: Map<string, Crossing> } | undefined;
+
+export function locate(to: string): Crossing | undefined {
+	const { lab } = useLab.getState();
+	if (crossings?.lab !== lab.cables) {
+		const byEnd = new Map<string, Crossing>();
+		for (const c of Object.values(lab.cables)) {
+			const [a, b] = [lab.interfaces[c.ends[0]], lab.interfaces[c.ends[1]]];
+			if (!a || !b) continue;
+			byEnd.set(b.id, { cable: c.id, forward: true, fromNode: a.node, toNode: b.node });
+			byEnd.set(a.id, { cable: c.id, forward: false, fromNode: b.node, toNode: a.node });
+		}
+		crossings = { lab: lab.cables, byEnd };
+	}
+	return crossings.byEnd.get(to);
+}
+
+let wake: (() => void) | undefined;
+
+/** The animation registers itself here; it sleeps while nothing travels. */
+export function onTraffic(start: () => void): () => void {
+	wake = start;
+	return () => {
+		if (wake === start) wake = undefined;
+	};
+}
+
+function wakeTraffic(): void {
+	wake?.();
+}
