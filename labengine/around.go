@@ -14,11 +14,16 @@ func (l Lab) Around(p Patch) (before, after Lab) {
 			}
 		}
 	}
-	addInterface := func(id ID) {
-		if i, ok := l.Interfaces[id]; ok {
-			before.Interfaces[id] = i
-			addNode(i.Node)
+	var addInterface func(id ID)
+	addInterface = func(id ID) {
+		i, ok := l.Interfaces[id]
+		if _, has := before.Interfaces[id]; !ok || has {
+			return
 		}
+		before.Interfaces[id] = i
+		addNode(i.Node)
+		addInterface(i.Master)
+		addInterface(i.Parent)
 	}
 	addCable := func(id ID) {
 		if c, ok := l.Cables[id]; ok {
@@ -35,12 +40,20 @@ func (l Lab) Around(p Patch) (before, after Lab) {
 	}
 	for id, i := range p.Interfaces {
 		addInterface(id)
-		if i != nil {
-			addNode(i.Node)
+		if i == nil {
+			continue
 		}
-		if was, ok := l.Interfaces[id]; ok && i != nil && was.Node != i.Node { // where its node goes, its cable is made anew
+		addNode(i.Node)
+		addInterface(i.Master)
+		addInterface(i.Parent)
+		if was, ok := l.Interfaces[id]; ok && was.Node != i.Node { // it may have to be made anew, and what hangs on it too
 			if c, ok := l.CableOf(id); ok {
 				addCable(c.ID)
+			}
+			for other, o := range l.Interfaces {
+				if o.Parent == id || o.Master == id {
+					addInterface(other)
+				}
 			}
 		}
 	}
@@ -53,6 +66,7 @@ func (l Lab) Around(p Patch) (before, after Lab) {
 	}
 	for id := range p.Places {
 		addNode(id)
+		addInterface(id)
 		if at, ok := l.Places[id]; ok {
 			before.Places[id] = at
 		}

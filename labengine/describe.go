@@ -1,6 +1,7 @@
 package labengine
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -58,6 +59,10 @@ func (d *describer) nodes(p Patch) {
 		case was.Name != is.Name:
 			d.say("Rename %s to %s", was.Name, is.Name)
 		}
+		if had && has {
+			d.list(was.Routes, is.Routes, "Route %s in "+is.Name, "Take the route %s from "+is.Name)
+			d.list(was.Sysctls, is.Sysctls, "Set %s in "+is.Name, "Take back %s in "+is.Name)
+		}
 		if !had || !has {
 			for _, i := range append(d.before.InterfacesOf(id), d.after.InterfacesOf(id)...) {
 				d.covered[i.ID] = i.Kind == Loopback || !has
@@ -67,7 +72,7 @@ func (d *describer) nodes(p Patch) {
 	byOrder := func(a, b Node) int { return a.Order - b.Order }
 	slices.SortFunc(added, byOrder)
 	slices.SortFunc(deleted, byOrder)
-	for _, kind := range []Kind{Machine, Namespace} {
+	for _, kind := range []Kind{Machine, LAN, Namespace} {
 		if names := namesOf(added, kind); len(names) > 0 {
 			d.say("Add %s %s", plural(string(kind), len(names)), list(names))
 		}
@@ -80,6 +85,22 @@ func (d *describer) nodes(p Patch) {
 	}
 	if len(names) > 0 {
 		d.say("Delete %s", list(names))
+	}
+}
+
+// list says what came to a list and what went. A setting that only has another value did not go.
+func (d *describer) list(was, is []string, came, went string) {
+	for _, text := range is {
+		if !slices.Contains(was, text) {
+			d.say(came, text)
+		}
+	}
+	for _, text := range was {
+		name, _, setting := strings.Cut(text, "=")
+		again := setting && slices.ContainsFunc(is, func(s string) bool { return strings.HasPrefix(s, name+"=") })
+		if !slices.Contains(is, text) && !again {
+			d.say(went, text)
+		}
 	}
 }
 
@@ -103,7 +124,14 @@ func (d *describer) cables(p Patch) {
 	}
 }
 
-func (d *describer) nodeOf(lab Lab, end ID) string { return lab.Nodes[lab.Interfaces[end].Node].Name }
+// nodeOf is what a cable's end is plugged into, as people see it: a bridge rather than the namespace that it is in.
+func (d *describer) nodeOf(lab Lab, end ID) string {
+	i := lab.Interfaces[end]
+	if bridge, ok := lab.Interfaces[i.Master]; ok && lab.Nodes[i.Node].Kind != LAN {
+		return bridge.Name
+	}
+	return lab.Nodes[i.Node].Name
+}
 
 func (d *describer) interfaces(p Patch) {
 	for _, id := range sortedIDs(p.Interfaces) {
@@ -144,6 +172,14 @@ func (d *describer) interfaces(p Patch) {
 		}
 		if was.MTU != is.MTU {
 			d.say("Set the MTU of %s to %d", where(is, d.after), is.MTU)
+		}
+		if was.Master != is.Master && is.Master != "" {
+			d.say("Make %s a port of %s", where(is, d.after), d.after.Interfaces[is.Master].Name)
+		} else if was.Master != is.Master {
+			d.say("Take %s out of %s", where(is, d.after), d.before.Interfaces[was.Master].Name)
+		}
+		if was.Options != is.Options {
+			d.say("Set %s of %s", cmp.Or(is.Options, "the defaults"), where(is, d.after))
 		}
 		if was.MAC != is.MAC {
 			d.say("Set the MAC of %s to %s", where(is, d.after), is.MAC)

@@ -22,6 +22,7 @@ type Kind string
 const (
 	Machine   Kind = "machine"   // a computer: root network namespace, processes, hostname and /run/netns of its own
 	Namespace Kind = "namespace" // a network namespace of a machine, network_namespaces(7), pinned at /run/netns as ip-netns(8) does
+	LAN       Kind = "lan"       // a switch between machines, in none of them: a bridge in a network namespace of its own
 )
 
 // Lab is a network as one document. Its maps are keyed by the ID that each value carries.
@@ -31,10 +32,10 @@ type Lab struct {
 	Nodes      map[ID]Node      `json:"nodes"`
 	Interfaces map[ID]Interface `json:"interfaces"`
 	Cables     map[ID]Cable     `json:"cables"`
-	Places     map[ID]Place     `json:"places"` // where nodes are drawn, by node
+	Places     map[ID]Place     `json:"places"` // where things are drawn, by node or, of a bridge, by interface
 }
 
-// Node is a machine or a namespace in one.
+// Node is a network namespace: a machine's own, one in a machine, or a switch's between machines.
 type Node struct {
 	ID    ID     `json:"id"`
 	Name  string `json:"name"`
@@ -42,6 +43,9 @@ type Node struct {
 	In    ID     `json:"in,omitempty"`   // the machine that a namespace is in
 	Order int    `json:"order"`          // its place among the nodes of the file, ascending
 	Held  string `json:"held,omitempty"` // the process that keeps a namespace without a name, as "bash (57)"; not saved
+
+	Routes  []string `json:"routes,omitempty"`  // as ip-route(8) takes them; none that the kernel makes itself
+	Sysctls []string `json:"sysctls,omitempty"` // "net.ipv4.ip_forward=1", as sysctl(8) prints them: what differs from a fresh namespace
 }
 
 // Interface is a network device of a node, netdevice(7).
@@ -54,6 +58,10 @@ type Interface struct {
 	MTU       int      `json:"mtu"`  // bytes
 	MAC       string   `json:"mac,omitempty"`
 	Addresses []string `json:"addresses"` // CIDR notation, in the order in which they were added; none that the kernel makes itself
+
+	Master  ID     `json:"master,omitempty"`  // the bridge that it is a port of, in the same node
+	Parent  ID     `json:"parent,omitempty"`  // the interface that a vlan, macvlan or vxlan sends through
+	Options string `json:"options,omitempty"` // its kind's own, as ip-link(8) takes them: "id 10"; see [CanonicalOptions]
 }
 
 // The kinds of interface that have a meaning here; others are shown as the kernel names them.
@@ -62,10 +70,16 @@ const (
 	Loopback = "loopback"
 	Bridge   = "bridge"
 	Dummy    = "dummy"
+	VLAN     = "vlan"
+	VXLAN    = "vxlan"
+	MACVLAN  = "macvlan"
 )
 
 // Saved says whether the document has words for the interface. Others are shown while they are there, and not saved.
-func (i Interface) Saved() bool { return i.Kind == Veth || i.Kind == Loopback }
+func (i Interface) Saved() bool {
+	_, made := linkOptions[i.Kind]
+	return i.Kind == Veth || i.Kind == Loopback || made
+}
 
 // DefaultMTU is what the kernel gives an interface of this kind, in bytes.
 func DefaultMTU(kind string) int {
@@ -75,6 +89,10 @@ func DefaultMTU(kind string) int {
 	return 1500 // ETH_DATA_LEN, uapi/linux/if_ether.h
 }
 
+// VXLANHeadroom is what a vxlan's outer headers take from its parent's MTU over IPv4, in bytes: VXLAN_HEADROOM in
+// include/net/vxlan.h.
+const VXLANHeadroom = 50
+
 // Cable is a veth pair, veth(4): two interfaces, what enters one leaves the other.
 type Cable struct {
 	ID    ID    `json:"id"`
@@ -82,7 +100,7 @@ type Cable struct {
 	Order int   `json:"order"` // its place among the cables of the file, ascending
 }
 
-// Place is where a node is drawn, in CSS pixels; relative to its machine's box, if it is in one.
+// Place is where a node or a bridge is drawn, in CSS pixels; relative to the box that it is in, if it is in one.
 type Place struct {
 	X float64 `json:"x"`
 	Y float64 `json:"y"`
@@ -223,6 +241,24 @@ func (l Lab) CableOf(end ID) (Cable, bool) {
 		}
 	}
 	return Cable{}, false
+}
+
+// SwitchID is the ID of the bridge that a LAN is, which is there for as long as the LAN is.
+func SwitchID(lan ID) ID { return lan + ".switch" }
+
+// SwitchName is the name of a LAN's bridge in its namespace.
+const SwitchName = "switch"
+
+// PortsOf lists the ports of a bridge by name.
+func (l Lab) PortsOf(bridge ID) []Interface {
+	var ports []Interface
+	for _, i := range l.Interfaces {
+		if i.Master == bridge {
+			ports = append(ports, i)
+		}
+	}
+	slices.SortFunc(ports, func(a, b Interface) int { return cmp.Compare(a.Name, b.Name) })
+	return ports
 }
 
 // LoopbackID is the ID of a node's loopback interface, which is there for as long as the node is.

@@ -30,16 +30,22 @@ func Compare(have, want Lab) Patch {
 	if have.Quiet != want.Quiet {
 		p.Quiet = &want.Quiet
 	}
-	p.Nodes = compare(have.Nodes, want.Nodes, func(a, b Node) bool { return a == b })
+	p.Nodes = compare(have.Nodes, want.Nodes, sameNode)
 	p.Interfaces = compare(have.Interfaces, want.Interfaces, sameInterface)
 	p.Cables = compare(have.Cables, want.Cables, func(a, b Cable) bool { return a == b })
 	p.Places = compare(have.Places, want.Places, func(a, b Place) bool { return a == b })
 	return p
 }
 
+func sameNode(a, b Node) bool {
+	return slices.Equal(a.Routes, b.Routes) && slices.Equal(a.Sysctls, b.Sysctls) && a.ID == b.ID && a.Name == b.Name &&
+		a.Kind == b.Kind && a.In == b.In && a.Order == b.Order && a.Held == b.Held
+}
+
 func sameInterface(a, b Interface) bool {
 	return slices.Equal(a.Addresses, b.Addresses) && a.ID == b.ID && a.Node == b.Node && a.Name == b.Name &&
-		a.Kind == b.Kind && a.Up == b.Up && a.MTU == b.MTU && a.MAC == b.MAC
+		a.Kind == b.Kind && a.Up == b.Up && a.MTU == b.MTU && a.MAC == b.MAC && a.Master == b.Master && a.Parent == b.Parent &&
+		a.Options == b.Options
 }
 
 func compare[V any](have, want map[ID]V, same func(a, b V) bool) map[ID]*V {
@@ -124,7 +130,7 @@ func before[V any](now map[ID]V, touched map[ID]*V) map[ID]*V {
 // prune drops from a patch what it would leave as it is.
 func (l Lab) prune(p Patch) Patch {
 	pruned := Patch{
-		Nodes:      prune(l.Nodes, p.Nodes, func(a, b Node) bool { return a == b }),
+		Nodes:      prune(l.Nodes, p.Nodes, sameNode),
 		Interfaces: prune(l.Interfaces, p.Interfaces, sameInterface),
 		Cables:     prune(l.Cables, p.Cables, func(a, b Cable) bool { return a == b }),
 		Places:     prune(l.Places, p.Places, func(a, b Place) bool { return a == b }),
@@ -219,7 +225,7 @@ func revert[V any](now map[ID]V, before, after map[ID]*V) {
 func revertFields(is, was, became reflect.Value) {
 	for f := range is.NumField() {
 		from, to, now := was.Field(f), became.Field(f), is.Field(f)
-		if reflect.DeepEqual(from.Interface(), to.Interface()) {
+		if reflect.DeepEqual(from.Interface(), to.Interface()) || from.Kind() == reflect.Slice && from.Len()+to.Len() == 0 {
 			continue
 		}
 		if reflect.DeepEqual(now.Interface(), to.Interface()) {
@@ -246,7 +252,7 @@ func revertList(now, was, became []string) []string {
 }
 
 // dropDangling removes what hangs on things that are not there: namespaces of a gone machine, interfaces of a gone node,
-// cables of a gone interface and, a veth having two ends, the other end.
+// cables of a gone interface and, a veth having two ends, the other end. Ports of a gone bridge are ports no longer.
 func (l *Lab) dropDangling() {
 	for id, n := range l.Nodes {
 		if n.In != "" {
@@ -260,6 +266,8 @@ func (l *Lab) dropDangling() {
 			delete(l.Interfaces, id)
 		}
 	}
+	for l.dropOrphans() { // an interface goes with the one below it, and that may be one on top of another
+	}
 	for id, c := range l.Cables {
 		_, a := l.Interfaces[c.Ends[0]]
 		_, b := l.Interfaces[c.Ends[1]]
@@ -269,9 +277,31 @@ func (l *Lab) dropDangling() {
 			delete(l.Cables, id)
 		}
 	}
+	for l.dropOrphans() {
+	}
+	for id, i := range l.Interfaces {
+		if bridge, ok := l.Interfaces[i.Master]; i.Master != "" && (!ok || bridge.Node != i.Node) {
+			i.Master = "" // its ports outlive a bridge
+			l.Interfaces[id] = i
+		}
+	}
 	for id := range l.Places {
-		if _, ok := l.Nodes[id]; !ok {
+		_, node := l.Nodes[id]
+		_, iface := l.Interfaces[id]
+		if !node && !iface {
 			delete(l.Places, id)
 		}
 	}
+}
+
+// dropOrphans removes interfaces whose parent is not there. It says whether there were some.
+func (l *Lab) dropOrphans() bool {
+	some := false
+	for id, i := range l.Interfaces {
+		if _, ok := l.Interfaces[i.Parent]; i.Parent != "" && !ok {
+			delete(l.Interfaces, id)
+			some = true
+		}
+	}
+	return some
 }

@@ -156,16 +156,6 @@ type NodeState struct {
 	Neighbours []Neighbour `json:"neighbours"`
 }
 
-// Route is an entry of the main table, as ip-route(8) shows it.
-type Route struct {
-	Text   string `json:"text"` // "default via 192.168.15.5 dev veth-red"
-	To     string `json:"to"`   // CIDR notation, or "default"
-	Via    string `json:"via,omitempty"`
-	Dev    string `json:"dev,omitempty"`
-	Source string `json:"source,omitempty"`
-	Kernel bool   `json:"kernel,omitempty"` // proto kernel
-}
-
 // Neighbour is an entry of the ARP or NDP table, as ip-neighbour(8) shows it.
 type Neighbour struct {
 	IP    string `json:"ip"`

@@ -46,10 +46,10 @@ func TestLabsOverHTTP(t *testing.T) {
 	if lab.Name != "Other" || !strings.Contains(lab.Document, "name: Other\n") {
 		t.Errorf("renamed: %s\n%s", lab.Name, lab.Document)
 	}
-	red := func(l Lab) labengine.Node {
+	red := func(l Lab) labengine.ID {
 		host, _ := l.Lab.NodeNamed("", "host")
 		red, _ := l.Lab.NodeNamed(host.ID, "red")
-		return red
+		return red.ID
 	}
 	var replaced Lab
 	ts.call("PUT", at, strings.Replace(redAndBlue, "192.168.15.2/24", "192.168.15.22/24", 1)+"# mine\n", &replaced, "Content-Type", "application/yaml")

@@ -9,7 +9,6 @@ import (
 
 	"vethlab/labengine"
 	"vethlab/labengine/client"
-	"vethlab/labengine/plan"
 )
 
 // room is a lab that is open: somebody looks at it, or it is in the kernel. One goroutine, that of its mailbox, does
@@ -423,7 +422,7 @@ func (r *room) setStatus(state labengine.State, p *labengine.Problem) {
 
 // dropUnsaved takes from a lab that is not in the kernel what its file has no words for.
 func (r *room) dropUnsaved() {
-	after := plan.Saved(r.journal.Lab)
+	after := r.journal.Lab.Saved()
 	if labengine.Compare(r.journal.Lab, after).Empty() {
 		return
 	}

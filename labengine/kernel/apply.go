@@ -18,7 +18,8 @@ import (
 
 // Machines makes and ends machines, and names namespaces in them. Package sandbox has them.
 type Machines interface {
-	AddMachine(ctx context.Context, node labengine.ID, name string) (netns *os.File, err error)
+	// AddMachine makes a machine, or of a LAN just the namespace, and gives its network namespace.
+	AddMachine(ctx context.Context, node labengine.ID, name string, kind labengine.Kind) (netns *os.File, err error)
 	DeleteMachine(ctx context.Context, node labengine.ID) error
 	RenameMachine(ctx context.Context, node labengine.ID, name string) error
 	// AddNamespaces makes namespaces in the named machine and hands each over as soon as it is there, on a goroutine of
@@ -75,7 +76,7 @@ type arrival struct {
 func (a *applier) step(p plan.Plan, i int) error {
 	switch s := p[i].(type) {
 	case plan.AddMachine:
-		file, err := a.machines.AddMachine(a.ctx, s.Node, s.Name)
+		file, err := a.machines.AddMachine(a.ctx, s.Node, s.Name, s.Kind)
 		if err != nil {
 			return err
 		}
@@ -107,6 +108,32 @@ func (a *applier) step(p plan.Plan, i int) error {
 		return a.onLink(s.At, s.From, unix.RTM_NEWLINK, nil, nl.NewRtAttr(unix.IFLA_IFNAME, nl.ZeroTerminated(s.To)))
 	case plan.SetLink:
 		return a.setLink(s)
+	case plan.SetMaster:
+		return a.setMaster(s)
+	case plan.SetOptions:
+		values, err := labengine.ParseOptions(s.Kind, s.Options)
+		if err != nil {
+			return err
+		}
+		return a.onLink(s.At, s.Name, unix.RTM_NEWLINK, nil, linkInfo(s.Kind, values))
+	case plan.AddRoute:
+		flags := unix.NLM_F_CREATE | unix.NLM_F_EXCL
+		if s.Replace {
+			flags = unix.NLM_F_CREATE | unix.NLM_F_REPLACE
+		}
+		return a.route(s.At, s.Route, unix.RTM_NEWROUTE, flags)
+	case plan.DeleteRoute:
+		err := a.route(s.At, s.Route, unix.RTM_DELROUTE, 0)
+		if errors.Is(err, unix.ESRCH) || errors.Is(err, unix.ENODEV) { // it went by itself, with its link or an address
+			return nil
+		}
+		return err
+	case plan.SetSysctl:
+		n, err := a.await(s.At.Node)
+		if err != nil {
+			return err
+		}
+		return a.w.setSysctl(n, s.Name, s.Value)
 	case plan.AddAddress:
 		return a.address(s.At, s.Dev, s.Address, unix.RTM_NEWADDR, unix.NLM_F_CREATE|unix.NLM_F_EXCL)
 	case plan.DeleteAddress:
@@ -326,6 +353,13 @@ func (a *applier) addVeth(s plan.AddVeth) error {
 			return err
 		}
 	}
+	if s.Master != "" {
+		master, ok := at[0].LinkNamed(s.Master)
+		if !ok {
+			return unix.ENODEV
+		}
+		data = append(data, nl.NewRtAttr(unix.IFLA_MASTER, nl.Uint32Attr(uint32(master.Index))))
+	}
 	if err := at[0].do(unix.RTM_NEWLINK, unix.NLM_F_CREATE|unix.NLM_F_EXCL, append(data, info)...); err != nil {
 		return err
 	}
@@ -333,14 +367,34 @@ func (a *applier) addVeth(s plan.AddVeth) error {
 		return nil
 	}
 	for i, end := range s.Ends {
-		none := nl.NewRtAttr(unix.IFLA_AF_SPEC, nil)
-		none.AddRtAttr(unix.AF_INET6, nil).AddRtAttr(unix.IFLA_INET6_ADDR_GEN_MODE, []byte{addrGenModeNone})
-		byName := nl.NewRtAttr(unix.IFLA_IFNAME, nl.ZeroTerminated(end.Name))
-		if err := at[i].onLink(0, unix.RTM_NEWLINK, nil, byName, none); err != nil && !errors.Is(err, unix.EAFNOSUPPORT) {
+		if err := at[i].noLinkLocal(end.Name); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// noLinkLocal has the kernel make no IPv6 link-local address for a link.
+func (n *Netns) noLinkLocal(name string) error {
+	none := nl.NewRtAttr(unix.IFLA_AF_SPEC, nil)
+	none.AddRtAttr(unix.AF_INET6, nil).AddRtAttr(unix.IFLA_INET6_ADDR_GEN_MODE, []byte{addrGenModeNone})
+	err := n.onLink(0, unix.RTM_NEWLINK, nil, nl.NewRtAttr(unix.IFLA_IFNAME, nl.ZeroTerminated(name)), none)
+	if errors.Is(err, unix.EAFNOSUPPORT) {
+		return nil
+	}
+	return err
+}
+
+func (a *applier) setMaster(s plan.SetMaster) error {
+	index := 0
+	if s.Master != "" {
+		_, master, err := a.link(s.At, s.Master)
+		if err != nil {
+			return err
+		}
+		index = master.Index
+	}
+	return a.onLink(s.At, s.Name, unix.RTM_NEWLINK, nil, nl.NewRtAttr(unix.IFLA_MASTER, nl.Uint32Attr(uint32(index))))
 }
 
 // endWait bounds the wait for a link whose other end has gone with its namespace: the kernel cleans namespaces up one
@@ -380,18 +434,48 @@ func vethEnd(e plan.VethEnd, quiet bool) ([]*nl.RtAttr, error) {
 	return attrs, nil
 }
 
+// addLink makes a link that is no cable's. One on top of another is made where that is, and put where it belongs.
 func (a *applier) addLink(s plan.AddLink) error {
 	n, err := a.await(s.At.Node)
 	if err != nil {
 		return err
 	}
-	info := nl.NewRtAttr(unix.IFLA_LINKINFO, nil)
-	info.AddRtAttr(nl.IFLA_INFO_KIND, nl.NonZeroTerminated(s.Kind))
-	data := []nl.NetlinkRequestData{nl.NewIfInfomsg(unix.AF_UNSPEC), nl.NewRtAttr(unix.IFLA_IFNAME, nl.ZeroTerminated(s.Name)), info}
+	values, err := labengine.ParseOptions(s.Kind, s.Options)
+	if err != nil {
+		return err
+	}
+	if s.Quiet && s.Kind == labengine.Bridge {
+		values["mcast_snooping"] = "0"
+	}
+	data := []nl.NetlinkRequestData{nl.NewIfInfomsg(unix.AF_UNSPEC), nl.NewRtAttr(unix.IFLA_IFNAME, nl.ZeroTerminated(s.Name))}
+	var below []*nl.RtAttr // of IFLA_INFO_DATA
+	in := n
+	if s.Parent != "" {
+		at, parent, err := a.link(s.ParentAt, s.Parent)
+		if err != nil {
+			return err
+		}
+		index := nl.Uint32Attr(uint32(parent.Index))
+		if s.Kind == labengine.VXLAN {
+			below = append(below, nl.NewRtAttr(nl.IFLA_VXLAN_LINK, index))
+		} else {
+			data = append(data, nl.NewRtAttr(unix.IFLA_LINK, index))
+		}
+		if in = at; at != n {
+			data = append(data, nl.NewRtAttr(unix.IFLA_NET_NS_FD, nl.Uint32Attr(uint32(n.File.Fd()))))
+		}
+	}
 	if mac, err := net.ParseMAC(s.MAC); err == nil {
 		data = append(data, nl.NewRtAttr(unix.IFLA_ADDRESS, mac))
 	}
-	return n.do(unix.RTM_NEWLINK, unix.NLM_F_CREATE|unix.NLM_F_EXCL, data...)
+	if s.MTU != 0 && s.MTU != labengine.DefaultMTU(s.Kind) {
+		data = append(data, nl.NewRtAttr(unix.IFLA_MTU, nl.Uint32Attr(uint32(s.MTU))))
+	}
+	data = append(data, linkInfo(s.Kind, values, below...))
+	if err := in.do(unix.RTM_NEWLINK, unix.NLM_F_CREATE|unix.NLM_F_EXCL, data...); err != nil || !s.Quiet {
+		return err
+	}
+	return n.noLinkLocal(s.Name)
 }
 
 // ifaddrmsg is struct ifaddrmsg in uapi/linux/if_addr.h.

@@ -65,8 +65,13 @@ func (w *World) take(n *Netns, kind uint16, body []byte) {
 		w.takeNeighbour(n, body, kind == unix.RTM_NEWNEIGH)
 	case unix.RTM_NEWROUTE, unix.RTM_DELROUTE:
 		w.markRoutes(n)
+	case unix.RTM_NEWNETCONF, rtmDelNetconf:
+		w.TouchSysctls(n)
 	}
 }
+
+// rtmDelNetconf is RTM_DELNETCONF, uapi/linux/rtnetlink.h.
+const rtmDelNetconf = 81
 
 func (w *World) markRoutes(n *Netns) {
 	d := w.dirtyIn[n]
@@ -89,6 +94,7 @@ func (w *World) takeLink(n *Netns, body []byte) {
 	if native.Uint16(body[2:]) == unix.ARPHRD_LOOPBACK {
 		fresh.Kind = labengine.Loopback
 	}
+	var info []byte
 	for t, v := range attributes(body, unix.SizeofIfInfomsg) {
 		switch t {
 		case unix.IFLA_IFNAME:
@@ -103,14 +109,13 @@ func (w *World) takeLink(n *Netns, body []byte) {
 			fresh.PeerNsid = int32(native.Uint32(v))
 		case unix.IFLA_OPERSTATE:
 			fresh.OperState = v[0]
+		case unix.IFLA_MASTER:
+			fresh.Master = int(native.Uint32(v))
 		case unix.IFLA_LINKINFO:
-			for t, v := range attributes(v, 0) {
-				if t == unix.IFLA_INFO_KIND {
-					fresh.Kind = text(v)
-				}
-			}
+			info = v
 		}
 	}
+	fresh.takeInfo(info)
 	if fallbackDevices[fresh.Name] && fresh.Flags&unix.IFF_UP == 0 {
 		return
 	}
@@ -217,6 +222,7 @@ func (w *World) takeAddress(n *Netns, body []byte, added bool) {
 	switch {
 	case !added && at >= 0:
 		l.Addresses = slices.Delete(l.Addresses, at, at+1)
+		w.markRoutes(n) // some go with it
 	case added && at >= 0 && l.Addresses[at].Secondary == a.Secondary:
 		l.Addresses[at] = a
 	case added:

@@ -2,8 +2,6 @@ package kernel
 
 import (
 	"fmt"
-	"net/netip"
-	"strings"
 
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
@@ -58,89 +56,6 @@ func (w *World) readAll() error {
 	return nil
 }
 
-// Routes reads the main table, IPv4 first, as ip-route(8) shows it.
-func (n *Netns) Routes() ([]labengine.Route, error) {
-	list := []labengine.Route{}
-	for _, family := range []int{unix.AF_INET, unix.AF_INET6} {
-		routes, err := n.ask(unix.RTM_GETROUTE, unix.NLM_F_DUMP, unix.RTM_NEWROUTE, nl.NewIfInfomsg(family))
-		if err != nil {
-			return nil, fmt.Errorf("read routes: %w", err)
-		}
-		for _, body := range routes {
-			if r, ok := n.route(body); ok {
-				list = append(list, r)
-			}
-		}
-	}
-	return list, nil
-}
-
-var routeTypes = map[uint8]string{
-	unix.RTN_BLACKHOLE: "blackhole", unix.RTN_UNREACHABLE: "unreachable", unix.RTN_PROHIBIT: "prohibit",
-	unix.RTN_THROW: "throw",
-}
-
-// route reads struct rtmsg, rtnetlink(7), of the main table.
-func (n *Netns) route(body []byte) (labengine.Route, bool) {
-	if len(body) < unix.SizeofRtMsg {
-		return labengine.Route{}, false
-	}
-	family, bits, table, proto, scope, kind := body[0], body[1], uint32(body[4]), body[5], body[6], body[7]
-	flags := native.Uint32(body[8:])
-	r := labengine.Route{To: "default", Kernel: proto == unix.RTPROT_KERNEL}
-	var metric uint32
-	for t, v := range attributes(body, unix.SizeofRtMsg) {
-		switch t {
-		case unix.RTA_TABLE:
-			table = native.Uint32(v)
-		case unix.RTA_DST:
-			if ip, ok := netip.AddrFromSlice(v); ok {
-				r.To = netip.PrefixFrom(ip, int(bits)).String()
-			}
-		case unix.RTA_GATEWAY:
-			r.Via = address(v)
-		case unix.RTA_OIF:
-			if l, ok := n.Links[int(native.Uint32(v))]; ok {
-				r.Dev = l.Name
-			}
-		case unix.RTA_PREFSRC:
-			r.Source = address(v)
-		case unix.RTA_PRIORITY:
-			metric = native.Uint32(v)
-		}
-	}
-	typed, special := routeTypes[kind]
-	ordinary := kind == unix.RTN_UNICAST
-	if table != unix.RT_TABLE_MAIN || !ordinary && !special || flags&unix.RTM_F_CLONED != 0 {
-		return labengine.Route{}, false
-	}
-	words := []string{}
-	add := func(ok bool, w ...string) {
-		if ok {
-			words = append(words, w...)
-		}
-	}
-	to := strings.TrimSuffix(r.To, "/32")
-	if family == unix.AF_INET6 {
-		to = strings.TrimSuffix(r.To, "/128")
-	}
-	add(special, typed)
-	add(true, to)
-	add(r.Via != "", "via", r.Via)
-	add(r.Dev != "", "dev", r.Dev)
-	add(r.Kernel, "proto", "kernel")
-	add(family == unix.AF_INET && scope == unix.RT_SCOPE_LINK, "scope", "link")
-	add(r.Source != "", "src", r.Source)
-	add(metric != 0, "metric", fmt.Sprint(metric))
-	r.Text = strings.Join(words, " ")
-	return r, true
-}
-
-func address(v []byte) string {
-	ip, _ := netip.AddrFromSlice(v)
-	return ip.String()
-}
-
 // LinkRef names a link that is or was there.
 type LinkRef struct {
 	Netns uint64 // cookie
@@ -164,20 +79,29 @@ func (w *World) TakeLinks() []LinkRef {
 	return list
 }
 
-// TakeTables lists the namespaces whose routes or neighbours have changed since the call before, at most so many.
-func (w *World) TakeTables(most int) (routes, neighbours []*Netns, more bool) {
+// Tables says which of a namespace's tables have changed.
+type Tables struct{ Routes, Neighbours, Sysctls bool }
+
+// TakeTables lists the namespaces whose tables have changed since they were listed, of those that are asked for, at most so
+// many. It says whether there are more.
+func (w *World) TakeTables(most int, of func(*Netns) bool) (changed map[*Netns]Tables, more bool) {
+	changed = map[*Netns]Tables{}
 	for n, d := range w.dirtyIn {
-		if most == 0 {
-			return routes, neighbours, true
+		if !of(n) {
+			continue
 		}
-		most--
-		if d.routes {
-			routes = append(routes, n)
+		if len(changed) == most {
+			return changed, true
 		}
-		if d.neighbours {
-			neighbours = append(neighbours, n)
-		}
+		changed[n] = Tables{d.routes, d.neighbours, d.sysctls}
 		delete(w.dirtyIn, n)
 	}
-	return routes, neighbours, false
+	return changed, false
+}
+
+// TouchSysctls has a namespace's settings looked at again: the kernel tells of few changes of them.
+func (w *World) TouchSysctls(n *Netns) {
+	d := w.dirtyIn[n]
+	d.sysctls = true
+	w.dirtyIn[n] = d
 }

@@ -9,12 +9,10 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
-	"runtime"
 	"slices"
 	"syscall"
 
 	"github.com/vishvananda/netlink/nl"
-	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
 
 	"vethlab/labengine"
@@ -39,7 +37,7 @@ type linkKey struct {
 	index int
 }
 
-type dirtiness struct{ routes, neighbours bool }
+type dirtiness struct{ routes, neighbours, sysctls bool }
 
 // Netns is a network namespace that the world follows.
 type Netns struct {
@@ -65,9 +63,11 @@ type Link struct {
 	Flags     uint32 // IFF_UP, IFF_LOWER_UP, … in uapi/linux/if.h
 	MTU       int    // bytes
 	MAC       string
-	Peer      int   // ifindex of the other end of a veth, in its namespace
-	PeerNsid  int32 // that namespace's number in this one; -1 is this one
-	OperState uint8 // RFC 2863, IF_OPER_UP and so on in uapi/linux/if.h
+	Peer      int    // ifindex of the other end of a veth, or of the link below a vlan and the like, in its namespace
+	PeerNsid  int32  // that namespace's number in this one; -1 is this one
+	Master    int    // ifindex of the bridge that it is a port of
+	Options   string // its kind's own, as a document has them
+	OperState uint8  // RFC 2863, IF_OPER_UP and so on in uapi/linux/if.h
 	Addresses []Address
 	ID        labengine.ID // the interface that it is, once that is known
 	Doomed    bool         // its other end has gone, and the kernel is about to take it away
@@ -76,7 +76,7 @@ type Link struct {
 // same says whether nothing of the link itself, its addresses aside, differs.
 func (l *Link) same(m *Link) bool {
 	return l.Name == m.Name && l.Kind == m.Kind && l.Flags == m.Flags && l.MTU == m.MTU && l.MAC == m.MAC &&
-		l.Peer == m.Peer && l.PeerNsid == m.PeerNsid && l.OperState == m.OperState
+		l.Peer == m.Peer && l.PeerNsid == m.PeerNsid && l.OperState == m.OperState && l.Master == m.Master && l.Options == m.Options
 }
 
 // Address is an address of a link.
@@ -174,7 +174,11 @@ func (w *World) Touch(n *Netns) {
 	}
 	w.markRoutes(n)
 	w.markNeighbours(n)
+	w.TouchSysctls(n)
 }
+
+// In calls f on a thread that is in the namespace, and waits for it.
+func (w *World) In(n *Netns, f func() error) error { return w.enter.in(n.File, f) }
 
 // Unbind makes a namespace nobody's: its name is gone, and it stays only for as long as a process is in it.
 func (w *World) Unbind(node labengine.ID) {
@@ -237,6 +241,21 @@ func (w *World) PeerOf(n *Netns, l *Link) (at *Netns, peer *Link, ok bool) {
 		}
 	}
 	return nil, nil, false
+}
+
+// ParentOf is the link below a vlan, macvlan or vxlan. ok is false where there is none, or its namespace is not followed.
+func (w *World) ParentOf(n *Netns, l *Link) (parent *Link, ok bool) {
+	if !labengine.MayHaveParent(l.Kind) || l.Peer == 0 {
+		return nil, false
+	}
+	at := n
+	if l.PeerNsid >= 0 {
+		if at, ok = w.namespaceIn(n, l.PeerNsid); !ok {
+			return nil, false
+		}
+	}
+	parent, ok = at.Links[l.Peer]
+	return parent, ok
 }
 
 func (w *World) peerOf(n *Netns, l *Link) (at *Netns, peer *Link, ok bool) {
@@ -317,54 +336,6 @@ func (n *Netns) close() {
 		s.Close()
 	}
 	n.File.Close()
-}
-
-// entrance is an OS thread that enters namespaces to open sockets in them. It is locked to its goroutine and never
-// unlocked, so that no other goroutine ever runs on a thread that is in some namespace.
-type entrance struct {
-	home  *os.File
-	calls chan entryCall
-	done  chan struct{}
-}
-
-type entryCall struct {
-	file  *os.File
-	reply chan entryReply
-}
-
-type entryReply struct {
-	socket *nl.NetlinkSocket
-	err    error
-}
-
-func newEntrance(home *os.File) *entrance {
-	e := &entrance{home: home, calls: make(chan entryCall), done: make(chan struct{})}
-	go e.run()
-	return e
-}
-
-func (e *entrance) run() {
-	defer close(e.done)
-	runtime.LockOSThread()
-	for call := range e.calls {
-		socket, err := nl.GetNetlinkSocketAt(netns.NsHandle(call.file.Fd()), netns.NsHandle(e.home.Fd()), unix.NETLINK_ROUTE)
-		if err == nil {
-			err = errors.Join(socket.SetExtAck(true), socket.SetReceiveTimeout(&nl.SocketTimeoutTv))
-		}
-		call.reply <- entryReply{socket, err}
-	}
-}
-
-func (e *entrance) open(file *os.File) (*nl.NetlinkSocket, error) {
-	call := entryCall{file, make(chan entryReply, 1)}
-	e.calls <- call
-	r := <-call.reply
-	return r.socket, r.err
-}
-
-func (e *entrance) close() {
-	close(e.calls)
-	<-e.done
 }
 
 // do sends one request and waits for its answer. The error is an errno, with the kernel's own words behind it if it has any.

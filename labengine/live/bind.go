@@ -26,9 +26,20 @@ func newID(prefix string) labengine.ID {
 // reconcile finds out which node, interface and cable the changed parts of the world are, and what they are now. What
 // has no ID yet gets the one that the hint has for a thing of that name in that place, else a new one.
 func (l *Lab) reconcile(hint labengine.Lab) seen {
-	b := binder{lab: l, hint: hint, seen: seen{live: labengine.Live{Links: map[labengine.ID]*labengine.Link{}}}}
+	b := l.newBinder(hint)
+	b.reconcile()
+	return b.seen
+}
+
+func (l *Lab) newBinder(hint labengine.Lab) *binder {
+	b := &binder{lab: l, hint: hint, seen: seen{live: labengine.Live{Links: map[labengine.ID]*labengine.Link{}}}}
 	b.patch.Nodes, b.patch.Interfaces = map[labengine.ID]*labengine.Node{}, map[labengine.ID]*labengine.Interface{}
 	b.patch.Cables = map[labengine.ID]*labengine.Cable{}
+	return b
+}
+
+func (b *binder) reconcile() {
+	l := b.lab
 	b.namespaces()
 	for {
 		dirty := l.world.TakeLinks()
@@ -39,7 +50,6 @@ func (l *Lab) reconcile(hint labengine.Lab) seen {
 	}
 	b.lost()
 	b.settleCables()
-	return b.seen
 }
 
 // moveWait is how long an interface that has left its namespace for another may take to appear there. One that does not
@@ -233,10 +243,17 @@ func (b *binder) take(n *kernel.Netns, link *kernel.Link) {
 	if link.Doomed {
 		return
 	}
-	b.patch.Interfaces[link.ID] = &labengine.Interface{
+	i := &labengine.Interface{
 		ID: link.ID, Node: n.Node, Name: link.Name, Kind: link.Kind, Up: link.Up(), MTU: link.MTU, MAC: link.MAC,
-		Addresses: link.AddressesText(),
+		Addresses: link.AddressesText(), Options: link.Options,
 	}
+	if master, ok := n.Links[link.Master]; ok {
+		i.Master = master.ID
+	}
+	if parent, ok := b.lab.world.ParentOf(n, link); ok {
+		i.Parent = parent.ID
+	}
+	b.patch.Interfaces[link.ID] = i
 	state := link.State()
 	b.live.Links[link.ID] = &state
 }

@@ -3,16 +3,18 @@ package live
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"vethlab/labengine"
+	"vethlab/labengine/kernel"
 	"vethlab/labengine/plan"
 )
 
 // begin makes the lab in the kernel. What a file has no words for is left out, and the journal says so.
 func (l *Lab) begin(b labengine.Begin) error {
 	l.journal = labengine.NewJournal(b.Lab, b.Seq, b.Changes)
-	want := plan.Saved(b.Lab)
+	want := b.Lab.Saved()
 	total := 0
 	for _, n := range want.Nodes {
 		if n.Kind == labengine.Namespace {
@@ -114,8 +116,8 @@ func (l *Lab) change(c labengine.Change, want labengine.Lab) (labengine.Change, 
 			}
 		}
 	}
-	observed := l.reconcile(want)
-	own, others := split(observed.patch, patch)
+	observed := l.reconcileTables(want, before, after) // and what the kernel did on its own for what was done
+	own, others := split(observed.patch, patch, before, after)
 	c.At, c.Commands = time.Now(), steps.Commands()
 	if c.Sentence == "" {
 		c.Sentence = labengine.Describe(before, after)
@@ -156,7 +158,7 @@ func (l *Lab) rollBack(want labengine.Lab, patch labengine.Patch) {
 		l.log.Error("netlink events", "error", err)
 		return
 	}
-	half := l.reconcile(want)
+	half := l.reconcileTables(want, l.journal.Lab, want)
 	for id, n := range patch.Nodes { // made, and not yet seen by name
 		if n != nil {
 			if _, ok := l.world.Of(id); ok {
@@ -180,7 +182,7 @@ func (l *Lab) rollBack(want labengine.Lab, patch labengine.Patch) {
 	if err := l.world.Apply(context.Background(), plan.Diff(from, to), l, nil); err != nil {
 		l.log.Error("roll back", "error", err)
 	}
-	left := l.reconcile(before)
+	left := l.reconcileTables(before, from, to)
 	l.commitSeen(seen{patch: l.onlyPresent(own.Then(left.patch)), live: left.live})
 }
 
@@ -209,18 +211,41 @@ func (l *Lab) onlyPresent(p labengine.Patch) labengine.Patch {
 	return p
 }
 
-// split parts what was observed into what a change meant to touch and what others did meanwhile.
-func split(observed, meant labengine.Patch) (own, others labengine.Patch) {
-	own.Nodes, others.Nodes = splitMap(observed.Nodes, meant.Nodes)
-	own.Interfaces, others.Interfaces = splitMap(observed.Interfaces, meant.Interfaces)
-	own.Cables, others.Cables = splitMap(observed.Cables, meant.Cables)
+// reconcileTables is reconcile, with the tables of the nodes that are in one of the labs.
+func (l *Lab) reconcileTables(hint labengine.Lab, of ...labengine.Lab) seen {
+	b := l.newBinder(hint)
+	b.reconcile()
+	most := 0
+	for _, lab := range of {
+		most += len(lab.Nodes)
+	}
+	b.tables(most, func(n *kernel.Netns) bool {
+		return slices.ContainsFunc(of, func(lab labengine.Lab) bool { _, is := lab.Nodes[n.Node]; return is })
+	})
+	return b.seen
+}
+
+// split parts what was observed into what a change meant to touch, with what that hangs on, and what others did meanwhile.
+func split(observed, meant labengine.Patch, near ...labengine.Lab) (own, others labengine.Patch) {
+	own.Nodes, others.Nodes = splitMap(observed.Nodes, func(id labengine.ID) bool {
+		_, is := meant.Nodes[id]
+		return is || slices.ContainsFunc(near, func(l labengine.Lab) bool { _, is := l.Nodes[id]; return is })
+	})
+	own.Interfaces, others.Interfaces = splitMap(observed.Interfaces, func(id labengine.ID) bool {
+		_, is := meant.Interfaces[id]
+		return is || slices.ContainsFunc(near, func(l labengine.Lab) bool { _, is := l.Interfaces[id]; return is })
+	})
+	own.Cables, others.Cables = splitMap(observed.Cables, func(id labengine.ID) bool {
+		_, is := meant.Cables[id]
+		return is || slices.ContainsFunc(near, func(l labengine.Lab) bool { _, is := l.Cables[id]; return is })
+	})
 	return own, others
 }
 
-func splitMap[V any](observed, meant map[labengine.ID]*V) (own, others map[labengine.ID]*V) {
+func splitMap[V any](observed map[labengine.ID]*V, isOwn func(labengine.ID) bool) (own, others map[labengine.ID]*V) {
 	own, others = map[labengine.ID]*V{}, map[labengine.ID]*V{}
 	for id, v := range observed {
-		if _, ok := meant[id]; ok {
+		if isOwn(id) {
 			own[id] = v
 		} else {
 			others[id] = v

@@ -48,6 +48,7 @@ type Lab struct {
 	world    *kernel.World
 	journal  *labengine.Journal
 	machines map[labengine.ID]*machine
+	lans     map[labengine.ID]bool
 	bound    map[kernel.LinkRef]labengine.ID // which interface a link is
 	refs     map[labengine.ID]kernel.LinkRef // and the other way round
 	cabled   map[labengine.ID]labengine.ID   // the cable that an interface is an end of
@@ -62,6 +63,7 @@ type Lab struct {
 	terminals terminals
 	probes    probes
 	looked    time.Time    // when /proc was looked through last
+	settings  time.Time    // when the settings of all namespaces were read last
 	typed     atomic.Int64 // when a terminal last printed something, ns since 1970
 }
 
@@ -74,7 +76,7 @@ func Run(ctx context.Context, box *sandbox.Lab, version string, log *slog.Logger
 	l := &Lab{
 		box: box, log: log, version: version, world: world,
 		calls: make(chan func()), wake: make(chan struct{}), names: make(chan struct{}, 1), ended: make(chan struct{}),
-		machines: map[labengine.ID]*machine{}, bound: map[kernel.LinkRef]labengine.ID{},
+		machines: map[labengine.ID]*machine{}, lans: map[labengine.ID]bool{}, bound: map[kernel.LinkRef]labengine.ID{},
 		refs: map[labengine.ID]kernel.LinkRef{}, cabled: map[labengine.ID]labengine.ID{},
 		moving:  map[labengine.ID]time.Time{},
 		journal: labengine.NewJournal(labengine.NewLab(""), 0, nil),
@@ -135,7 +137,7 @@ func (l *Lab) run(ctx context.Context) error {
 			wait = lookSoon
 		}
 		look.Reset(wait)
-		if l.sendTables() {
+		if l.takeTables() {
 			tables.Reset(time.Millisecond)
 		}
 	}
@@ -163,7 +165,30 @@ func (l *Lab) observe() {
 		l.log.Error("netlink events", "error", err)
 		return
 	}
+	l.touchSettings()
 	l.commitSeen(l.reconcile(l.journal.Lab))
+}
+
+// How often the settings of namespaces are read while somebody types; the kernel tells of few changes of them. Large labs
+// are read as seldom as /proc.
+const (
+	settingsSoon = 200 * time.Millisecond
+	settingsMany = 64 // namespaces
+)
+
+// touchSettings has settings read again where it is time to.
+func (l *Lab) touchSettings() {
+	every := lookSeldom
+	if time.Since(time.Unix(0, l.typed.Load())) < lookBusy && len(l.journal.Lab.Nodes) <= settingsMany {
+		every = settingsSoon
+	}
+	if time.Since(l.settings) < every {
+		return
+	}
+	l.settings = time.Now()
+	for n := range l.world.All {
+		l.world.TouchSysctls(n)
+	}
 }
 
 // commitSeen records and tells what the kernel did by itself.
@@ -212,35 +237,80 @@ func (l *Lab) sendLive(live labengine.Live) {
 	}
 }
 
-// sendTables reads routes and neighbours that have changed, of a few namespaces at a time. It says whether more wait.
-func (l *Lab) sendTables() bool {
+// takeTables reads what has changed of routes, neighbours and settings, of a few namespaces at a time: the pages see the
+// tables, and the document follows them. It says whether more wait.
+func (l *Lab) takeTables() bool {
 	if !l.begun {
 		return false
 	}
-	routes, neighbours, more := l.world.TakeTables(tablesAtOnce)
-	live := labengine.Live{Nodes: map[labengine.ID]*labengine.NodeState{}}
-	for _, n := range append(routes, neighbours...) {
-		if n.Node == "" || live.Nodes[n.Node] != nil {
-			continue
-		}
-		if state, err := l.tablesOf(n); err == nil {
-			live.Nodes[n.Node] = state
-		}
-	}
-	l.sendLive(live)
+	b := l.newBinder(l.journal.Lab)
+	more := b.tables(tablesAtOnce, func(*kernel.Netns) bool { return true })
+	l.commitSeen(b.seen)
 	return more
 }
 
-func (l *Lab) tablesOf(n *kernel.Netns) (*labengine.NodeState, error) {
-	routes, err := n.Routes()
-	if err != nil {
-		return nil, err
+// tables takes in what has changed of the tables of some namespaces.
+func (b *binder) tables(most int, of func(*kernel.Netns) bool) (more bool) {
+	changed, more := b.lab.world.TakeTables(most, of)
+	for n, t := range changed {
+		if n.Node == "" {
+			continue
+		}
+		node, ok := b.node(n.Node)
+		if !ok {
+			continue
+		}
+		if t.Routes || t.Neighbours {
+			routes, err := n.Routes()
+			if err != nil {
+				continue // it is just ending
+			}
+			b.state(n, routes)
+			node.Routes = labengine.RoutesSeen(b.authored(node.ID).Routes, routes)
+		}
+		if t.Sysctls && node.Kind != labengine.LAN { // nobody can type them there
+			if settings, err := b.lab.world.Sysctls(n, b.authored(node.ID).Sysctls); err == nil {
+				node.Sysctls = settings
+			}
+		}
+		b.patch.Nodes[node.ID] = &node
 	}
+	return more
+}
+
+// node is what is known of a node so far.
+func (b *binder) node(id labengine.ID) (labengine.Node, bool) {
+	if n, touched := b.patch.Nodes[id]; touched {
+		if n == nil {
+			return labengine.Node{}, false
+		}
+		return *n, true
+	}
+	if n, ok := b.lab.journal.Lab.Nodes[id]; ok {
+		return n, true
+	}
+	n, ok := b.hint.Nodes[id]
+	return n, ok
+}
+
+// authored is a node as it is wanted, whose text is kept where the kernel has what it says.
+func (b *binder) authored(id labengine.ID) labengine.Node {
+	if n, ok := b.hint.Nodes[id]; ok {
+		return n
+	}
+	return b.lab.journal.Lab.Nodes[id]
+}
+
+// state is for the pages: all of a node's tables.
+func (b *binder) state(n *kernel.Netns, routes []labengine.Route) {
 	state := &labengine.NodeState{Routes: routes, Neighbours: n.NeighbourTable()}
-	if m, ok := l.machines[n.Node]; ok {
+	if m, ok := b.lab.machines[n.Node]; ok {
 		state.Pid = m.box.Pid()
 	}
-	return state, nil
+	if b.live.Nodes == nil {
+		b.live.Nodes = map[labengine.ID]*labengine.NodeState{}
+	}
+	b.live.Nodes[n.Node] = state
 }
 
 // setStatus tells everyone how the lab is.
@@ -264,12 +334,17 @@ func (l *Lab) snapshot() labengine.Snapshot {
 				live.Links[link.ID] = &state
 			}
 		}
-		if n.Node != "" {
-			if state, err := l.tablesOf(n); err == nil {
-				live.Nodes[n.Node] = state
-			}
+	}
+	b := l.newBinder(l.journal.Lab)
+	for n := range l.world.All {
+		if n.Node == "" {
+			continue
+		}
+		if routes, err := n.Routes(); err == nil {
+			b.state(n, routes)
 		}
 	}
+	live.Nodes = b.live.Nodes
 	return labengine.Snapshot{
 		Lab: l.journal.Lab.Clone(), Live: live, Status: l.status, Seq: l.journal.Seq, Changes: l.journal.Changes,
 		Terminals: l.terminals.list(),

@@ -32,7 +32,14 @@ func (m *machine) ended() bool {
 const bootTime = 30 * time.Second
 
 // AddMachine implements [kernel.Machines].
-func (l *Lab) AddMachine(ctx context.Context, node labengine.ID, name string) (*os.File, error) {
+func (l *Lab) AddMachine(ctx context.Context, node labengine.ID, name string, kind labengine.Kind) (*os.File, error) {
+	if kind == labengine.LAN {
+		netns, err := sandbox.NewNetNS()
+		if err == nil {
+			l.lans[node] = true
+		}
+		return netns, err
+	}
 	ctx, cancel := context.WithTimeout(ctx, bootTime)
 	defer cancel()
 	box, err := l.box.NewMachine(ctx, sandbox.MachineConfig{Name: name})
@@ -80,6 +87,13 @@ func (l *Lab) looking() bool {
 
 // DeleteMachine implements [kernel.Machines].
 func (l *Lab) DeleteMachine(ctx context.Context, node labengine.ID) error {
+	if l.lans[node] {
+		delete(l.lans, node)
+		if n, ok := l.world.Of(node); ok {
+			l.tap.Remove(n.Key)
+		}
+		return nil
+	}
 	m, ok := l.machines[node]
 	if !ok {
 		return syscall.ENOENT
@@ -101,6 +115,9 @@ func (l *Lab) DeleteMachine(ctx context.Context, node labengine.ID) error {
 
 // RenameMachine implements [kernel.Machines].
 func (l *Lab) RenameMachine(ctx context.Context, node labengine.ID, name string) error {
+	if l.lans[node] {
+		return nil // the document alone knows what it is called
+	}
 	m, ok := l.machines[node]
 	if !ok {
 		return syscall.ENOENT
@@ -161,6 +178,10 @@ func (l *Lab) spotOf(node labengine.ID) (*machine, *os.File, error) {
 	n, ok := l.journal.Lab.Nodes[node]
 	if !ok {
 		return nil, nil, labengine.Problemf(labengine.CodeNoSuchNode, "this node is gone").About(node, "")
+	}
+	if n.Kind == labengine.LAN {
+		return nil, nil, labengine.Problemf(labengine.CodeBadRequest, "%s is a switch: nothing runs in it", n.Name).About(node, "").
+			WithHint("do it in a machine that is plugged into it")
 	}
 	m, ok := l.machines[l.journal.Lab.MachineOf(node).ID]
 	if !ok || m.ended() {

@@ -7,6 +7,7 @@ import (
 
 	"vethlab/labengine"
 	"vethlab/labengine/kernel"
+	"vethlab/labengine/sandbox"
 )
 
 // namespaces finds out which namespaces have come, gone, or got another name, in all machines.
@@ -54,7 +55,7 @@ func (b *binder) namespaces() {
 	for n := range l.world.All {
 		_, hasName := named[n.Inode]
 		_, isHeld := holders[n.Inode]
-		if _, isMachine := l.machines[n.Node]; !hasName && !isHeld && !isMachine && (holders != nil || n.Node == "") {
+		if !hasName && !isHeld && !l.isRoot(n.Node) && (holders != nil || n.Node == "") {
 			gone = append(gone, n)
 		}
 	}
@@ -75,13 +76,16 @@ func (l *Lab) shouldLook(named map[uint64]nameIn) bool {
 	}
 	for n := range l.world.All {
 		if _, ok := named[n.Inode]; !ok {
-			if _, isMachine := l.machines[n.Node]; !isMachine {
+			if !l.isRoot(n.Node) {
 				return true
 			}
 		}
 	}
 	return false
 }
+
+// isRoot says whether a node's namespace needs no name: a machine's own, and a LAN's.
+func (l *Lab) isRoot(node labengine.ID) bool { return l.machines[node] != nil || l.lans[node] }
 
 // currentName is the name that the document has for the namespace with this inode.
 func (l *Lab) currentName(inode uint64) string {
@@ -133,7 +137,7 @@ func (b *binder) held(inode uint64, h kernel.Holder, machine labengine.ID) {
 			return
 		}
 	}
-	if _, isMachine := l.machines[n.Node]; isMachine {
+	if l.isRoot(n.Node) {
 		return
 	}
 	if n.Node == "" {
@@ -159,6 +163,9 @@ func (b *binder) bindNode(n *kernel.Netns, in nameIn, held string) {
 			if other != nil {
 				node.Order = max(node.Order, other.Order+1)
 			}
+		}
+		if err := l.world.In(n, sandbox.BaselineSeen); err != nil {
+			l.log.Error("settings of a new namespace", "name", in.name, "error", err)
 		}
 	}
 	node.Held = held

@@ -1,8 +1,6 @@
 package plan
 
 import (
-	"cmp"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -39,9 +37,12 @@ func Diff(have, want labengine.Lab) Plan {
 	d.deletes()
 	d.renameNodes()
 	d.addNodes()
+	d.sysctls(false)
 	d.moveAndRenameLinks()
 	d.addLinks()
 	d.values()
+	d.sysctls(true)
+	d.routes()
 	return d.plan
 }
 
@@ -49,6 +50,7 @@ type differ struct {
 	have, want labengine.Lab
 	plan       Plan
 	remade     map[labengine.ID]bool // nodes, cables and interfaces that are in both, and still have to be made anew
+	ports      map[labengine.ID]bool // new interfaces that are made as ports of their bridge
 }
 
 func (d *differ) do(s Step) { d.plan = append(d.plan, s) }
@@ -66,8 +68,8 @@ func (d *differ) keepsInterface(id labengine.ID) bool {
 	return keeps(d, d.have.Interfaces, d.want.Interfaces, id)
 }
 
-// findRemade finds what cannot be changed in place: a node in another machine, a cable between other interfaces, and
-// everything that hangs on such.
+// findRemade finds what cannot be changed in place: a node in another machine, a cable between other interfaces, a link on
+// top of another one than before, and everything that hangs on such.
 func (d *differ) findRemade() {
 	for id, was := range d.have.Nodes {
 		if is, ok := d.want.Nodes[id]; ok && (is.In != was.In || is.Kind != was.Kind) {
@@ -80,7 +82,7 @@ func (d *differ) findRemade() {
 		}
 	}
 	for id, was := range d.have.Interfaces {
-		if is, ok := d.want.Interfaces[id]; ok && (is.Kind != was.Kind || !d.keepsNode(was.Node) || !d.keepsNode(is.Node)) {
+		if is, ok := d.want.Interfaces[id]; ok && (is.Kind != was.Kind || !d.keepsNode(was.Node) || !d.keepsNode(is.Node) || isRemade(was, is)) {
 			d.remade[id] = true
 		}
 	}
@@ -101,6 +103,39 @@ func (d *differ) findRemade() {
 			}
 		}
 	}
+	for more := true; more; { // what is on top of a link goes with it
+		more = false
+		for id, is := range d.want.Interfaces {
+			if _, was := d.have.Interfaces[id]; was && d.parentGoes(is) && !d.remade[id] {
+				d.remade[id], more = true, true
+			}
+		}
+	}
+}
+
+// isRemade says whether a link that is not a cable's cannot become another one in place: the kernel keeps what is below it
+// and its fixed options, and a bridge where it is.
+func isRemade(was, is labengine.Interface) bool {
+	if was.Parent != is.Parent || was.Kind == labengine.Bridge && was.Node != is.Node {
+		return true
+	}
+	if was.Options == is.Options {
+		return false
+	}
+	options, _ := labengine.LinkOptions(is.Kind)
+	have, _ := labengine.ParseOptions(was.Kind, was.Options)
+	want, _ := labengine.ParseOptions(is.Kind, is.Options)
+	for _, o := range options {
+		if o.Fixed && have[o.Name] != want[o.Name] {
+			return true
+		}
+	}
+	return false
+}
+
+// parentGoes says whether the link below one goes, which takes it along.
+func (d *differ) parentGoes(i labengine.Interface) bool {
+	return i.Parent != "" && !d.keepsInterface(i.Parent)
 }
 
 // deletes removes links, then namespaces, then machines. What is inside a machine goes with it.
@@ -122,7 +157,7 @@ func (d *differ) deletes() {
 		d.do(DeleteLink{At: SpotOf(d.have, a.Node), Interface: a.ID, Name: a.Name, Peer: b.ID})
 	}
 	for _, i := range inOrder(d.have.Interfaces) {
-		if gone[i.ID] || i.Kind == labengine.Loopback || d.keepsInterface(i.ID) || !d.keepsNode(i.Node) {
+		if gone[i.ID] || i.Kind == labengine.Loopback || d.keepsInterface(i.ID) || !d.keepsNode(i.Node) || d.parentGoes(i) {
 			continue
 		}
 		d.do(DeleteLink{At: SpotOf(d.have, i.Node), Interface: i.ID, Name: i.Name})
@@ -131,8 +166,8 @@ func (d *differ) deletes() {
 	for _, n := range d.have.NodesInOrder() {
 		switch {
 		case d.keepsNode(n.ID):
-		case n.Kind == labengine.Machine:
-			machines = append(machines, DeleteMachine{Node: n.ID, Name: n.Name})
+		case n.In == "":
+			machines = append(machines, DeleteMachine{Node: n.ID, Name: n.Name, Kind: n.Kind})
 		case !goes(n.ID) && n.Held == "":
 			d.do(DeleteNamespace{At: SpotOf(d.have, n.ID)})
 		}
@@ -148,8 +183,8 @@ func (d *differ) renameNodes() {
 		if !d.keepsNode(n.ID) || was.Name == n.Name || was.Held != "" {
 			continue
 		}
-		if n.Kind == labengine.Machine {
-			d.do(RenameMachine{Node: n.ID, From: was.Name, To: n.Name})
+		if n.In == "" {
+			d.do(RenameMachine{Node: n.ID, From: was.Name, To: n.Name, Kind: n.Kind})
 			continue
 		}
 		renames = append(renames, rename{id: n.ID, from: was.Name, to: n.Name, scope: n.In})
@@ -164,8 +199,8 @@ func (d *differ) renameNodes() {
 func (d *differ) addNodes() {
 	nodes := d.want.NodesInOrder()
 	for _, n := range nodes {
-		if n.Kind == labengine.Machine && !d.keepsNode(n.ID) {
-			d.do(AddMachine{Node: n.ID, Name: n.Name})
+		if n.In == "" && !d.keepsNode(n.ID) {
+			d.do(AddMachine{Node: n.ID, Name: n.Name, Kind: n.Kind})
 		}
 	}
 	for _, n := range nodes {
@@ -195,35 +230,95 @@ func (d *differ) moveAndRenameLinks() {
 	}
 }
 
+// addLinks makes bridges and what else needs no other link, then cables, then what is on top of a link.
 func (d *differ) addLinks() {
-	made := map[labengine.ID]bool{}
-	for _, c := range d.want.CablesInOrder() {
-		made[c.Ends[0]], made[c.Ends[1]] = true, true
-		if d.keepsCable(c.ID) {
+	var single, onTop []labengine.Interface
+	for _, i := range inOrder(d.want.Interfaces) {
+		if _, made := labengine.LinkOptions(i.Kind); !made || d.keepsInterface(i.ID) {
 			continue
 		}
-		step := AddVeth{Quiet: d.want.Quiet}
-		for e, end := range c.Ends {
-			i := d.want.Interfaces[end]
-			step.Ends[e] = VethEnd{At: SpotOf(d.want, i.Node), Interface: i.ID, Name: i.Name, MAC: i.MAC, MTU: i.MTU}
+		if i.Parent == "" {
+			single = append(single, i)
+		} else {
+			onTop = append(onTop, i)
 		}
-		d.do(step)
 	}
-	for _, i := range inOrder(d.want.Interfaces) {
-		creatable := i.Kind == labengine.Bridge || i.Kind == labengine.Dummy // the kinds that need no more than a name
-		if creatable && !made[i.ID] && !d.keepsInterface(i.ID) {
-			d.do(AddLink{At: SpotOf(d.want, i.Node), Interface: i.ID, Name: i.Name, Kind: i.Kind, MAC: i.MAC})
+	for _, i := range single {
+		d.addLink(i)
+	}
+	for _, c := range d.want.CablesInOrder() {
+		if !d.keepsCable(c.ID) {
+			d.addVeth(c)
 		}
+	}
+	waiting := map[labengine.ID]bool{}
+	for _, i := range onTop {
+		waiting[i.ID] = true
+	}
+	for len(onTop) > 0 { // the lower ones first
+		var later []labengine.Interface
+		for _, i := range onTop {
+			if waiting[i.Parent] {
+				later = append(later, i)
+				continue
+			}
+			d.addLink(i)
+			delete(waiting, i.ID)
+		}
+		if len(later) == len(onTop) {
+			break // a ring, which no lab has
+		}
+		onTop = later
 	}
 }
 
-// values sets what links have: MTU and MAC, addresses, up or down.
+func (d *differ) addLink(i labengine.Interface) {
+	step := AddLink{
+		At: SpotOf(d.want, i.Node), Interface: i.ID, Name: i.Name, Kind: i.Kind, MAC: i.MAC, Options: i.Options, MTU: i.MTU,
+		Quiet: d.want.Quiet,
+	}
+	if parent, ok := d.want.Interfaces[i.Parent]; ok {
+		step.Parent, step.ParentAt = parent.Name, SpotOf(d.want, parent.Node)
+	}
+	d.do(step)
+}
+
+// addVeth makes a cable. The kernel takes a master for the end whose namespace is asked alone: an end that is a port goes
+// first.
+func (d *differ) addVeth(c labengine.Cable) {
+	ends := c.Ends
+	if d.want.Interfaces[ends[0]].Master == "" && d.want.Interfaces[ends[1]].Master != "" {
+		ends[0], ends[1] = ends[1], ends[0]
+	}
+	step := AddVeth{Quiet: d.want.Quiet}
+	for e, end := range ends {
+		i := d.want.Interfaces[end]
+		step.Ends[e] = VethEnd{At: SpotOf(d.want, i.Node), Interface: i.ID, Name: i.Name, MAC: i.MAC, MTU: i.MTU}
+	}
+	step.Master = d.want.Interfaces[d.want.Interfaces[ends[0]].Master].Name
+	if step.Master != "" {
+		d.mastered(ends[0])
+	}
+	d.do(step)
+}
+
+func (d *differ) mastered(id labengine.ID) {
+	if d.ports == nil {
+		d.ports = map[labengine.ID]bool{}
+	}
+	d.ports[id] = true
+}
+
+// values sets what links have: MTU and MAC, options, bridge, addresses, up or down.
 func (d *differ) values() {
 	baseline := func(i labengine.Interface) labengine.Interface { // as it is when it has just been made
 		i.Up = i.Kind == labengine.Loopback && d.want.Nodes[i.Node].Kind == labengine.Machine
 		i.Addresses = nil
-		if i.Kind != labengine.Veth {
+		if i.Kind == labengine.Loopback {
 			i.MTU = labengine.DefaultMTU(i.Kind)
+		}
+		if !d.ports[i.ID] {
+			i.Master = ""
 		}
 		return i
 	}
@@ -233,7 +328,9 @@ func (d *differ) values() {
 		case !stays || d.remade[i.ID]:
 			was = baseline(i)
 		case was.Node != i.Node: // moved
-			was.Up, was.Addresses = false, nil
+			was.Up, was.Addresses, was.Master = false, nil, ""
+		case was.Master != "" && !d.keepsInterface(was.Master): // its bridge has let go of it
+			was.Master = ""
 		}
 		at := SpotOf(d.want, i.Node)
 		set := SetLink{At: at, Interface: i.ID, Name: i.Name}
@@ -245,6 +342,12 @@ func (d *differ) values() {
 		}
 		if set.MTU != nil || set.MAC != nil {
 			d.do(set)
+		}
+		if was.Options != i.Options {
+			d.do(SetOptions{At: at, Interface: i.ID, Name: i.Name, Kind: i.Kind, Options: changedOptions(i.Kind, was.Options, i.Options)})
+		}
+		if was.Master != i.Master {
+			d.do(SetMaster{At: at, Interface: i.ID, Name: i.Name, Master: d.want.Interfaces[i.Master].Name})
 		}
 		d.addresses(at, i, was.Addresses)
 		if was.Up != i.Up {
@@ -274,55 +377,4 @@ func (d *differ) addresses(at Spot, i labengine.Interface, have []string) {
 	for _, a := range i.Addresses[kept:] {
 		d.do(AddAddress{At: at, Interface: i.ID, Dev: i.Name, Address: a})
 	}
-}
-
-// inOrder lists interfaces by node and name, so that plans are the same each time.
-func inOrder(interfaces map[labengine.ID]labengine.Interface) []labengine.Interface {
-	list := make([]labengine.Interface, 0, len(interfaces))
-	for _, i := range interfaces {
-		list = append(list, i)
-	}
-	slices.SortFunc(list, func(a, b labengine.Interface) int {
-		return cmp.Or(cmp.Compare(a.Node, b.Node), cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID))
-	})
-	return list
-}
-
-type rename struct {
-	id       labengine.ID
-	from, to string
-	scope    labengine.ID // names are unique in it
-}
-
-// orderRenames puts renames in an order in which no name is taken when it is given; rings are opened by a name of ours.
-func orderRenames(renames []rename) []rename {
-	type key struct {
-		scope labengine.ID
-		name  string
-	}
-	taken := map[key]bool{}
-	for _, r := range renames {
-		taken[key{r.scope, r.from}] = true
-	}
-	var ordered []rename
-	for len(renames) > 0 {
-		var waiting []rename
-		for _, r := range renames {
-			if taken[key{r.scope, r.to}] {
-				waiting = append(waiting, r)
-				continue
-			}
-			delete(taken, key{r.scope, r.from})
-			ordered = append(ordered, r)
-		}
-		if len(waiting) == len(renames) {
-			r := &waiting[0]
-			step := rename{id: r.id, from: r.from, to: fmt.Sprintf("renaming%d", len(ordered)), scope: r.scope}
-			delete(taken, key{r.scope, r.from})
-			r.from = step.to
-			ordered = append(ordered, step)
-		}
-		renames = waiting
-	}
-	return ordered
 }

@@ -11,13 +11,7 @@ import (
 // namespace is the first machine; each further machine becomes a namespace in it.
 func Script(lab labengine.Lab) string {
 	flat := flatten(lab)
-	first := ""
-	for _, n := range flat.NodesInOrder() {
-		if n.Kind == labengine.Machine {
-			first = n.Name
-			break
-		}
-	}
+	first := firstMachine(flat).Name
 	var b strings.Builder
 	b.WriteString("#!/bin/sh\n")
 	fmt.Fprintf(&b, "# %s\n", strings.ReplaceAll(lab.Name, "\n", " "))
@@ -28,21 +22,29 @@ func Script(lab labengine.Lab) string {
 	return b.String()
 }
 
-// flatten makes each machine but the first a namespace of the first, and leaves out what is not saved.
-func flatten(lab labengine.Lab) labengine.Lab {
-	flat := Saved(lab)
-	var first labengine.ID
-	for _, n := range flat.NodesInOrder() {
-		switch {
-		case n.Kind != labengine.Machine:
-			if n.In != first {
-				n.Name = flat.Nodes[n.In].Name + "-" + n.Name
-			}
-		case first == "":
-			first = n.ID
-			continue
+// firstMachine is the machine that the shell which runs a script is.
+func firstMachine(lab labengine.Lab) labengine.Node {
+	for _, n := range lab.NodesInOrder() {
+		if n.Kind == labengine.Machine {
+			return n
 		}
-		flat.Nodes[n.ID] = n
+	}
+	return labengine.Node{}
+}
+
+// flatten makes each machine but the first, and each LAN, a namespace of the first, and leaves out what is not saved.
+func flatten(lab labengine.Lab) labengine.Lab {
+	flat := lab.Saved()
+	first := firstMachine(flat).ID
+	if first == "" { // the shell is one all the same
+		first = "shell"
+		flat.Nodes[first] = labengine.Node{ID: first, Name: "shell", Kind: labengine.Machine, Order: -1}
+	}
+	for _, n := range flat.NodesInOrder() {
+		if n.In != "" && n.In != first {
+			n.Name = flat.Nodes[n.In].Name + "-" + n.Name
+			flat.Nodes[n.ID] = n
+		}
 	}
 	names := map[string]bool{}
 	for _, n := range flat.NodesInOrder() {
@@ -57,33 +59,4 @@ func flatten(lab labengine.Lab) labengine.Lab {
 		flat.Nodes[n.ID] = n
 	}
 	return flat
-}
-
-// Saved is the part of a lab that a file has words for.
-func Saved(lab labengine.Lab) labengine.Lab {
-	saved := lab.Clone()
-	for id, n := range saved.Nodes {
-		if n.Held != "" {
-			delete(saved.Nodes, id)
-		}
-	}
-	cabled := map[labengine.ID]bool{}
-	for _, c := range saved.Cables {
-		cabled[c.Ends[0]], cabled[c.Ends[1]] = true, true
-	}
-	for id, i := range saved.Interfaces {
-		if _, ok := saved.Nodes[i.Node]; !ok || !i.Saved() || i.Kind == labengine.Veth && !cabled[id] {
-			delete(saved.Interfaces, id)
-		}
-	}
-	for id, c := range saved.Cables {
-		_, a := saved.Interfaces[c.Ends[0]]
-		_, b := saved.Interfaces[c.Ends[1]]
-		if !a || !b {
-			delete(saved.Cables, id)
-			delete(saved.Interfaces, c.Ends[0])
-			delete(saved.Interfaces, c.Ends[1])
-		}
-	}
-	return saved
 }

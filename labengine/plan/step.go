@@ -22,7 +22,7 @@ type Spot struct {
 // SpotOf is a node's spot in the lab.
 func SpotOf(lab labengine.Lab, node labengine.ID) Spot {
 	n := lab.Nodes[node]
-	if n.Kind == labengine.Machine {
+	if n.In == "" {
 		return Spot{Node: node, Machine: n.Name}
 	}
 	s := Spot{Node: node, Machine: lab.Nodes[n.In].Name, Netns: n.Name}
@@ -41,6 +41,17 @@ func (s Spot) ip() string {
 		return "ip -n " + quote(s.Netns)
 	}
 	return "ip"
+}
+
+// run is the command for this spot, as typed in the machine's shell.
+func (s Spot) run(command string) string {
+	switch {
+	case s.Pid != "":
+		return "nsenter -t " + s.Pid + " -n " + command
+	case s.Netns != "":
+		return "ip netns exec " + quote(s.Netns) + " " + command
+	}
+	return command
 }
 
 // netns is the argument that puts a link in this spot, from a shell in machine; "" where it would be there anyway.
@@ -64,20 +75,23 @@ type Step interface {
 
 // The steps. Each holds names as they are when its turn comes.
 type (
-	// AddMachine makes a machine, with lo up.
+	// AddMachine makes a machine, with lo up, or the namespace of a LAN, which is in no machine.
 	AddMachine struct {
 		Node labengine.ID
 		Name string
+		Kind labengine.Kind
 	}
-	// DeleteMachine ends a machine with all that is in it.
+	// DeleteMachine ends a machine, or a LAN, with all that is in it.
 	DeleteMachine struct {
 		Node labengine.ID
 		Name string
+		Kind labengine.Kind
 	}
-	// RenameMachine changes a machine's hostname.
+	// RenameMachine changes a machine's hostname, or a LAN's name.
 	RenameMachine struct {
 		Node     labengine.ID
 		From, To string
+		Kind     labengine.Kind
 	}
 	// AddNamespace makes a network namespace with a name, ip-netns(8).
 	AddNamespace struct{ At Spot }
@@ -90,16 +104,53 @@ type (
 	}
 	// AddVeth makes a veth pair with both ends where they belong, veth(4).
 	AddVeth struct {
-		Ends  [2]VethEnd
-		Quiet bool
+		Ends   [2]VethEnd
+		Master string // the bridge that the first end becomes a port of
+		Quiet  bool
 	}
-	// AddLink makes a link that needs nothing but its kind.
+	// AddLink makes a link that is not a cable's: a bridge, dummy, vlan, vxlan or macvlan.
 	AddLink struct {
 		At        Spot
 		Interface labengine.ID
 		Name      string
 		Kind      string
 		MAC       string
+		MTU       int    // bytes; where it is not what the kernel chooses
+		Options   string // as ip-link(8) takes them
+		Parent    string // the link below, in ParentAt
+		ParentAt  Spot
+		Quiet     bool
+	}
+	// SetMaster makes a link a port of a bridge; "" takes it out of its bridge.
+	SetMaster struct {
+		At        Spot
+		Interface labengine.ID
+		Name      string
+		Master    string
+	}
+	// SetOptions changes a link's options, as ip-link(8) takes them.
+	SetOptions struct {
+		At        Spot
+		Interface labengine.ID
+		Name      string
+		Kind      string
+		Options   string
+	}
+	// AddRoute adds a route, ip-route(8); Replace says that it may be there.
+	AddRoute struct {
+		At      Spot
+		Route   string
+		Replace bool
+	}
+	// DeleteRoute takes a route away.
+	DeleteRoute struct {
+		At    Spot
+		Route string
+	}
+	// SetSysctl sets one setting of a namespace, sysctl(8).
+	SetSysctl struct {
+		At          Spot
+		Name, Value string
 	}
 	// DeleteLink removes a link, and its peer if it has one.
 	DeleteLink struct {
@@ -165,13 +216,28 @@ func in(machine string, lines ...string) []labengine.Command {
 }
 
 // Commands implements [Step]: what a plain shell in a new network namespace lacks of a machine.
-func (s AddMachine) Commands() []labengine.Command { return in(s.Name, "ip link set dev lo up") }
+func (s AddMachine) Commands() []labengine.Command {
+	if s.Kind == labengine.LAN {
+		return nil // a switch has no shell, and its bridge is a step of its own
+	}
+	return in(s.Name, "ip link set dev lo up")
+}
 
 // Commands implements [Step]: a machine is ended from outside.
-func (s DeleteMachine) Commands() []labengine.Command { return in(s.Name, "poweroff -f") }
+func (s DeleteMachine) Commands() []labengine.Command {
+	if s.Kind == labengine.LAN {
+		return nil
+	}
+	return in(s.Name, "poweroff -f")
+}
 
 // Commands implements [Step].
-func (s RenameMachine) Commands() []labengine.Command { return in(s.To, "hostname "+quote(s.To)) }
+func (s RenameMachine) Commands() []labengine.Command {
+	if s.Kind == labengine.LAN {
+		return nil
+	}
+	return in(s.To, "hostname "+quote(s.To))
+}
 
 // Commands implements [Step].
 func (s AddNamespace) Commands() []labengine.Command {
@@ -192,7 +258,12 @@ func (s RenameNamespace) Commands() []labengine.Command {
 // Commands implements [Step].
 func (s AddVeth) Commands() []labengine.Command {
 	a, b := s.Ends[0], s.Ends[1]
-	line := "ip link add name " + quote(a.Name) + a.options(s.Quiet) + a.At.netns(a.At.Machine) +
+	line := "ip"
+	options := a.options(s.Quiet) + a.At.netns(a.At.Machine)
+	if s.Master != "" { // which is looked up where the command runs
+		line, options = a.At.ip(), a.options(s.Quiet)+" master "+quote(s.Master)
+	}
+	line += " link add name " + quote(a.Name) + options +
 		" type veth peer name " + quote(b.Name) + b.options(s.Quiet) + b.At.netns(a.At.Machine)
 	commands := in(a.At.Machine, line)
 	if s.Quiet {
@@ -219,11 +290,76 @@ func (e VethEnd) options(quiet bool) string {
 
 // Commands implements [Step].
 func (s AddLink) Commands() []labengine.Command {
-	line := s.At.ip() + " link add name " + quote(s.Name)
+	line := s.At.ip() + " link add"
+	netns := ""
+	if s.Parent != "" {
+		if s.ParentAt != s.At { // made where the link below is, and put where it belongs
+			line, netns = s.ParentAt.ip()+" link add", s.At.netns(s.ParentAt.Machine)
+		}
+		line += " link " + quote(s.Parent)
+	}
+	line += " name " + quote(s.Name)
 	if s.MAC != "" {
 		line += " address " + s.MAC
 	}
-	return in(s.At.Machine, line+" type "+s.Kind)
+	if s.MTU != 0 && s.MTU != labengine.DefaultMTU(s.Kind) {
+		line += fmt.Sprintf(" mtu %d", s.MTU)
+	}
+	line += netns + " type " + s.Kind
+	if s.Options != "" {
+		line += " " + s.Options
+	}
+	if s.Quiet && s.Kind == labengine.Bridge {
+		line += " mcast_snooping 0"
+	}
+	commands := in(s.At.Machine, line)
+	if s.Quiet {
+		commands = append(commands, in(s.At.Machine, s.At.ip()+" link set dev "+quote(s.Name)+" addrgenmode none")...)
+	}
+	return commands
+}
+
+// Commands implements [Step].
+func (s SetMaster) Commands() []labengine.Command {
+	line := s.At.ip() + " link set dev " + quote(s.Name)
+	if s.Master == "" {
+		return in(s.At.Machine, line+" nomaster")
+	}
+	return in(s.At.Machine, line+" master "+quote(s.Master))
+}
+
+// Commands implements [Step].
+func (s SetOptions) Commands() []labengine.Command {
+	return in(s.At.Machine, s.At.ip()+" link set dev "+quote(s.Name)+" type "+s.Kind+" "+s.Options)
+}
+
+// Commands implements [Step].
+func (s AddRoute) Commands() []labengine.Command {
+	verb := map[bool]string{false: "add", true: "replace"}[s.Replace]
+	return in(s.At.Machine, routeCommand(s.At, verb, s.Route))
+}
+
+// Commands implements [Step].
+func (s DeleteRoute) Commands() []labengine.Command {
+	return in(s.At.Machine, routeCommand(s.At, "del", s.Route))
+}
+
+// routeCommand is the ip-route(8) command; of a route that names no address, -6 says that it is IPv6's.
+func routeCommand(at Spot, verb, route string) string {
+	line := at.ip()
+	if r, err := labengine.ParseRoute(route); err == nil && r.IPv6 {
+		line = strings.Replace(line, "ip", "ip -6", 1)
+	}
+	words := strings.Fields(route)
+	for i, w := range words {
+		words[i] = quote(w)
+	}
+	return line + " route " + verb + " " + strings.Join(words, " ")
+}
+
+// Commands implements [Step].
+func (s SetSysctl) Commands() []labengine.Command {
+	return in(s.At.Machine, s.At.run("sysctl -w "+quote(s.Name+"="+s.Value)))
 }
 
 // Commands implements [Step].

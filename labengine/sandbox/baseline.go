@@ -3,6 +3,7 @@ package sandbox
 import (
 	"bytes"
 	"os"
+	"runtime"
 	"sync"
 	"time"
 
@@ -43,6 +44,88 @@ type sysctl struct{ name, value string }
 // forwarding off, bridged packets past iptables, and IPv4 as the kernel is compiled, whatever the real machine has.
 // The caller has locked the thread, and may set sysctls there.
 func Baseline() error { return applySysctls(differing()) }
+
+// NewNetNS makes a network namespace with the baseline that is in no machine: a switch's, which has no IPv6 of its own.
+// It lives for as long as the file is open.
+func NewNetNS() (*os.File, error) {
+	var file *os.File
+	err := inNewNetNS(func() error {
+		err := Baseline()
+		if err == nil {
+			err = applySysctls([]sysctl{{"net/ipv6/conf/all/disable_ipv6", "1"}, {"net/ipv6/conf/default/disable_ipv6", "1"}})
+		}
+		if err == nil {
+			file, err = os.Open("/proc/thread-self/ns/net")
+		}
+		return err
+	})
+	return file, err
+}
+
+// inNewNetNS calls f on a thread in a network namespace of its own, which end with it.
+func inNewNetNS(f func() error) error {
+	result := make(chan error)
+	go func() {
+		runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
+		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
+			result <- failed("unshare --net", err)
+			return
+		}
+		result <- f()
+	}()
+	return <-result
+}
+
+// inherited is what a fresh namespace has from the real machine that is not the baseline's.
+var inherited inheritance
+
+type inheritance struct {
+	mu   sync.Mutex // guards what follows
+	list []inheritedSysctl
+	read time.Time
+}
+
+type inheritedSysctl struct {
+	sysctl
+	from string // the real machine's value
+}
+
+func (h *inheritance) get() ([]inheritedSysctl, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if time.Since(h.read) < baselineAge {
+		return h.list, nil
+	}
+	h.list = nil
+	err := inNewNetNS(func() error {
+		for _, s := range differing() {
+			if have, err := os.ReadFile("/proc/sys/" + s.name); err == nil {
+				h.list = append(h.list, inheritedSysctl{s, string(bytes.TrimSpace(have))})
+			}
+		}
+		return nil
+	})
+	if err == nil {
+		h.read = time.Now()
+	}
+	return h.list, err
+}
+
+// BaselineSeen is [Baseline] for a namespace that somebody has made in a terminal: what is still as the real machine has it
+// becomes the baseline's, and what its maker has set by now stays.
+func BaselineSeen() error {
+	inherited, err := inherited.get()
+	if err != nil {
+		return err
+	}
+	var list []sysctl
+	for _, s := range inherited {
+		if have, err := os.ReadFile("/proc/sys/" + s.name); err == nil && string(bytes.TrimSpace(have)) == s.from {
+			list = append(list, s.sysctl)
+		}
+	}
+	return applySysctls(list)
+}
 
 // differing gives the settings of the calling thread's network namespace that are not the baseline's.
 func differing() []sysctl {

@@ -20,6 +20,10 @@ type link struct {
 	MTU       int
 	MAC       string
 	Addresses string // IPv4 in order, then IPv6 sorted: the kernel lists those newest first
+	Master    string
+	Options   string // a vlan's id, a bridge's stp_state and the like
+	Routes    string // of a namespace: sorted, without those that the kernel makes itself
+	Sysctls   string // of a namespace: those that a test looks at
 }
 
 // ipLink is a link as `ip -json -details address` prints it.
@@ -29,6 +33,11 @@ type ipLink struct {
 	MTU      int      `json:"mtu"`
 	Address  string   `json:"address"`
 	LinkType string   `json:"link_type"`
+	Master   string   `json:"master"`
+	LinkInfo struct {
+		Kind string         `json:"info_kind"`
+		Data map[string]any `json:"info_data"`
+	} `json:"linkinfo"`
 	AddrInfo []struct {
 		Local     string `json:"local"`
 		Prefixlen int    `json:"prefixlen"`
@@ -85,10 +94,20 @@ func (l *Lab) kernel() map[string]link {
 	return all
 }
 
-// dumpAll prints what ip(8) shows of each namespace of a machine.
+// dumpAll prints what ip(8) and sysctl(8) show of each namespace of a machine.
 const dumpAll = `
-	echo "NETNS "; ip -j -d addr
-	for n in $(ls /run/netns); do echo "NETNS $n"; ip -n "$n" -j -d addr; done`
+	dump() {
+		echo "NETNS $1"
+		shift
+		"$@" ip -j -d addr
+		echo ROUTES
+		"$@" ip -o -4 route show table all
+		"$@" ip -o -6 route show table all
+		echo SYSCTLS
+		"$@" sysctl -e net.ipv4.ip_forward net.ipv4.conf.all.rp_filter net.ipv6.conf.all.forwarding
+	}
+	dump ""
+	for n in $(ls /run/netns); do dump "$n" ip netns exec "$n"; done`
 
 func (l *Lab) parseDump(machine, out string, all map[string]link) {
 	l.t.Helper()
@@ -98,15 +117,52 @@ func (l *Lab) parseDump(machine, out string, all map[string]link) {
 		if name != "" {
 			where += "/" + name
 		}
+		text, rest, _ := strings.Cut(text, "ROUTES\n")
+		routes, sysctls, _ := strings.Cut(rest, "SYSCTLS\n")
 		var links []ipLink
 		if err := json.Unmarshal([]byte(text), &links); err != nil {
 			l.t.Fatalf("%s: %v\n%s", where, err, text)
 		}
-		all[where] = link{}
+		all[where] = link{Routes: routesOf(routes), Sysctls: sysctlsOf(sysctls)}
 		for _, i := range links {
 			all[where+":"+i.Ifname] = i.link()
 		}
 	}
+}
+
+// routesOf are the routes of ip(8)'s output that a document has.
+func routesOf(out string) string {
+	var list []string
+	for line := range strings.Lines(out) {
+		if strings.Contains(line, "table local") || strings.Contains(line, "proto kernel") || strings.HasPrefix(line, "multicast") ||
+			strings.HasPrefix(line, "local") || strings.HasPrefix(line, "anycast") {
+			continue
+		}
+		for _, word := range []string{"pref medium", "linkdown", "dead", "dev lo "} {
+			line = strings.Replace(line, word, "", 1)
+		}
+		r, err := labengine.ParseRoute(line)
+		if err != nil {
+			list = append(list, err.Error())
+			continue
+		}
+		list = append(list, r.String())
+	}
+	slices.Sort(list)
+	return strings.Join(list, "; ")
+}
+
+func sysctlsOf(out string) string {
+	var list []string
+	for line := range strings.Lines(out) {
+		if name, value, err := labengine.ParseSysctl(line); err == nil {
+			if fresh, _ := labengine.FreshSysctl(name); fresh != value {
+				list = append(list, name+"="+value)
+			}
+		}
+	}
+	slices.Sort(list)
+	return strings.Join(list, "; ")
 }
 
 func (i ipLink) link() link {
@@ -124,7 +180,32 @@ func (i ipLink) link() link {
 		}
 	}
 	found.Addresses = addressesText(addresses)
+	found.Master, found.Options = i.Master, i.options()
 	return found
+}
+
+// options are those that the document has words for, as it writes them.
+func (i ipLink) options() string {
+	options, _ := labengine.LinkOptions(i.LinkInfo.Kind)
+	values := map[string]string{}
+	for _, o := range options {
+		name := o.Name
+		switch { // ip(8) says it otherwise in JSON
+		case name == "dstport":
+			name = "port"
+		case name == "remote" || name == "local":
+			if v, ok := i.LinkInfo.Data[name+"6"]; ok {
+				values[o.Name] = fmt.Sprint(v)
+			}
+		}
+		switch v := i.LinkInfo.Data[name].(type) {
+		case float64:
+			values[o.Name] = fmt.Sprint(int(v))
+		case string:
+			values[o.Name] = v
+		}
+	}
+	return labengine.WriteOptions(i.LinkInfo.Kind, values)
 }
 
 func addressesText(list []string) string {
@@ -155,12 +236,39 @@ func documentOf(lab labengine.Lab) map[string]link {
 		if n.Held != "" {
 			continue
 		}
-		all[where(n)] = link{}
+		if n.Kind == labengine.LAN {
+			continue // in no machine whose shell could show it
+		}
+		all[where(n)] = link{Routes: routesText(lab, n), Sysctls: sysctlsOf(strings.Join(n.Sysctls, "\n"))}
 		for _, i := range lab.InterfacesOf(n.ID) {
-			all[where(n)+":"+i.Name] = link{Up: i.Up, MTU: i.MTU, MAC: i.MAC, Addresses: addressesText(i.Addresses)}
+			all[where(n)+":"+i.Name] = link{
+				Up: i.Up, MTU: i.MTU, MAC: i.MAC, Addresses: addressesText(i.Addresses), Master: lab.Interfaces[i.Master].Name,
+				Options: i.Options,
+			}
 		}
 	}
 	return all
+}
+
+// routesText is a node's routes with the interface that the kernel chooses for a gateway.
+func routesText(lab labengine.Lab, n labengine.Node) string {
+	var list []string
+	for _, text := range n.Routes {
+		r, err := labengine.ParseRoute(text)
+		if err != nil {
+			return err.Error()
+		}
+		for _, i := range lab.InterfacesOf(n.ID) {
+			for _, a := range i.Addresses {
+				if gateway, err := netip.ParseAddr(r.Via); err == nil && r.Dev == "" && netip.MustParsePrefix(a).Contains(gateway) {
+					r.Dev = i.Name
+				}
+			}
+		}
+		list = append(list, r.String())
+	}
+	slices.Sort(list)
+	return strings.Join(list, "; ")
 }
 
 func differ(kernel, document map[string]link) string {
@@ -184,7 +292,7 @@ func differ(kernel, document map[string]link) string {
 // make the lab that the document says. Labs of several machines become one machine's there, and are not compared.
 func (l *Lab) CheckScript() {
 	l.t.Helper()
-	lab := plan.Saved(l.State().Lab)
+	lab := l.State().Lab.Saved()
 	machines := 0
 	first := ""
 	for _, n := range lab.NodesInOrder() {

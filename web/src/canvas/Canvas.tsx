@@ -47,6 +47,7 @@ function flowNodes(
 		if (!box) continue;
 		const old = before.get(n.id);
 		const selected = selection.has(n.id);
+		const type = n.kind === 'namespace' ? 'namespace' : 'machine';
 		const same =
 			old &&
 			old.selected === selected &&
@@ -54,12 +55,12 @@ function flowNodes(
 			old.position.y === box.y &&
 			old.width === box.w &&
 			old.height === box.h &&
-			old.type === n.kind;
+			old.type === type;
 		const node: LabNode = same
 			? old
 			: {
 					id: n.id,
-					type: n.kind,
+					type,
 					data: noData,
 					position: { x: box.x, y: box.y },
 					width: box.w,

@@ -59,16 +59,20 @@ export interface Op {
 export interface Edit {
 	addNode?: AddNode;
 	addCable?: AddCable;
+	addInterface?: AddInterface;
 	updateNode?: UpdateNode;
 	updateInterface?: UpdateInterface;
 	addAddress?: AddAddress;
 	deleteAddress?: DeleteAddress;
+	addRoute?: AddRoute;
+	deleteRoute?: DeleteRoute;
+	setSysctl?: SetSysctl;
 	delete?: Delete;
 	place?: PlaceNode;
 	updateLab?: UpdateLab;
 }
 /**
- * AddNode makes a machine, or a namespace in one, as ip-netns(8) add does.
+ * AddNode makes a machine, a namespace in one, as ip-netns(8) add does, or a LAN between machines.
  *
  * This interface was referenced by `Wire`'s JSON-Schema
  * via the `definition` "AddNode".
@@ -76,7 +80,7 @@ export interface Edit {
 export interface AddNode {
 	id: string;
 	name: string;
-	kind: 'machine' | 'namespace';
+	kind: 'machine' | 'namespace' | 'lan';
 	/**
 	 * the machine that a namespace is made in
 	 */
@@ -84,7 +88,7 @@ export interface AddNode {
 	place?: Place;
 }
 /**
- * Place is where a node is drawn, in CSS pixels; relative to its machine's box, if it is in one.
+ * Place is where a node or a bridge is drawn, in CSS pixels; relative to the box that it is in, if it is in one.
  *
  * This interface was referenced by `Wire`'s JSON-Schema
  * via the `definition` "Place".
@@ -130,6 +134,45 @@ export interface End {
 	 */
 	mac?: string;
 	down?: boolean;
+	/**
+	 * the bridge of the same node that it becomes a port of; a LAN's end is a port always
+	 */
+	master?: string;
+}
+/**
+ * AddInterface makes an interface that no cable makes, as ip-link(8) add does: a bridge, dummy, vlan, vxlan or macvlan. It is up unless it says otherwise.
+ *
+ * This interface was referenced by `Wire`'s JSON-Schema
+ * via the `definition` "AddInterface".
+ */
+export interface AddInterface {
+	id: string;
+	node: string;
+	name: string;
+	kind: string;
+	/**
+	 * of a vlan, macvlan or vxlan
+	 */
+	parent?: string;
+	/**
+	 * as ip-link(8) takes them; see CanonicalOptions
+	 */
+	options?: string;
+	/**
+	 * CIDR notation
+	 */
+	addresses?: string[];
+	/**
+	 * derived from the names if empty
+	 */
+	mac?: string;
+	/**
+	 * bytes; 0 is the kernel's own
+	 */
+	mtu?: number;
+	down?: boolean;
+	master?: string;
+	place?: Place;
 }
 /**
  * UpdateNode renames a node, or moves a namespace to another machine. What is nil stays.
@@ -158,6 +201,14 @@ export interface UpdateInterface {
 	 */
 	mtu?: number;
 	mac?: string;
+	/**
+	 * the bridge that it becomes a port of; "" is none
+	 */
+	master?: string;
+	/**
+	 * all of its kind's options, as ip-link(8) takes them
+	 */
+	options?: string;
 }
 /**
  * AddAddress gives an interface an address, as ip-address(8) add does.
@@ -183,6 +234,40 @@ export interface DeleteAddress {
 	address: string;
 }
 /**
+ * AddRoute adds a route to a node's tables, as ip-route(8) add does.
+ *
+ * This interface was referenced by `Wire`'s JSON-Schema
+ * via the `definition` "AddRoute".
+ */
+export interface AddRoute {
+	node: string;
+	/**
+	 * "default via 192.168.15.5"
+	 */
+	route: string;
+}
+/**
+ * DeleteRoute takes a route away. It is said as the lab has it.
+ *
+ * This interface was referenced by `Wire`'s JSON-Schema
+ * via the `definition` "DeleteRoute".
+ */
+export interface DeleteRoute {
+	node: string;
+	route: string;
+}
+/**
+ * SetSysctl sets one of a node's settings, as sysctl(8) -w does. An empty value is that of a fresh namespace.
+ *
+ * This interface was referenced by `Wire`'s JSON-Schema
+ * via the `definition` "SetSysctl".
+ */
+export interface SetSysctl {
+	node: string;
+	name: string;
+	value: string;
+}
+/**
  * Delete removes a node with all that is in it, a cable with both ends, or an interface with its cable.
  *
  * This interface was referenced by `Wire`'s JSON-Schema
@@ -192,7 +277,7 @@ export interface Delete {
 	id: string;
 }
 /**
- * PlaceNode puts a node somewhere on the canvas.
+ * PlaceNode puts a node or a bridge somewhere on the canvas.
  *
  * This interface was referenced by `Wire`'s JSON-Schema
  * via the `definition` "PlaceNode".
@@ -319,14 +404,14 @@ export interface Lab {
 		[k: string]: Cable;
 	};
 	/**
-	 * where nodes are drawn, by node
+	 * where things are drawn, by node or, of a bridge, by interface
 	 */
 	places: {
 		[k: string]: Place;
 	};
 }
 /**
- * Node is a machine or a namespace in one.
+ * Node is a network namespace: a machine's own, one in a machine, or a switch's between machines.
  *
  * This interface was referenced by `Wire`'s JSON-Schema
  * via the `definition` "Node".
@@ -334,7 +419,7 @@ export interface Lab {
 export interface Node {
 	id: string;
 	name: string;
-	kind: 'machine' | 'namespace';
+	kind: 'machine' | 'namespace' | 'lan';
 	/**
 	 * the machine that a namespace is in
 	 */
@@ -347,6 +432,14 @@ export interface Node {
 	 * the process that keeps a namespace without a name, as "bash (57)"; not saved
 	 */
 	held?: string;
+	/**
+	 * as ip-route(8) takes them; none that the kernel makes itself
+	 */
+	routes?: string[];
+	/**
+	 * "net.ipv4.ip_forward=1", as sysctl(8) prints them: what differs from a fresh namespace
+	 */
+	sysctls?: string[];
 }
 /**
  * Interface is a network device of a node, netdevice(7).
@@ -375,6 +468,18 @@ export interface Interface {
 	 * CIDR notation, in the order in which they were added; none that the kernel makes itself
 	 */
 	addresses: string[];
+	/**
+	 * the bridge that it is a port of, in the same node
+	 */
+	master?: string;
+	/**
+	 * the interface that a vlan, macvlan or vxlan sends through
+	 */
+	parent?: string;
+	/**
+	 * its kind's own, as ip-link(8) takes them: "id 10"; see CanonicalOptions
+	 */
+	options?: string;
 }
 /**
  * Cable is a veth pair, veth(4): two interfaces, what enters one leaves the other.
@@ -620,27 +725,61 @@ export interface NodeState {
 	neighbours: Neighbour[];
 }
 /**
- * Route is an entry of the main table, as ip-route(8) shows it.
+ * Route is an entry of a routing table, as ip-route(8) has it. What is empty or 0 is not said.
  *
  * This interface was referenced by `Wire`'s JSON-Schema
  * via the `definition` "Route".
  */
 export interface Route {
 	/**
-	 * "default via 192.168.15.5 dev veth-red"
+	 * "default via 192.168.15.5 dev veth-red", as ip-route(8) prints it
 	 */
 	text: string;
+	/**
+	 * "" is unicast; "blackhole", "unreachable", "prohibit", "throw"
+	 */
+	type?: string;
 	/**
 	 * CIDR notation, or "default"
 	 */
 	to: string;
+	/**
+	 * the gateway's address
+	 */
 	via?: string;
+	/**
+	 * the interface's name
+	 */
 	dev?: string;
+	/**
+	 * the address that packets leave with, unless they have one
+	 */
 	source?: string;
 	/**
-	 * proto kernel
+	 * less is better; 0 is the kernel's own: 0 for IPv4, 1024 for IPv6
+	 */
+	metric?: number;
+	/**
+	 * a number or a name of ip-route(8); "" is main
+	 */
+	table?: string;
+	/**
+	 * "link", "host"; "" is what the rest implies
+	 */
+	scope?: string;
+	/**
+	 * the gateway is taken to be on the link
+	 */
+	onlink?: boolean;
+	/**
+	 * bytes
+	 */
+	mtu?: number;
+	/**
+	 * made by the kernel itself, proto kernel
 	 */
 	kernel?: boolean;
+	ipv6?: boolean;
 }
 /**
  * Neighbour is an entry of the ARP or NDP table, as ip-neighbour(8) shows it.

@@ -1,0 +1,537 @@
+package labengine
+
+import (
+	"slices"
+	"strings"
+)
+
+// Edit says what the lab is after all the edits, and leaves l as it is. A [Problem] says which edit is not possible,
+// and why; then none of them is.
+func (l Lab) Edit(edits []Edit) (Lab, error) {
+	after := draft{Lab: l.Clone()}
+	if len(edits) == 0 {
+		return l, Problemf(CodeBadRequest, "the op has no edits")
+	}
+	for _, e := range edits {
+		if err := e.apply(&after); err != nil {
+			return l, err
+		}
+	}
+	after.dropRoutes(l)
+	return after.Lab, nil
+}
+
+// draft is a lab while it is edited, with its names at hand: a file of a thousand nodes is one list of edits.
+type draft struct {
+	Lab
+	nodes      map[nodeName]ID // nil until a name is looked up, and after edits that change or free some
+	interfaces map[interfaceName]ID
+	lastNode   int // Order
+	lastCable  int
+}
+
+type nodeName struct {
+	in   ID
+	name string
+}
+
+type interfaceName struct {
+	node ID
+	name string
+}
+
+// index makes the names ready.
+func (l *draft) index() {
+	if l.nodes != nil {
+		return
+	}
+	l.nodes, l.interfaces = make(map[nodeName]ID, len(l.Nodes)), make(map[interfaceName]ID, len(l.Interfaces))
+	l.lastNode, l.lastCable = 0, 0
+	for _, n := range l.Nodes {
+		l.nodes[nodeName{n.In, n.Name}] = n.ID
+		l.lastNode = max(l.lastNode, n.Order)
+	}
+	for _, i := range l.Interfaces {
+		l.interfaces[interfaceName{i.Node, i.Name}] = i.ID
+	}
+	for _, c := range l.Cables {
+		l.lastCable = max(l.lastCable, c.Order)
+	}
+}
+
+// changed forgets the names.
+func (l *draft) changed() { l.nodes = nil }
+
+// apply carries out the one field that is set.
+func (e Edit) apply(l *draft) error {
+	set, err := 0, error(nil)
+	one := func(isSet bool, do func() error) {
+		if isSet && set == 0 {
+			err = do()
+		}
+		if isSet {
+			set++
+		}
+	}
+	one(e.AddNode != nil, func() error { return e.AddNode.apply(l) })
+	one(e.AddCable != nil, func() error { return e.AddCable.apply(l) })
+	one(e.AddInterface != nil, func() error { return e.AddInterface.apply(l) })
+	one(e.AddRoute != nil, func() error { return e.AddRoute.apply(l) })
+	one(e.DeleteRoute != nil, func() error { return e.DeleteRoute.apply(l) })
+	one(e.SetSysctl != nil, func() error { return e.SetSysctl.apply(l) })
+	one(e.UpdateNode != nil, func() error { return e.UpdateNode.apply(l) })
+	one(e.UpdateInterface != nil, func() error { return e.UpdateInterface.apply(l) })
+	one(e.AddAddress != nil, func() error { return e.AddAddress.apply(l) })
+	one(e.DeleteAddress != nil, func() error { return e.DeleteAddress.apply(l) })
+	one(e.Delete != nil, func() error { return e.Delete.apply(l) })
+	one(e.Place != nil, func() error { return e.Place.apply(l) })
+	one(e.UpdateLab != nil, func() error { return e.UpdateLab.apply(l) })
+	if set != 1 {
+		return Problemf(CodeBadRequest, "an edit does exactly one thing; this one does %d", set)
+	}
+	return err
+}
+
+func (e *AddNode) apply(l *draft) error {
+	if err := l.checkNewID(e.ID); err != nil {
+		return err
+	}
+	switch e.Kind {
+	case Machine, LAN:
+		if e.In != "" {
+			return Problemf(CodeBadRequest, "%s `%s` cannot be inside another node", e.Kind, e.Name).About(e.ID, "in")
+		}
+	case Namespace:
+		if err := l.checkIsMachine(e.In); err != nil {
+			return err
+		}
+	default:
+		return Problemf(CodeBadRequest, "there is no kind of node %q", e.Kind).About(e.ID, "kind").
+			WithHint("the kinds are machine, namespace and lan")
+	}
+	n := Node{ID: e.ID, Name: e.Name, Kind: e.Kind, In: e.In}
+	if err := l.checkNodeName(n); err != nil {
+		return err
+	}
+	l.addNode(n)
+	lo := LoopbackID(e.ID)
+	l.addInterface(Interface{
+		ID: lo, Node: e.ID, Name: "lo", Kind: Loopback, Up: e.Kind == Machine, MTU: DefaultMTU(Loopback),
+		Addresses: []string{},
+	})
+	if e.Kind == LAN {
+		l.addInterface(Interface{
+			ID: SwitchID(e.ID), Node: e.ID, Name: SwitchName, Kind: Bridge, Up: true, MTU: DefaultMTU(Bridge),
+			MAC: l.MACFor(e.ID, SwitchName), Addresses: []string{},
+		})
+	}
+	if e.Place != nil {
+		l.Places[e.ID] = *e.Place
+	}
+	return nil
+}
+
+func (e *AddCable) apply(l *draft) error {
+	if err := l.checkNewID(e.ID); err != nil {
+		return err
+	}
+	mtu := e.MTU
+	if mtu == 0 {
+		mtu = DefaultMTU(Veth)
+	}
+	if err := CheckMTU(mtu); err != nil {
+		return about(err, e.ID)
+	}
+	for _, end := range [2]End{e.A, e.B} {
+		if err := l.checkNewID(end.ID); err != nil {
+			return err
+		}
+		if _, ok := l.Nodes[end.Node]; !ok {
+			return Problemf(CodeNoSuchNode, "the node that this cable's end is for is gone").About(end.Node, "node")
+		}
+		i := Interface{ID: end.ID, Node: end.Node, Name: end.Name, Kind: Veth, Up: !end.Down, MTU: mtu, Master: end.Master}
+		if l.Nodes[end.Node].Kind == LAN && i.Master == "" {
+			i.Master = SwitchID(end.Node)
+		}
+		if err := l.addChecked(i, end.MAC, end.Addresses); err != nil {
+			return err
+		}
+	}
+	l.addCable(Cable{ID: e.ID, Ends: [2]ID{e.A.ID, e.B.ID}})
+	return nil
+}
+
+// addChecked adds an interface after a look at its name, MAC, addresses and master.
+func (l *draft) addChecked(i Interface, mac string, addresses []string) error {
+	if err := l.checkInterfaceName(i); err != nil {
+		return err
+	}
+	i.MAC = l.MACFor(i.Node, i.Name)
+	if mac != "" {
+		mac, err := CanonicalMAC(mac)
+		if err != nil {
+			return about(err, i.ID)
+		}
+		i.MAC = mac
+	}
+	if err := l.checkMaster(i); err != nil {
+		return err
+	}
+	i.Addresses = []string{}
+	for _, text := range addresses {
+		if err := i.addAddress(text); err != nil {
+			return err
+		}
+	}
+	l.addInterface(i)
+	return nil
+}
+
+// checkMaster refuses a master that cannot be one.
+func (l *draft) checkMaster(i Interface) error {
+	if i.Master == "" {
+		return nil
+	}
+	bridge, ok := l.Interfaces[i.Master]
+	switch {
+	case !ok:
+		return Problemf(CodeNoSuchInterface, "the bridge that `%s` is to be a port of is gone", i.Name).About(i.ID, "master")
+	case bridge.Kind != Bridge:
+		return Problemf(CodeBadRequest, "`%s` is a %s; only a bridge has ports", bridge.Name, bridge.Kind).About(i.ID, "master")
+	case i.Kind == Bridge:
+		return Problemf(CodeBadRequest, "`%s` is a bridge; the kernel has no bridge in a bridge (ELOOP)", i.Name).About(i.ID, "master").
+			WithHint("join the two with a cable")
+	case i.Kind == Loopback:
+		return Problemf(CodeBadRequest, "lo cannot be a port of a bridge").About(i.ID, "master")
+	case bridge.Node != i.Node:
+		return Problemf(CodeBadRequest, "`%s` is in %s, and `%s` in %s; a port is where its bridge is",
+			i.Name, l.Label(i.Node), bridge.Name, l.Label(bridge.Node)).About(i.ID, "master")
+	}
+	return nil
+}
+
+func (e *AddInterface) apply(l *draft) error {
+	if err := l.checkNewID(e.ID); err != nil {
+		return err
+	}
+	if _, ok := l.Nodes[e.Node]; !ok {
+		return goneNode(e.Node)
+	}
+	if _, ok := linkOptions[e.Kind]; !ok {
+		return Problemf(CodeBadRequest, "interfaces of kind %q are not made here", e.Kind).About(e.ID, "kind").
+			WithHint("the kinds are bridge, dummy, vlan, vxlan and macvlan")
+	}
+	options, err := CanonicalOptions(e.Kind, e.Options)
+	if err != nil {
+		return about(err, e.ID)
+	}
+	i := Interface{
+		ID: e.ID, Node: e.Node, Name: e.Name, Kind: e.Kind, Up: !e.Down, MTU: e.MTU, Master: e.Master, Parent: e.Parent,
+		Options: options,
+	}
+	parent, ok := l.Interfaces[e.Parent]
+	switch {
+	case e.Parent == "" && NeedsParent(e.Kind):
+		return Problemf(CodeBadRequest, "a %s is made on top of an interface; `%s` names none", e.Kind, e.Name).About(e.ID, "parent")
+	case e.Parent != "" && !MayHaveParent(e.Kind):
+		return Problemf(CodeBadRequest, "a %s is on top of no other interface", e.Kind).About(e.ID, "parent")
+	case e.Parent != "" && !ok:
+		return Problemf(CodeNoSuchInterface, "the interface below `%s` is gone", e.Name).About(e.Parent, "")
+	case e.Parent != "" && parent.Kind == Loopback:
+		return Problemf(CodeBadRequest, "the kernel makes no %s on lo", e.Kind).About(e.ID, "parent")
+	}
+	if i.MTU == 0 {
+		i.MTU = DefaultMTU(e.Kind)
+		if e.Parent != "" {
+			i.MTU = parent.MTU
+			if e.Kind == VXLAN {
+				i.MTU -= VXLANHeadroom
+			}
+		}
+	} else if err := CheckMTU(i.MTU); err != nil {
+		return about(err, e.ID)
+	}
+	if err := l.addChecked(i, e.MAC, e.Addresses); err != nil {
+		return err
+	}
+	if e.Place != nil {
+		l.Places[e.ID] = *e.Place
+	}
+	return nil
+}
+
+func (e *AddRoute) apply(l *draft) error {
+	n, ok := l.Nodes[e.Node]
+	if !ok {
+		return goneNode(e.Node)
+	}
+	route, err := ParseRoute(e.Route)
+	if err != nil {
+		return about(err, e.Node)
+	}
+	for _, text := range n.Routes {
+		if other, err := ParseRoute(text); err == nil && (route.Covers(other) || other.Covers(route)) {
+			return Problemf(CodeExists, "%s has the route `%s` already", l.Label(n.ID), text).About(n.ID, "route")
+		}
+	}
+	n.Routes = append(slices.Clone(n.Routes), route.Text)
+	l.Nodes[n.ID] = n
+	return nil
+}
+
+func (e *DeleteRoute) apply(l *draft) error {
+	n, ok := l.Nodes[e.Node]
+	if !ok {
+		return goneNode(e.Node)
+	}
+	at := slices.Index(n.Routes, e.Route)
+	if at < 0 {
+		return Problemf(CodeGone, "%s has no route `%s`", l.Label(n.ID), e.Route).About(n.ID, "route")
+	}
+	if n.Routes = slices.Delete(slices.Clone(n.Routes), at, at+1); len(n.Routes) == 0 {
+		n.Routes = nil
+	}
+	l.Nodes[n.ID] = n
+	return nil
+}
+
+func (e *SetSysctl) apply(l *draft) error {
+	n, ok := l.Nodes[e.Node]
+	if !ok {
+		return goneNode(e.Node)
+	}
+	value := e.Value
+	if value == "" {
+		fresh, known := FreshSysctl(e.Name)
+		if !known {
+			return Problemf(CodeBadValue, "what a fresh namespace has for %s is not known here", shown(e.Name)).About(n.ID, "sysctl").
+				WithHint("set it to a value")
+		}
+		value = fresh
+	}
+	name, value, err := ParseSysctl(e.Name + "=" + value)
+	if err != nil {
+		return about(err, n.ID)
+	}
+	n.Sysctls = setSysctl(n.Sysctls, name, value)
+	l.Nodes[n.ID] = n
+	return nil
+}
+
+func (e *UpdateNode) apply(l *draft) error {
+	n, ok := l.Nodes[e.ID]
+	if !ok {
+		return goneNode(e.ID)
+	}
+	if e.Name != nil {
+		if n.Kind == Machine && n.Name != *e.Name && len(*e.Name) == 0 {
+			return CheckNodeName(n.Kind, *e.Name)
+		}
+		n.Name = *e.Name
+	}
+	if e.In != nil {
+		if n.Kind != Namespace {
+			return Problemf(CodeBadRequest, "`%s` is a %s; only namespaces are in a machine", n.Name, n.Kind).About(e.ID, "in")
+		}
+		if err := l.checkIsMachine(*e.In); err != nil {
+			return err
+		}
+		n.In = *e.In
+	}
+	if err := l.checkNodeName(n); err != nil {
+		return err
+	}
+	l.Nodes[e.ID] = n
+	l.changed()
+	return nil
+}
+
+func (e *UpdateInterface) apply(l *draft) error {
+	i, err := l.interfaceToEdit(e.ID)
+	if err != nil {
+		return err
+	}
+	if e.ID == SwitchID(i.Node) && (e.Name != nil || e.Node != nil) {
+		return Problemf(CodeBadRequest, "this bridge is the LAN itself: it keeps its name and place").About(e.ID, "name")
+	}
+	if i.Kind == Loopback && (e.Name != nil && *e.Name != i.Name || e.Node != nil && *e.Node != i.Node || e.MAC != nil) {
+		return Problemf(CodeBadRequest, "the kernel keeps lo's name, place and address").About(e.ID, "name")
+	}
+	if e.Node != nil {
+		if _, ok := l.Nodes[*e.Node]; !ok {
+			return goneNode(*e.Node)
+		}
+		if i.Node != *e.Node { // the kernel takes a port out of its bridge when it moves
+			if i.Node, i.Master = *e.Node, ""; l.Nodes[i.Node].Kind == LAN {
+				i.Master = SwitchID(i.Node)
+			}
+		}
+	}
+	if e.Master != nil {
+		i.Master = *e.Master
+		if err := l.checkMaster(i); err != nil {
+			return err
+		}
+	}
+	if e.Options != nil {
+		if i.Options, err = i.changedOptions(*e.Options); err != nil {
+			return about(err, e.ID)
+		}
+	}
+	if e.Name != nil {
+		if i.Node == l.Interfaces[e.ID].Node {
+			l.renameInRoutes(i.Node, i.Name, *e.Name)
+		}
+		i.Name = *e.Name
+	}
+	if e.Name != nil || e.Node != nil {
+		if err := l.checkInterfaceName(i); err != nil {
+			return err
+		}
+	}
+	if e.MTU != nil {
+		if err := CheckMTU(*e.MTU); err != nil && !(i.Kind == Loopback && *e.MTU == DefaultMTU(Loopback)) {
+			return about(err, e.ID)
+		}
+		i.MTU = *e.MTU
+	}
+	if e.MAC != nil {
+		mac, err := CanonicalMAC(*e.MAC)
+		if err != nil {
+			return about(err, e.ID)
+		}
+		i.MAC = mac
+	}
+	if e.Up != nil {
+		i.Up = *e.Up
+	}
+	l.Interfaces[e.ID] = i
+	if e.Name != nil || e.Node != nil {
+		l.changed()
+		l.dropDangling() // a bridge that moves leaves its ports behind
+	}
+	return nil
+}
+
+// renameInRoutes has a node's routes follow an interface's new name, as they do in the kernel.
+func (l *draft) renameInRoutes(node ID, from, to string) {
+	n := l.Nodes[node]
+	n.Routes = RenameInRoutes(n.Routes, from, to)
+	l.Nodes[node] = n
+}
+
+// changedOptions checks options for an interface that is there.
+func (i Interface) changedOptions(text string) (string, error) {
+	options, err := ParseOptions(i.Kind, text)
+	if err != nil {
+		return "", err
+	}
+	have, _ := ParseOptions(i.Kind, i.Options)
+	for _, o := range linkOptions[i.Kind] {
+		if o.Fixed && options[o.Name] != have[o.Name] {
+			return "", Problemf(CodeBadValue, "the kernel does not change `%s` of a %s that is there", o.Name, i.Kind).About(i.ID, "options").
+				WithHint("delete it and make it anew")
+		}
+	}
+	return WriteOptions(i.Kind, options), nil
+}
+
+func (e *AddAddress) apply(l *draft) error {
+	i, err := l.interfaceToEdit(e.Interface)
+	if err != nil {
+		return err
+	}
+	if err := i.addAddress(e.Address); err != nil {
+		return err
+	}
+	l.Interfaces[i.ID] = i
+	return nil
+}
+
+func (e *DeleteAddress) apply(l *draft) error {
+	i, err := l.interfaceToEdit(e.Interface)
+	if err != nil {
+		return err
+	}
+	address, err := CanonicalAddress(e.Address)
+	if err != nil {
+		return about(err, i.ID)
+	}
+	at := slices.Index(i.Addresses, address)
+	if at < 0 {
+		return Problemf(CodeGone, "%s does not have %s", i.Name, address).About(i.ID, "address")
+	}
+	i.Addresses = slices.Delete(slices.Clone(i.Addresses), at, at+1)
+	l.Interfaces[i.ID] = i
+	return nil
+}
+
+func (e *Delete) apply(l *draft) error {
+	l.changed()
+	if _, ok := l.Nodes[e.ID]; ok {
+		delete(l.Nodes, e.ID)
+		l.dropDangling()
+		return nil
+	}
+	if c, ok := l.Cables[e.ID]; ok {
+		delete(l.Interfaces, c.Ends[0])
+		l.dropDangling()
+		return nil
+	}
+	i, ok := l.Interfaces[e.ID]
+	if !ok {
+		return Problemf(CodeGone, "what this would delete is gone already").About(e.ID, "")
+	}
+	if i.Kind == Loopback {
+		return Problemf(CodeBadRequest, "the kernel does not let go of lo").About(e.ID, "")
+	}
+	if e.ID == SwitchID(i.Node) {
+		return Problemf(CodeBadRequest, "this bridge is the LAN itself").About(e.ID, "").WithHint("delete the LAN")
+	}
+	delete(l.Interfaces, e.ID)
+	l.dropDangling()
+	return nil
+}
+
+func (e *PlaceNode) apply(l *draft) error {
+	if _, ok := l.Nodes[e.ID]; !ok && l.Interfaces[e.ID].Kind != Bridge {
+		return goneNode(e.ID)
+	}
+	l.Places[e.ID] = Place{X: e.X, Y: e.Y}
+	return nil
+}
+
+func (e *UpdateLab) apply(l *draft) error {
+	if e.Name != nil {
+		name := strings.TrimSpace(*e.Name)
+		if name == "" || len(name) > 200 || strings.ContainsAny(name, "\n\r\x00") {
+			return Problemf(CodeBadName, "a lab's name is one line of 1 to 200 bytes").About("", "name")
+		}
+		l.Name = name
+	}
+	if e.Quiet != nil {
+		l.Quiet = *e.Quiet
+	}
+	return nil
+}
+
+// addAddress appends a checked address. The problem is a "bad-address", or "exists" where the interface has it.
+func (i *Interface) addAddress(text string) error {
+	address, err := CanonicalAddress(text)
+	if err != nil {
+		return about(err, i.ID)
+	}
+	if slices.Contains(i.Addresses, address) {
+		return Problemf(CodeExists, "%s has %s already", i.Name, address).About(i.ID, "address")
+	}
+	i.Addresses = append(slices.Clone(i.Addresses), address)
+	return nil
+}
+
+func (l *draft) interfaceToEdit(id ID) (Interface, error) {
+	i, ok := l.Interfaces[id]
+	if !ok {
+		return i, Problemf(CodeNoSuchInterface, "this interface is gone").About(id, "")
+	}
+	return i, nil
+}

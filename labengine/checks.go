@@ -1,0 +1,119 @@
+package labengine
+
+import (
+	"fmt"
+	"strings"
+)
+
+// checkNewID refuses an ID that something has, and one that could be read as a path or fill a log.
+func (l *draft) checkNewID(id ID) error {
+	if id == "" || len(id) > 120 || strings.ContainsFunc(string(id), func(r rune) bool { return r <= ' ' || r == 0x7f }) {
+		return Problemf(CodeBadRequest, "%q cannot be an id: 1 to 120 characters without spaces", id)
+	}
+	_, node := l.Nodes[id]
+	_, iface := l.Interfaces[id]
+	_, cable := l.Cables[id]
+	if node || iface || cable {
+		return Problemf(CodeExists, "the lab has something with id %s already", id).About(id, "id")
+	}
+	return nil
+}
+
+func (l *draft) checkIsMachine(id ID) error {
+	n, ok := l.Nodes[id]
+	switch {
+	case id == "":
+		return Problemf(CodeBadRequest, "a namespace is in a machine; this one names none").WithHint("drop it into a machine's box")
+	case !ok:
+		return goneNode(id)
+	case n.Kind != Machine:
+		return Problemf(CodeBadRequest, "`%s` is a %s; a namespace is in a machine", n.Name, n.Kind).About(id, "in")
+	}
+	return nil
+}
+
+func (l *draft) checkNodeName(n Node) error {
+	if err := CheckNodeName(n.Kind, n.Name); err != nil {
+		return about(err, n.ID)
+	}
+	if other, ok := l.nodeNamedOther(n); ok {
+		where := "the lab"
+		if n.In != "" {
+			where = l.Nodes[n.In].Name
+		}
+		return Problemf(CodeExists, "%s already has a %s `%s`", where, other.Kind, n.Name).About(n.ID, "name").
+			WithHint("`" + l.freeNodeName(n) + "` is free")
+	}
+	return nil
+}
+
+func (l *draft) nodeNamedOther(n Node) (Node, bool) {
+	l.index()
+	id, ok := l.nodes[nodeName{n.In, n.Name}]
+	return l.Nodes[id], ok && id != n.ID
+}
+
+func (l *draft) freeNodeName(n Node) string {
+	for count := 2; ; count++ {
+		name := fmt.Sprintf("%s-%d", n.Name, count)
+		if _, taken := l.NodeNamed(n.In, name); !taken {
+			return name
+		}
+	}
+}
+
+func (l *draft) checkInterfaceName(i Interface) error {
+	if err := CheckInterfaceName(i.Name); err != nil {
+		return about(err, i.ID)
+	}
+	l.index()
+	if id, ok := l.interfaces[interfaceName{i.Node, i.Name}]; ok && id != i.ID {
+		return Problemf(CodeExists, "%s already has an interface `%s`", l.Label(i.Node), i.Name).About(i.ID, "name").
+			WithHint("`" + l.freeInterfaceName(i) + "` is free")
+	}
+	return nil
+}
+
+func (l *draft) freeInterfaceName(i Interface) string {
+	for count := 2; ; count++ {
+		suffix := fmt.Sprint(count)
+		name := i.Name[:min(len(i.Name), maxInterfaceName-len(suffix))] + suffix
+		if _, taken := l.InterfaceNamed(i.Node, name); !taken {
+			return name
+		}
+	}
+}
+
+// addNode adds a checked node, last in order.
+func (l *draft) addNode(n Node) {
+	l.index()
+	l.lastNode++
+	n.Order = l.lastNode
+	l.Nodes[n.ID], l.nodes[nodeName{n.In, n.Name}] = n, n.ID
+}
+
+// addInterface adds a checked interface.
+func (l *draft) addInterface(i Interface) {
+	l.index()
+	l.Interfaces[i.ID], l.interfaces[interfaceName{i.Node, i.Name}] = i, i.ID
+}
+
+// addCable adds a cable, last in order.
+func (l *draft) addCable(c Cable) {
+	l.index()
+	l.lastCable++
+	c.Order = l.lastCable
+	l.Cables[c.ID] = c
+}
+
+func goneNode(id ID) error {
+	return Problemf(CodeNoSuchNode, "this node is gone").About(id, "")
+}
+
+// about says which object a problem of a value is about.
+func about(err error, on ID) error {
+	if p, ok := err.(*Problem); ok && p.On == "" {
+		p.On = on
+	}
+	return err
+}

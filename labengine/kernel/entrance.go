@@ -1,0 +1,61 @@
+package kernel
+
+import (
+	"errors"
+	"os"
+	"runtime"
+
+	"github.com/vishvananda/netlink/nl"
+	"github.com/vishvananda/netns"
+	"golang.org/x/sys/unix"
+)
+
+// entrance is an OS thread that enters namespaces to do there what has to be done inside. It is locked to its goroutine and
+// never unlocked, so that no other goroutine ever runs on a thread that is in some namespace.
+type entrance struct {
+	home  *os.File
+	calls chan func()
+	done  chan struct{}
+}
+
+func newEntrance(home *os.File) *entrance {
+	e := &entrance{home: home, calls: make(chan func()), done: make(chan struct{})}
+	go func() {
+		defer close(e.done)
+		runtime.LockOSThread()
+		for call := range e.calls {
+			call()
+		}
+	}()
+	return e
+}
+
+// in calls f on the thread, in the namespace. Then the thread goes home: in a namespace it would keep that alive.
+func (e *entrance) in(file *os.File, f func() error) error {
+	result := make(chan error, 1)
+	e.calls <- func() {
+		err := unix.Setns(int(file.Fd()), unix.CLONE_NEWNET)
+		if err == nil {
+			err = f()
+			unix.Setns(int(e.home.Fd()), unix.CLONE_NEWNET) // where that fails, the next call is none the worse
+		}
+		result <- err
+	}
+	return <-result
+}
+
+func (e *entrance) open(file *os.File) (*nl.NetlinkSocket, error) {
+	var socket *nl.NetlinkSocket
+	err := e.in(file, func() (err error) {
+		if socket, err = nl.GetNetlinkSocketAt(netns.None(), netns.None(), unix.NETLINK_ROUTE); err == nil {
+			err = errors.Join(socket.SetExtAck(true), socket.SetReceiveTimeout(&nl.SocketTimeoutTv))
+		}
+		return err
+	})
+	return socket, err
+}
+
+func (e *entrance) close() {
+	close(e.calls)
+	<-e.done
+}

@@ -1,0 +1,145 @@
+package kernel
+
+import (
+	"net/netip"
+	"strconv"
+
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
+
+	"vethlab/labengine"
+)
+
+// optionAttr is the attribute of IFLA_INFO_DATA that an option is, and how it is encoded.
+type optionAttr struct {
+	attr  uint16
+	attr6 uint16 // of an IPv6 address
+	width int    // bytes of a number: 1, 2, 4; 0 is an address
+	big   bool   // network byte order
+	words map[string]uint64
+}
+
+// optionAttrs are the attributes by kind of link and by the option's name in ip-link(8), uapi/linux/if_link.h.
+var optionAttrs = map[string]map[string]optionAttr{
+	labengine.Bridge: {
+		"stp_state":         {attr: nl.IFLA_BR_STP_STATE, width: 4},
+		"forward_delay":     {attr: nl.IFLA_BR_FORWARD_DELAY, width: 4},
+		"ageing_time":       {attr: nl.IFLA_BR_AGEING_TIME, width: 4},
+		"priority":          {attr: nl.IFLA_BR_PRIORITY, width: 2},
+		"mcast_snooping":    {attr: nl.IFLA_BR_MCAST_SNOOPING, width: 1},
+		"vlan_filtering":    {attr: nl.IFLA_BR_VLAN_FILTERING, width: 1},
+		"vlan_default_pvid": {attr: nl.IFLA_BR_VLAN_DEFAULT_PVID, width: 2},
+	},
+	labengine.VLAN: {
+		"protocol": {attr: nl.IFLA_VLAN_PROTOCOL, width: 2, big: true, words: map[string]uint64{
+			"802.1Q": unix.ETH_P_8021Q, "802.1ad": unix.ETH_P_8021AD,
+		}},
+		"id": {attr: nl.IFLA_VLAN_ID, width: 2},
+	},
+	labengine.VXLAN: {
+		"id":      {attr: nl.IFLA_VXLAN_ID, width: 4},
+		"remote":  {attr: nl.IFLA_VXLAN_GROUP, attr6: nl.IFLA_VXLAN_GROUP6},
+		"local":   {attr: nl.IFLA_VXLAN_LOCAL, attr6: nl.IFLA_VXLAN_LOCAL6},
+		"dstport": {attr: nl.IFLA_VXLAN_PORT, width: 2, big: true},
+		"ttl":     {attr: nl.IFLA_VXLAN_TTL, width: 1},
+	},
+	labengine.MACVLAN: {
+		"mode": {attr: nl.IFLA_MACVLAN_MODE, width: 4, words: map[string]uint64{
+			"private": 1, "vepa": 2, "bridge": 4, "passthru": 8, // MACVLAN_MODE_*
+		}},
+	},
+}
+
+func (o optionAttr) encode(value string) *nl.RtAttr {
+	if o.width == 0 {
+		address, err := netip.ParseAddr(value)
+		if err != nil {
+			return nil // "any"
+		}
+		if address.Is6() {
+			return nl.NewRtAttr(int(o.attr6), address.AsSlice())
+		}
+		return nl.NewRtAttr(int(o.attr), address.AsSlice())
+	}
+	n, ok := o.words[value]
+	if !ok {
+		n, _ = strconv.ParseUint(value, 10, 32)
+	}
+	data := make([]byte, o.width)
+	for i := range data {
+		shift := 8 * i
+		if o.big {
+			shift = 8 * (o.width - 1 - i)
+		}
+		data[i] = byte(n >> shift)
+	}
+	return nl.NewRtAttr(int(o.attr), data)
+}
+
+func (o optionAttr) decode(data []byte) string {
+	if o.width == 0 {
+		address, _ := netip.AddrFromSlice(data)
+		return address.String()
+	}
+	var n uint64
+	for i, b := range data {
+		if o.big {
+			n = n<<8 | uint64(b)
+		} else {
+			n |= uint64(b) << (8 * i)
+		}
+	}
+	for word, number := range o.words {
+		if number == n {
+			return word
+		}
+	}
+	return strconv.FormatUint(n, 10)
+}
+
+// linkInfo is IFLA_LINKINFO for a kind with these options.
+func linkInfo(kind string, options map[string]string, more ...*nl.RtAttr) *nl.RtAttr {
+	info := nl.NewRtAttr(unix.IFLA_LINKINFO, nil)
+	info.AddRtAttr(nl.IFLA_INFO_KIND, nl.NonZeroTerminated(kind))
+	if len(options)+len(more) > 0 {
+		data := info.AddRtAttr(nl.IFLA_INFO_DATA, nil)
+		for name, value := range options {
+			if attr := optionAttrs[kind][name].encode(value); attr != nil {
+				data.AddChild(attr)
+			}
+		}
+		for _, attr := range more {
+			data.AddChild(attr)
+		}
+	}
+	return info
+}
+
+// takeInfo reads IFLA_LINKINFO: the kind, and its options where the document has words for them.
+func (l *Link) takeInfo(info []byte) {
+	var data []byte
+	for t, v := range attributes(info, 0) {
+		switch t {
+		case nl.IFLA_INFO_KIND:
+			l.Kind = text(v)
+		case nl.IFLA_INFO_DATA:
+			data = v
+		}
+	}
+	attrs, known := optionAttrs[l.Kind]
+	if !known {
+		return
+	}
+	values := map[string]string{}
+	for t, v := range attributes(data, 0) {
+		for name, o := range attrs {
+			if t == o.attr && (o.width == 0 || len(v) == o.width) || o.attr6 != 0 && t == o.attr6 {
+				values[name] = o.decode(v)
+			}
+		}
+		if l.Kind == labengine.VXLAN && t == nl.IFLA_VXLAN_LINK && len(v) == 4 {
+			l.Peer = int(native.Uint32(v)) // IFLA_LINK, where there is one, says the same
+		}
+	}
+	l.Options = labengine.WriteOptions(l.Kind, values)
+}

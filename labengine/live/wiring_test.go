@@ -1,0 +1,168 @@
+package live_test
+
+import (
+	"strings"
+	"testing"
+
+	"vethlab/labengine"
+	"vethlab/labengine/live/labtest"
+)
+
+// bridged is the picture that container networking is taught with, as far as no firewall is in it: red and blue on a
+// bridge in host, host and neighbour on the office LAN.
+func bridged(t *testing.T) labengine.Lab {
+	t.Helper()
+	const m = labengine.Machine
+	port := func(node, name string, master labengine.ID, addresses ...string) labengine.End {
+		return labengine.End{ID: labengine.ID(node + ":" + name), Node: labengine.ID(node), Name: name, Master: master, Addresses: addresses}
+	}
+	lab, err := labengine.NewLab("bridged").Edit([]labengine.Edit{
+		{AddNode: &labengine.AddNode{ID: "host", Name: "host", Kind: m}},
+		{AddNode: &labengine.AddNode{ID: "neighbour", Name: "neighbour", Kind: m}},
+		{AddNode: &labengine.AddNode{ID: "office", Name: "office", Kind: labengine.LAN}},
+		{AddNode: &labengine.AddNode{ID: "red", Name: "red", Kind: labengine.Namespace, In: "host"}},
+		{AddNode: &labengine.AddNode{ID: "blue", Name: "blue", Kind: labengine.Namespace, In: "host"}},
+		{AddInterface: &labengine.AddInterface{
+			ID: "v-net-0", Node: "host", Name: "v-net-0", Kind: labengine.Bridge, Addresses: []string{"192.168.15.5/24"},
+		}},
+		{AddCable: &labengine.AddCable{
+			ID: "cred", A: port("red", "veth-red", "", "192.168.15.1/24"), B: port("host", "veth-red-br", "v-net-0"),
+		}},
+		{AddCable: &labengine.AddCable{
+			ID: "cblue", A: port("blue", "veth-blue", "", "192.168.15.2/24"), B: port("host", "veth-blue-br", "v-net-0"),
+		}},
+		{AddCable: &labengine.AddCable{
+			ID: "chost", A: port("host", "eth0", "", "192.168.1.2/24"), B: port("office", "p1", ""),
+		}},
+		{AddCable: &labengine.AddCable{
+			ID: "cneighbour", A: port("neighbour", "eth0", "", "192.168.1.3/24"), B: port("office", "p2", ""),
+		}},
+		{AddRoute: &labengine.AddRoute{Node: "red", Route: "default via 192.168.15.5"}},
+		{AddRoute: &labengine.AddRoute{Node: "blue", Route: "default via 192.168.15.5"}},
+		{AddRoute: &labengine.AddRoute{Node: "neighbour", Route: "192.168.15.0/24 via 192.168.1.2"}},
+		{SetSysctl: &labengine.SetSysctl{Node: "host", Name: "net.ipv4.ip_forward", Value: "1"}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return lab
+}
+
+func TestBridgeLANRoutesAndForwarding(t *testing.T) {
+	lab := labtest.StartLab(t, bridged(t))
+	lab.CheckKernel()
+	lab.MustRun("red", "ping", "-c1", "-W3", "192.168.15.2")
+	lab.MustRun("host", "ping", "-c1", "-W3", "192.168.15.1")
+	lab.MustRun("blue", "ping", "-c1", "-W3", "192.168.1.3")
+	if out, status := lab.Run("office", "true"); status == 0 || !strings.Contains(out, "nothing runs in it") {
+		t.Errorf("a command in a LAN: %d %s", status, out)
+	}
+	lab.MustEdit(labengine.Edit{SetSysctl: &labengine.SetSysctl{Node: "host", Name: "net.ipv4.ip_forward"}})
+	lab.CheckKernel()
+	if _, status := lab.Run("blue", "ping", "-c1", "-W1", "192.168.1.3"); status == 0 {
+		t.Error("host forwards without ip_forward")
+	}
+}
+
+func TestUndoBringsBackWhatTheKernelLost(t *testing.T) {
+	lab := labtest.StartLab(t, bridged(t))
+	before := lab.State().Lab
+	undo := func(what string) {
+		t.Helper()
+		lab.CheckKernel()
+		if r := lab.Ask(labengine.Request{Undo: &labengine.Undo{}}); r.Problem != nil {
+			t.Fatalf("undo of %s: %v", what, r.Problem)
+		}
+		lab.CheckKernel()
+		if p := labengine.Compare(before, lab.State().Lab); !p.Empty() {
+			t.Errorf("undo of %s leaves %+v", what, p)
+		}
+	}
+	down, mtu := false, 1400
+	for _, e := range []labengine.Edit{
+		{Delete: &labengine.Delete{ID: "v-net-0"}}, // port membership, and host's address with it
+		{Delete: &labengine.Delete{ID: "cred"}},    // red's default route
+		{Delete: &labengine.Delete{ID: "red"}},     // the same, with the namespace
+		{Delete: &labengine.Delete{ID: "office"}},  // the links of two machines, and neighbour's route
+		{UpdateInterface: &labengine.UpdateInterface{ID: "red:veth-red", Up: &down}},
+		{UpdateInterface: &labengine.UpdateInterface{ID: "red:veth-red", MTU: &mtu}},
+		{DeleteAddress: &labengine.DeleteAddress{Interface: "blue:veth-blue", Address: "192.168.15.2/24"}},
+		{DeleteRoute: &labengine.DeleteRoute{Node: "blue", Route: "default via 192.168.15.5"}},
+	} {
+		lab.MustEdit(e)
+		undo(labengine.Describe(before, lab.State().Lab))
+	}
+	lab.MustRun("blue", "ping", "-c1", "-W3", "192.168.1.3")
+	for _, typed := range []string{
+		"ip link del v-net-0", "ip -n red link del veth-red", "ip netns del blue", "ip -n red link set veth-red down",
+		"sysctl -qw net.ipv4.ip_forward=0", "ip -n red route del default", "ip link set veth-red-br nomaster",
+		"ip link set v-net-0 type bridge stp_state 1 forward_delay 200",
+	} {
+		lab.Shell("host", typed)
+		lab.Until("a change by "+typed, func(s labtest.State) bool { return !labengine.Compare(before, s.Lab).Empty() })
+		undo(typed)
+	}
+	lab.MustRun("blue", "ping", "-c1", "-W3", "192.168.1.3")
+}
+
+func TestTypedWiringReachesTheDocument(t *testing.T) {
+	lab := labtest.Start(t, redAndBlue)
+	lab.Shell("host", `
+		ip link add br0 type bridge stp_state 1
+		ip link add d0 type veth peer name d1
+		ip link set d0 master br0
+		ip link set br0 up
+		ip addr add 10.5.0.1/24 dev br0
+		ip route add 10.6.0.0/16 via 10.5.0.2 metric 50
+		ip route add blackhole 10.7.0.0/16
+		ip link add mv0 link d1 type macvlan mode bridge
+		ip -n red route add default via 192.168.15.2
+		sysctl -qw net.ipv4.ip_forward=1
+		ip -n red -6 route add 2001:db8:9::/64 dev veth-red`)
+	lab.Until("all of it", func(s labtest.State) bool {
+		host, _ := s.Lab.FindNode("host")
+		red, _ := s.Lab.FindNode("red")
+		return len(host.Routes) == 2 && len(host.Sysctls) == 1 && len(red.Routes) == 2
+	})
+	lab.CheckKernel()
+	lab.CheckScript()
+	state := lab.State()
+	br, _ := state.Lab.InterfaceNamed("host", "br0")
+	d0, _ := state.Lab.InterfaceNamed("host", "d0")
+	if d0.Master != br.ID || br.Options != "stp_state 1" {
+		t.Errorf("br0 is %+v, d0 is %+v", br, d0)
+	}
+}
+
+func TestEveryKindOfInterface(t *testing.T) {
+	lab := labtest.Start(t, redAndBlue)
+	add := func(kind string, parent labengine.ID, options string) *labengine.Problem {
+		return lab.Edit(labengine.Edit{AddInterface: &labengine.AddInterface{
+			ID: labengine.ID("i-" + kind), Node: "host/red", Name: "x" + kind, Kind: kind, Parent: parent, Options: options,
+		}})
+	}
+	for _, c := range []struct {
+		kind    string
+		parent  labengine.ID
+		options string
+	}{
+		{labengine.Bridge, "", "vlan_filtering 1"}, {labengine.Dummy, "", ""},
+		{labengine.VXLAN, "host/red:veth-red", "id 42 remote 192.168.15.2 dstport 4789"},
+		{labengine.MACVLAN, "host/red:veth-red", "mode bridge"}, {labengine.VLAN, "host/red:veth-red", "id 10"},
+	} {
+		if p := add(c.kind, c.parent, c.options); p != nil {
+			if p.Code != labengine.CodeRefused || p.Errno != "ENOTSUP" {
+				t.Errorf("%s: %v", c.kind, p)
+			}
+			t.Logf("not in this kernel: %s (%v)", c.kind, p)
+		}
+		lab.CheckKernel()
+	}
+	lab.CheckScript()
+	for range len(lab.State().Changes) {
+		if r := lab.Ask(labengine.Request{Undo: &labengine.Undo{}}); r.Problem != nil {
+			t.Fatal(r.Problem)
+		}
+		lab.CheckKernel()
+	}
+}

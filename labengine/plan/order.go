@@ -1,0 +1,60 @@
+package plan
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"vethlab/labengine"
+)
+
+// inOrder lists interfaces by node and name, so that plans are the same each time.
+func inOrder(interfaces map[labengine.ID]labengine.Interface) []labengine.Interface {
+	list := make([]labengine.Interface, 0, len(interfaces))
+	for _, i := range interfaces {
+		list = append(list, i)
+	}
+	slices.SortFunc(list, func(a, b labengine.Interface) int {
+		return cmp.Or(cmp.Compare(a.Node, b.Node), cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID))
+	})
+	return list
+}
+
+type rename struct {
+	id       labengine.ID
+	from, to string
+	scope    labengine.ID // names are unique in it
+}
+
+// orderRenames puts renames in an order in which no name is taken when it is given; rings are opened by a name of ours.
+func orderRenames(renames []rename) []rename {
+	type key struct {
+		scope labengine.ID
+		name  string
+	}
+	taken := map[key]bool{}
+	for _, r := range renames {
+		taken[key{r.scope, r.from}] = true
+	}
+	var ordered []rename
+	for len(renames) > 0 {
+		var waiting []rename
+		for _, r := range renames {
+			if taken[key{r.scope, r.to}] {
+				waiting = append(waiting, r)
+				continue
+			}
+			delete(taken, key{r.scope, r.from})
+			ordered = append(ordered, r)
+		}
+		if len(waiting) == len(renames) {
+			r := &waiting[0]
+			step := rename{id: r.id, from: r.from, to: fmt.Sprintf("renaming%d", len(ordered)), scope: r.scope}
+			delete(taken, key{r.scope, r.from})
+			r.from = step.to
+			ordered = append(ordered, step)
+		}
+		renames = waiting
+	}
+	return ordered
+}

@@ -1,0 +1,123 @@
+package plan
+
+import (
+	"slices"
+	"strings"
+
+	"vethlab/labengine"
+)
+
+// sysctls sets what differs: first what concerns a namespace or the links that it will have, later what concerns one link.
+func (d *differ) sysctls(ofLinks bool) {
+	for _, n := range d.want.NodesInOrder() {
+		var have []string
+		if d.keepsNode(n.ID) {
+			have = d.have.Nodes[n.ID].Sysctls
+		}
+		at := SpotOf(d.want, n.ID)
+		for _, s := range n.Sysctls {
+			if name, value, _ := strings.Cut(s, "="); isOfLink(name) == ofLinks && !slices.Contains(have, s) {
+				d.do(SetSysctl{At: at, Name: name, Value: value})
+			}
+		}
+		for _, s := range have {
+			name, _, _ := strings.Cut(s, "=")
+			fresh, known := labengine.FreshSysctl(name)
+			again := slices.ContainsFunc(n.Sysctls, func(s string) bool { return strings.HasPrefix(s, name+"=") })
+			if isOfLink(name) == ofLinks && known && !again {
+				d.do(SetSysctl{At: at, Name: name, Value: fresh})
+			}
+		}
+	}
+}
+
+// isOfLink says whether a setting is one link's: net.ipv4.conf.eth0.rp_filter.
+func isOfLink(name string) bool {
+	parts := strings.Split(labengine.SysctlPath(name), "/")
+	return len(parts) > 3 && (parts[2] == "conf" || parts[2] == "neigh") && parts[3] != "all" && parts[3] != "default"
+}
+
+// routes adds and takes away routes, links and addresses being what they are to be. The kernel drops routes with their
+// link, when it goes down, and with addresses: those are put back where they are still wanted.
+func (d *differ) routes() {
+	for _, n := range d.want.NodesInOrder() {
+		var have, lost []string
+		if d.keepsNode(n.ID) {
+			have, lost = d.routesLeft(n.ID)
+		}
+		at := SpotOf(d.want, n.ID)
+		for _, text := range have {
+			if !slices.Contains(n.Routes, text) {
+				d.do(DeleteRoute{At: at, Route: text})
+			}
+		}
+		for _, text := range n.Routes {
+			switch {
+			case slices.Contains(have, text):
+			case slices.Contains(lost, text):
+				d.do(AddRoute{At: at, Route: text, Replace: true})
+			default:
+				d.do(AddRoute{At: at, Route: text})
+			}
+		}
+	}
+}
+
+// routesLeft are the routes that a node that stays still has once its links and addresses have changed, by their links' new
+// names, and those that the kernel will have dropped, or may have.
+func (d *differ) routesLeft(node labengine.ID) (left, lost []string) {
+	routes := d.have.Nodes[node].Routes
+	if len(routes) == 0 {
+		return nil, nil
+	}
+	links := d.have.InterfacesOf(node)
+	for _, text := range routes {
+		r, err := labengine.ParseRoute(text)
+		if err != nil {
+			continue
+		}
+		i, known := labengine.RouteLink(r, links)
+		is := d.want.Interfaces[i.ID]
+		if known && is.Name != i.Name && r.Dev != "" {
+			r.Dev = is.Name
+			text = r.String()
+		}
+		if known && d.drops(i, is) {
+			lost = append(lost, text)
+		} else {
+			left = append(left, text)
+		}
+	}
+	return left, lost
+}
+
+// drops says whether the kernel may drop routes through a link for what happens to it.
+func (d *differ) drops(was, is labengine.Interface) bool {
+	if !d.keepsInterface(was.ID) || was.Node != is.Node || was.Up && !is.Up {
+		return true
+	}
+	return slices.ContainsFunc(was.Addresses, func(a string) bool { return !slices.Contains(is.Addresses, a) })
+}
+
+// changedOptions are the options of a link that has others: those that differ, and the defaults of those that are no longer
+// said.
+func changedOptions(kind, was, is string) string {
+	have, _ := labengine.ParseOptions(kind, was)
+	want, _ := labengine.ParseOptions(kind, is)
+	options, _ := labengine.LinkOptions(kind)
+	var words []string
+	for _, o := range options {
+		value, said := want[o.Name]
+		if !said {
+			value = o.Default
+		}
+		had, hadSaid := have[o.Name]
+		if !hadSaid {
+			had = o.Default
+		}
+		if value != had {
+			words = append(words, o.Name, value)
+		}
+	}
+	return strings.Join(words, " ")
+}
