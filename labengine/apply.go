@@ -149,7 +149,7 @@ func (e *AddCable) apply(l *draft) error {
 		if _, ok := l.Nodes[end.Node]; !ok {
 			return Problemf(CodeNoSuchNode, "the node that this cable's end is for is gone").About(end.Node, "node")
 		}
-		i := Interface{ID: end.ID, Node: end.Node, Name: end.Name, Kind: Veth, Up: !end.Down, MTU: mtu, Master: end.Master}
+		i := Interface{ID: end.ID, Node: end.Node, Name: end.Name, Kind: Veth, Up: !end.Down, MTU: mtu, Master: end.Master, Impair: end.Impair}
 		if l.Nodes[end.Node].Kind == LAN && i.Master == "" {
 			i.Master = SwitchID(end.Node)
 		}
@@ -177,7 +177,11 @@ func (l *draft) addChecked(i Interface, mac string, addresses []string) error {
 	if err := l.checkMaster(i); err != nil {
 		return err
 	}
-	i.Addresses = []string{}
+	impair, err := CanonicalImpairment(i.Impair)
+	if err != nil {
+		return about(err, i.ID)
+	}
+	i.Impair, i.Addresses = impair, []string{}
 	for _, text := range addresses {
 		if err := i.addAddress(text); err != nil {
 			return err
@@ -361,7 +365,8 @@ func (e *UpdateInterface) apply(l *draft) error {
 		if _, ok := l.Nodes[*e.Node]; !ok {
 			return goneNode(*e.Node)
 		}
-		if i.Node != *e.Node { // the kernel takes a port out of its bridge when it moves
+		if i.Node != *e.Node { // the kernel takes a port out of its bridge when it moves, and what delays it away
+			i.Impair = ""
 			if i.Node, i.Master = *e.Node, ""; l.Nodes[i.Node].Kind == LAN {
 				i.Master = SwitchID(i.Node)
 			}
@@ -371,6 +376,11 @@ func (e *UpdateInterface) apply(l *draft) error {
 		i.Master = *e.Master
 		if err := l.checkMaster(i); err != nil {
 			return err
+		}
+	}
+	if e.Impair != nil {
+		if i.Impair, err = CanonicalImpairment(*e.Impair); err != nil {
+			return about(err, e.ID)
 		}
 	}
 	if e.Options != nil {

@@ -178,6 +178,9 @@ func (d *describer) interfaces(p Patch) {
 		} else if was.Master != is.Master {
 			d.say("Take %s out of %s", where(is, d.after), d.before.Interfaces[was.Master].Name)
 		}
+		if was.Impair != is.Impair {
+			d.say("%s", impairSentence(is.Impair, where(is, d.after)))
+		}
 		if was.Options != is.Options {
 			d.say("Set %s of %s", cmp.Or(is.Options, "the defaults"), where(is, d.after))
 		}
@@ -185,6 +188,16 @@ func (d *describer) interfaces(p Patch) {
 			d.say("Set the MAC of %s to %s", where(is, d.after), is.MAC)
 		}
 	}
+}
+
+func impairSentence(impair, where string) string {
+	switch impair {
+	case "":
+		return "Let " + where + " send as it can"
+	case "cut":
+		return "Cut what " + where + " sends"
+	}
+	return "Give what " + where + " sends " + impair
 }
 
 func (d *describer) places(p Patch) {

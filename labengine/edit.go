@@ -50,6 +50,7 @@ type End struct {
 	MAC       string   `json:"mac,omitempty"`       // derived from the names if empty
 	Down      bool     `json:"down,omitempty"`
 	Master    ID       `json:"master,omitempty"` // the bridge of the same node that it becomes a port of; a LAN's end is a port always
+	Impair    string   `json:"impair,omitempty"` // of what it sends; see [ParseImpairment]
 }
 
 // AddInterface makes an interface that no cable makes, as ip-link(8) add does: a bridge, dummy, vlan, vxlan or macvlan.
@@ -106,6 +107,7 @@ type UpdateInterface struct {
 
 	Master  *ID     `json:"master,omitempty"`  // the bridge that it becomes a port of; "" is none
 	Options *string `json:"options,omitempty"` // all of its kind's options, as ip-link(8) takes them
+	Impair  *string `json:"impair,omitempty"`  // of what it sends; "" takes it away
 }
 
 // AddAddress gives an interface an address, as ip-address(8) add does.

@@ -62,6 +62,7 @@ type Interface struct {
 	Master  ID     `json:"master,omitempty"`  // the bridge that it is a port of, in the same node
 	Parent  ID     `json:"parent,omitempty"`  // the interface that a vlan, macvlan or vxlan sends through
 	Options string `json:"options,omitempty"` // its kind's own, as ip-link(8) takes them: "id 10"; see [CanonicalOptions]
+	Impair  string `json:"impair,omitempty"`  // what happens to the frames that it sends: "delay 100ms loss 2%", "cut"; see [ParseImpairment]
 }
 
 // The kinds of interface that have a meaning here; others are shown as the kernel names them.

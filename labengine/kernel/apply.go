@@ -108,6 +108,8 @@ func (a *applier) step(p plan.Plan, i int) error {
 		return a.onLink(s.At, s.From, unix.RTM_NEWLINK, nil, nl.NewRtAttr(unix.IFLA_IFNAME, nl.ZeroTerminated(s.To)))
 	case plan.SetLink:
 		return a.setLink(s)
+	case plan.SetImpairment:
+		return a.setImpairment(s)
 	case plan.SetMaster:
 		return a.setMaster(s)
 	case plan.SetOptions:

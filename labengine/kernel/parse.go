@@ -65,6 +65,8 @@ func (w *World) take(n *Netns, kind uint16, body []byte) {
 		w.takeNeighbour(n, body, kind == unix.RTM_NEWNEIGH)
 	case unix.RTM_NEWROUTE, unix.RTM_DELROUTE:
 		w.markRoutes(n)
+	case unix.RTM_NEWQDISC, unix.RTM_DELQDISC:
+		w.takeQdisc(n, body, kind == unix.RTM_NEWQDISC)
 	case unix.RTM_NEWNETCONF, rtmDelNetconf:
 		w.TouchSysctls(n)
 	}
@@ -127,7 +129,7 @@ func (w *World) takeLink(n *Netns, body []byte) {
 		return
 	}
 	if known {
-		fresh.Addresses, fresh.ID, fresh.Doomed = old.Addresses, old.ID, old.Doomed
+		fresh.Addresses, fresh.ID, fresh.Doomed, fresh.Impair = old.Addresses, old.ID, old.Doomed, old.Impair
 		if n.names[old.Name] == index {
 			delete(n.names, old.Name)
 		}

@@ -25,7 +25,7 @@ func (w *World) read(n *Netns) error {
 	}
 	for index, was := range before {
 		if l, ok := n.Links[index]; ok && l.Kind == was.Kind {
-			l.ID, l.Doomed = was.ID, was.Doomed
+			l.ID, l.Doomed, l.Impair = was.ID, was.Doomed, was.Impair
 		}
 	}
 	addresses, err := n.ask(unix.RTM_GETADDR, unix.NLM_F_DUMP, unix.RTM_NEWADDR, nl.NewIfInfomsg(unix.AF_UNSPEC))
@@ -49,7 +49,11 @@ func (w *World) read(n *Netns) error {
 
 func (w *World) readAll() error {
 	for _, n := range w.byKey {
-		if err := w.read(n); err != nil {
+		err := w.read(n)
+		if err == nil {
+			err = w.ReadQdiscs(n)
+		}
+		if err != nil {
 			return err
 		}
 	}

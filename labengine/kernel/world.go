@@ -67,6 +67,7 @@ type Link struct {
 	PeerNsid  int32  // that namespace's number in this one; -1 is this one
 	Master    int    // ifindex of the bridge that it is a port of
 	Options   string // its kind's own, as a document has them
+	Impair    string // what happens to what it sends, as a document has it
 	OperState uint8  // RFC 2863, IF_OPER_UP and so on in uapi/linux/if.h
 	Addresses []Address
 	ID        labengine.ID // the interface that it is, once that is known

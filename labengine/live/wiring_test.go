@@ -166,3 +166,48 @@ func TestEveryKindOfInterface(t *testing.T) {
 		lab.CheckKernel()
 	}
 }
+
+func TestImpairments(t *testing.T) {
+	lab := labtest.Start(t, redAndBlue)
+	impair := func(text string) *labengine.Problem {
+		t.Helper()
+		p := lab.Edit(labengine.Edit{UpdateInterface: &labengine.UpdateInterface{ID: "host/red:veth-red", Impair: &text}})
+		lab.CheckKernel()
+		return p
+	}
+	of := func(s labtest.State) string { return s.Lab.Interfaces["host/red:veth-red"].Impair }
+	is := func() string { return of(lab.State()) }
+	for _, text := range []string{"rate 1mbit", "rate 10gbit", "cut", "rate 64kbit"} {
+		if p := impair(text); p != nil || is() != text {
+			t.Errorf("%s: %v, and is %s", text, p, is())
+		}
+		lab.CheckScript()
+	}
+	if p := impair("delay 20ms loss 1%"); p != nil {
+		if p.Code != labengine.CodeNotSupported || !strings.Contains(p.Message, "CONFIG_NET_SCH_NETEM") || is() != "rate 64kbit" {
+			t.Errorf("without netem: %v, and is %s", p, is())
+		}
+	} else if is() != "delay 20ms loss 1%" {
+		t.Errorf("is %s", is())
+	}
+	impair("cut")
+	if _, status := lab.Run("red", "ping", "-c1", "-W1", "192.168.15.2"); status == 0 {
+		t.Error("a ping through a cable that is cut")
+	}
+	if r := lab.Ask(labengine.Request{Undo: &labengine.Undo{}}); r.Problem != nil {
+		t.Fatal(r.Problem)
+	}
+	impair("")
+	lab.MustRun("red", "ping", "-c1", "-W3", "192.168.15.2")
+	lab.Shell("red", "tc qdisc add dev veth-red root tbf rate 2mbit burst 8kb latency 50ms")
+	lab.Until("the typed rate", func(s labtest.State) bool { return of(s) == "rate 2mbit" })
+	if r := lab.Ask(labengine.Request{Undo: &labengine.Undo{}}); r.Problem != nil {
+		t.Fatal(r.Problem)
+	}
+	lab.CheckKernel()
+	lab.Shell("red", "tc qdisc add dev veth-red root blackhole; tc qdisc del dev veth-red root")
+	lab.CheckKernel()
+	if is() != "" {
+		t.Errorf("is %s", is())
+	}
+}

@@ -314,6 +314,7 @@ func (d *differ) values() {
 	baseline := func(i labengine.Interface) labengine.Interface { // as it is when it has just been made
 		i.Up = i.Kind == labengine.Loopback && d.want.Nodes[i.Node].Kind == labengine.Machine
 		i.Addresses = nil
+		i.Impair = ""
 		if i.Kind == labengine.Loopback {
 			i.MTU = labengine.DefaultMTU(i.Kind)
 		}
@@ -328,7 +329,7 @@ func (d *differ) values() {
 		case !stays || d.remade[i.ID]:
 			was = baseline(i)
 		case was.Node != i.Node: // moved
-			was.Up, was.Addresses, was.Master = false, nil, ""
+			was.Up, was.Addresses, was.Master, was.Impair = false, nil, "", ""
 		case was.Master != "" && !d.keepsInterface(was.Master): // its bridge has let go of it
 			was.Master = ""
 		}
@@ -345,6 +346,9 @@ func (d *differ) values() {
 		}
 		if was.Options != i.Options {
 			d.do(SetOptions{At: at, Interface: i.ID, Name: i.Name, Kind: i.Kind, Options: changedOptions(i.Kind, was.Options, i.Options)})
+		}
+		if was.Impair != i.Impair {
+			d.do(SetImpairment{At: at, Interface: i.ID, Name: i.Name, Impair: i.Impair})
 		}
 		if was.Master != i.Master {
 			d.do(SetMaster{At: at, Interface: i.ID, Name: i.Name, Master: d.want.Interfaces[i.Master].Name})

@@ -136,6 +136,13 @@ type (
 		Kind      string
 		Options   string
 	}
+	// SetImpairment says what happens to what a link sends, tc(8); "" is nothing.
+	SetImpairment struct {
+		At        Spot
+		Interface labengine.ID
+		Name      string
+		Impair    string
+	}
 	// AddRoute adds a route, ip-route(8); Replace says that it may be there.
 	AddRoute struct {
 		At      Spot
@@ -331,6 +338,29 @@ func (s SetMaster) Commands() []labengine.Command {
 // Commands implements [Step].
 func (s SetOptions) Commands() []labengine.Command {
 	return in(s.At.Machine, s.At.ip()+" link set dev "+quote(s.Name)+" type "+s.Kind+" "+s.Options)
+}
+
+// Commands implements [Step].
+func (s SetImpairment) Commands() []labengine.Command {
+	tc := "tc"
+	switch {
+	case s.At.Pid != "":
+		tc = s.At.run(tc)
+	case s.At.Netns != "":
+		tc += " -n " + quote(s.At.Netns)
+	}
+	i, err := labengine.ParseImpairment(s.Impair)
+	dev := quote(s.Name)
+	switch {
+	case err != nil || i == labengine.Impairment{}:
+		return in(s.At.Machine, tc+" qdisc del dev "+dev+" root")
+	case i.Cut:
+		return in(s.At.Machine, tc+" qdisc replace dev "+dev+" root blackhole")
+	case i.NeedsNetem():
+		return in(s.At.Machine, tc+" qdisc replace dev "+dev+" root netem "+i.String())
+	}
+	return in(s.At.Machine, fmt.Sprintf("%s qdisc replace dev %s root tbf %s burst %d latency %dms",
+		tc, dev, i, i.Burst(), labengine.RateLatency.Milliseconds()))
 }
 
 // Commands implements [Step].

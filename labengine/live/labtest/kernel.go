@@ -22,6 +22,7 @@ type link struct {
 	Addresses string // IPv4 in order, then IPv6 sorted: the kernel lists those newest first
 	Master    string
 	Options   string // a vlan's id, a bridge's stp_state and the like
+	Queue     string // what an impairment is in the kernel: "tbf", "netem", "blackhole"
 	Routes    string // of a namespace: sorted, without those that the kernel makes itself
 	Sysctls   string // of a namespace: those that a test looks at
 }
@@ -34,6 +35,7 @@ type ipLink struct {
 	Address  string   `json:"address"`
 	LinkType string   `json:"link_type"`
 	Master   string   `json:"master"`
+	Qdisc    string   `json:"qdisc"`
 	LinkInfo struct {
 		Kind string         `json:"info_kind"`
 		Data map[string]any `json:"info_data"`
@@ -181,6 +183,9 @@ func (i ipLink) link() link {
 	}
 	found.Addresses = addressesText(addresses)
 	found.Master, found.Options = i.Master, i.options()
+	if i.Qdisc == "tbf" || i.Qdisc == "netem" || i.Qdisc == "blackhole" {
+		found.Queue = i.Qdisc
+	}
 	return found
 }
 
@@ -243,11 +248,24 @@ func documentOf(lab labengine.Lab) map[string]link {
 		for _, i := range lab.InterfacesOf(n.ID) {
 			all[where(n)+":"+i.Name] = link{
 				Up: i.Up, MTU: i.MTU, MAC: i.MAC, Addresses: addressesText(i.Addresses), Master: lab.Interfaces[i.Master].Name,
-				Options: i.Options,
+				Options: i.Options, Queue: queueOf(i.Impair),
 			}
 		}
 	}
 	return all
+}
+
+func queueOf(impair string) string {
+	i, err := labengine.ParseImpairment(impair)
+	switch {
+	case err != nil || i == labengine.Impairment{}:
+		return ""
+	case i.Cut:
+		return "blackhole"
+	case i.NeedsNetem():
+		return "netem"
+	}
+	return "tbf"
 }
 
 // routesText is a node's routes with the interface that the kernel chooses for a gateway.

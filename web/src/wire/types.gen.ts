@@ -138,6 +138,10 @@ export interface End {
 	 * the bridge of the same node that it becomes a port of; a LAN's end is a port always
 	 */
 	master?: string;
+	/**
+	 * of what it sends; see ParseImpairment
+	 */
+	impair?: string;
 }
 /**
  * AddInterface makes an interface that no cable makes, as ip-link(8) add does: a bridge, dummy, vlan, vxlan or macvlan. It is up unless it says otherwise.
@@ -209,6 +213,10 @@ export interface UpdateInterface {
 	 * all of its kind's options, as ip-link(8) takes them
 	 */
 	options?: string;
+	/**
+	 * of what it sends; "" takes it away
+	 */
+	impair?: string;
 }
 /**
  * AddAddress gives an interface an address, as ip-address(8) add does.
@@ -480,6 +488,10 @@ export interface Interface {
 	 * its kind's own, as ip-link(8) takes them: "id 10"; see CanonicalOptions
 	 */
 	options?: string;
+	/**
+	 * what happens to the frames that it sends: "delay 100ms loss 2%", "cut"; see ParseImpairment
+	 */
+	impair?: string;
 }
 /**
  * Cable is a veth pair, veth(4): two interfaces, what enters one leaves the other.
