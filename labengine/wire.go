@@ -10,13 +10,14 @@ type Request struct {
 	ID     ID     `json:"id"`
 	Author string `json:"author,omitempty"` // the server writes it, whatever the page says
 
-	Op     *Op       `json:"op,omitempty"`
-	Undo   *Undo     `json:"undo,omitempty"`
-	Redo   *Redo     `json:"redo,omitempty"`
-	Ping   *Ping     `json:"ping,omitempty"`
-	ARP    *ARPProbe `json:"arp,omitempty"`
-	Cancel *Cancel   `json:"cancel,omitempty"`
-	Close  *Close    `json:"close,omitempty"`
+	Op      *Op       `json:"op,omitempty"`
+	Undo    *Undo     `json:"undo,omitempty"`
+	Redo    *Redo     `json:"redo,omitempty"`
+	Restore *Restore  `json:"restore,omitempty"`
+	Ping    *Ping     `json:"ping,omitempty"`
+	ARP     *ARPProbe `json:"arp,omitempty"`
+	Cancel  *Cancel   `json:"cancel,omitempty"`
+	Close   *Close    `json:"close,omitempty"`
 
 	// From the server to the lab process alone.
 	Begin  *Begin  `json:"begin,omitempty"`
@@ -29,6 +30,11 @@ type Undo struct{}
 
 // Redo brings back what the author's newest undo took.
 type Redo struct{}
+
+// Restore makes the lab again what it was right after a change. It is a change itself, and can be undone.
+type Restore struct {
+	Seq int64 `json:"seq"` // of the change; 0 is before the first
+}
 
 // Ping sends ICMP echo requests, RFC 792 and RFC 4443, from a node.
 type Ping struct {

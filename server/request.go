@@ -43,7 +43,7 @@ func decodeRequest(data []byte) (labengine.Request, *labengine.Problem) {
 	}
 	set := 0
 	for _, is := range [...]bool{
-		r.Op != nil, r.Undo != nil, r.Redo != nil, r.Ping != nil, r.ARP != nil, r.Cancel != nil, r.Close != nil,
+		r.Op != nil, r.Undo != nil, r.Redo != nil, r.Restore != nil, r.Ping != nil, r.ARP != nil, r.Cancel != nil, r.Close != nil,
 	} {
 		if is {
 			set++

@@ -252,6 +252,11 @@ func (l *Lab) handle(c *conn, r labengine.Request) {
 			change, err := l.redo(r.Author)
 			reply(change, change.Sentence, err)
 		})
+	case r.Restore != nil:
+		l.do(func() {
+			change, err := l.restore(r.Author, r.Restore.Seq)
+			reply(change, change.Sentence, err)
+		})
 	case r.Ping != nil:
 		l.probe(c, r, func(ctx context.Context, report func(labengine.ProbeEvent)) (string, error) {
 			return l.ping(ctx, *r.Ping, report)

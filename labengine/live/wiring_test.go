@@ -211,3 +211,31 @@ func TestImpairments(t *testing.T) {
 		t.Errorf("is %s", is())
 	}
 }
+
+func TestRestoreAnyRevision(t *testing.T) {
+	lab := labtest.StartLab(t, bridged(t))
+	revisions := []labengine.Lab{lab.State().Lab}
+	for _, typed := range []string{"ip netns add green", "ip link del v-net-0", "ip -n red link del veth-red", "sysctl -qw net.ipv4.ip_forward=0"} {
+		changes := len(lab.State().Changes)
+		lab.Shell("host", typed)
+		lab.Until(typed, func(s labtest.State) bool { return len(s.Changes) > changes })
+		lab.CheckKernel()
+		for len(revisions) <= len(lab.State().Changes) {
+			revisions = append(revisions, lab.State().Lab)
+		}
+	}
+	newest := len(revisions) - 1
+	for _, seq := range []int{0, newest, 1, newest - 1, 0} {
+		if r := lab.Ask(labengine.Request{Restore: &labengine.Restore{Seq: int64(seq)}}); r.Problem != nil {
+			t.Fatalf("revision %d: %v", seq, r.Problem)
+		}
+		lab.CheckKernel()
+		if p := labengine.Compare(revisions[seq], lab.State().Lab); !p.Empty() {
+			t.Errorf("revision %d differs by %+v", seq, p)
+		}
+	}
+	lab.MustRun("blue", "ping", "-c1", "-W3", "192.168.1.3")
+	if r := lab.Ask(labengine.Request{Restore: &labengine.Restore{Seq: 1000}}); r.Problem == nil || r.Problem.Code != labengine.CodeBadRequest {
+		t.Errorf("a revision that is not there: %v", r.Problem)
+	}
+}

@@ -32,6 +32,7 @@ export interface Request {
 	op?: Op;
 	undo?: Undo;
 	redo?: Redo;
+	restore?: Restore;
 	ping?: Ping;
 	arp?: ARPProbe;
 	cancel?: Cancel;
@@ -320,6 +321,18 @@ export interface Undo {}
  */
 export interface Redo {}
 /**
+ * Restore makes the lab again what it was right after a change. It is a change itself, and can be undone.
+ *
+ * This interface was referenced by `Wire`'s JSON-Schema
+ * via the `definition` "Restore".
+ */
+export interface Restore {
+	/**
+	 * of the change; 0 is before the first
+	 */
+	seq: number;
+}
+/**
  * Ping sends ICMP echo requests, RFC 792 and RFC 4443, from a node.
  *
  * This interface was referenced by `Wire`'s JSON-Schema
@@ -533,7 +546,7 @@ export interface Change {
 	 * whose it is; "" is nobody in particular
 	 */
 	author?: string;
-	origin: 'canvas' | 'terminal' | 'undo' | 'redo' | 'api';
+	origin: 'canvas' | 'terminal' | 'undo' | 'redo' | 'restore' | 'api';
 	/**
 	 * "Cable red to blue"
 	 */
