@@ -102,13 +102,30 @@ type Hello struct {
 
 // Snapshot is all that a page needs to show a lab; the messages after it say what changes.
 type Snapshot struct {
-	ID        ID         `json:"id"`
-	Lab       Lab        `json:"lab"`
-	Live      Live       `json:"live"`
-	Status    Status     `json:"status"`
-	Seq       int64      `json:"seq"`
-	Changes   []Change   `json:"changes"` // the newest, oldest first; at most 2,000
-	Terminals []Terminal `json:"terminals"`
+	ID        ID                 `json:"id"`
+	Lab       Lab                `json:"lab"`
+	Live      Live               `json:"live"`
+	Status    Status             `json:"status"`
+	Seq       int64              `json:"seq"`
+	Changes   []Change           `json:"changes"` // the newest, oldest first; at most 2,000
+	Terminals []Terminal         `json:"terminals"`
+	Features  map[string]Feature `json:"features,omitempty"` // of a running lab: what its kernel has, by the word of the document
+}
+
+// Answer is what a trial has found out about a feature of the kernel.
+type Answer string
+
+// The answers.
+const (
+	Present  Answer = "yes"
+	Lacking  Answer = "no"
+	NotKnown Answer = "unknown" // it could not be found out
+)
+
+// Feature is something that kernels may lack: "netem", "tbf", "bridge", "vlan_filtering", "vlan", "vxlan", "macvlan", "dummy".
+type Feature struct {
+	Answer Answer `json:"answer"`
+	Reason string `json:"reason,omitempty"` // why not, in words; or the errno that kept it from being found out
 }
 
 // State says whether a lab is in the kernel.

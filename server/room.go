@@ -59,6 +59,7 @@ type room struct {
 	status    labengine.Status
 	live      labengine.Live
 	terminals []labengine.Terminal
+	features  map[string]labengine.Feature // what the kernel has, as the lab process found when it last ran
 	viewers   map[*viewer]bool
 
 	running   *running // nil while no lab process is
@@ -197,7 +198,7 @@ func (r *room) snapshot() labengine.Message {
 	}
 	return labengine.Message{Snapshot: &labengine.Snapshot{
 		ID: r.id, Lab: r.journal.Lab, Live: r.live, Status: r.currentStatus(), Seq: r.journal.Seq,
-		Changes: changes, Terminals: terminals,
+		Changes: changes, Terminals: terminals, Features: r.features,
 	}}
 }
 

@@ -239,3 +239,18 @@ func TestRestoreAnyRevision(t *testing.T) {
 		t.Errorf("a revision that is not there: %v", r.Problem)
 	}
 }
+
+func TestFeaturesAreTried(t *testing.T) {
+	lab := labtest.Start(t, hostAlone)
+	features := lab.State().Features
+	for _, name := range []string{"bridge", "tbf", "netem", "vlan", "vlan_filtering", "vxlan", "macvlan", "dummy"} {
+		f, ok := features[name]
+		if !ok || f.Answer == labengine.NotKnown || f.Answer == labengine.Lacking && !strings.Contains(f.Reason, "CONFIG_") {
+			t.Errorf("%s: %+v", name, f)
+		}
+	}
+	_, status := lab.Run("host", "sh", "-c", "tc qdisc add dev lo root netem delay 1ms")
+	if has := features["netem"].Answer == labengine.Present; has != (status == 0) {
+		t.Errorf("netem: %+v, and tc ends with %d", features["netem"], status)
+	}
+}

@@ -676,6 +676,12 @@ export interface Snapshot {
 	 */
 	changes: Change[];
 	terminals: Terminal[];
+	/**
+	 * of a running lab: what its kernel has, by the word of the document
+	 */
+	features?: {
+		[k: string]: Feature;
+	};
 }
 /**
  * Live is what the kernel says of a running lab that is no part of its document. A message carries what has changed: whole values by ID, null for what has gone.
@@ -908,6 +914,19 @@ export interface Terminal {
 	node: string;
 	title: string;
 	author?: string;
+}
+/**
+ * Feature is something that kernels may lack: "netem", "tbf", "bridge", "vlan_filtering", "vlan", "vxlan", "macvlan", "dummy".
+ *
+ * This interface was referenced by `Wire`'s JSON-Schema
+ * via the `definition` "Feature".
+ */
+export interface Feature {
+	answer: 'yes' | 'no' | 'unknown';
+	/**
+	 * why not, in words; or the errno that kept it from being found out
+	 */
+	reason?: string;
 }
 /**
  * Frames are what crossed the lab's cables since the message before, at most one message each 16 ms.
