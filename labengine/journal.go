@@ -213,6 +213,7 @@ func (l Lab) asFarAsPossible(now Lab) Lab {
 // revert is the lab with a change taken back, unless two things would then have one name.
 func (j *Journal) revert(before, after Patch) (Lab, error) {
 	lab := j.Lab.Revert(before, after)
+	lab.dropLostRoutes(j.Lab)
 	p := Compare(j.Lab, lab)
 	nodes, interfaces := map[nodeName]ID{}, map[interfaceName]ID{} // of what comes back, or gets its old name back
 	for id, n := range p.Nodes {

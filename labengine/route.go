@@ -336,3 +336,24 @@ func (l *draft) dropRoutes(before Lab) {
 		}
 	}
 }
+
+// dropLostRoutes takes from nodes the routes that they do not have now and that lead out of no interface which is up: what
+// such a route needs has been changed since, and the kernel would refuse it.
+func (l *Lab) dropLostRoutes(now Lab) {
+	for id, n := range l.Nodes {
+		lost := func(text string) bool {
+			r, err := ParseRoute(text)
+			if err != nil || r.Type != "" || slices.Contains(now.Nodes[id].Routes, text) {
+				return err != nil
+			}
+			i, ok := RouteLink(r, l.InterfacesOf(id))
+			return !ok || !i.Up
+		}
+		if !slices.Equal(n.Routes, now.Nodes[id].Routes) && slices.ContainsFunc(n.Routes, lost) {
+			if n.Routes = slices.DeleteFunc(slices.Clone(n.Routes), lost); len(n.Routes) == 0 {
+				n.Routes = nil
+			}
+			l.Nodes[id] = n
+		}
+	}
+}

@@ -172,7 +172,7 @@ func (l *Lab) rollBack(want labengine.Lab, patch labengine.Patch) {
 	}
 	half := l.reconcileTables(want, l.journal.Lab, want)
 	for id, n := range patch.Nodes { // made, and not yet seen by name
-		if n != nil {
+		if _, had := l.journal.Lab.Nodes[id]; n != nil && !had {
 			if _, ok := l.world.Of(id); ok {
 				half.patch.Nodes[id] = n
 			}
