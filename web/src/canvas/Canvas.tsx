@@ -22,7 +22,7 @@ import { openTerminal } from '../session/terminals';
 import { canvasView } from '../session/viewport';
 import type { Lab } from '../wire/types.gen';
 import { CableCard } from './CableCard';
-import { CableLayer, JackLayer } from './Cables';
+import { CableLayer, FailureLayer, JackLayer } from './Cables';
 import { dropNodes } from './drop';
 import { MachineNode, NamespaceNode } from './Nodes';
 import { QuickAdd } from './QuickAdd';
@@ -116,7 +116,10 @@ function Pane() {
 			const room = roomOf(root.current);
 			if (!box || !room) return;
 			const { x, y, zoom } = flow.getViewport();
-			if (box.w * zoom > room.w - 48 || box.h * zoom > room.h - 48) return canvasView.fit(box);
+			if (box.w * zoom > room.w - 48 || box.h * zoom > room.h - 48) {
+				canvasView.fit(box);
+				return;
+			}
 			const [dx, dy] = [
 				pan(box.x * zoom + x, (box.x + box.w) * zoom + x, room.w),
 				pan(box.y * zoom + y, (box.y + box.h) * zoom + y, room.h),
@@ -127,7 +130,7 @@ function Pane() {
 	}, [flow]);
 	useEffect(() => {
 		if (!loaded) return;
-		canvasView.fit(bounds(useGeometry.getState()));
+		canvasView.fit(bounds(useGeometry.getState().boxes));
 		const first = outline(useLab.getState().lab)[0];
 		if (first) useView.setState({ focus: first.id });
 		if (document.activeElement === document.body) root.current?.focus();
@@ -151,7 +154,6 @@ function Pane() {
 	};
 
 	return (
-		// biome-ignore lint/a11y/useAriaPropsSupportedByRole: role=application takes aria-activedescendant (ARIA 1.2)
 		<div
 			ref={root}
 			id="canvas"
@@ -204,6 +206,7 @@ function Pane() {
 				<ViewportPortal>
 					<CableLayer />
 					<JackLayer />
+					<FailureLayer />
 					<GestureLayer />
 					<CableCard />
 				</ViewportPortal>
@@ -280,7 +283,10 @@ function paneClicked(e: React.MouseEvent): void {
 	const view = useView.getState();
 	if (view.gesture.at === 'drawing' || view.tool === 'cable') return;
 	const machine = machineAt(lab, useGeometry.getState(), at);
-	if (e.detail === 2) return useView.setState({ quickAdd: { at, machine, text: '' } });
+	if (e.detail === 2) {
+		useView.setState({ quickAdd: { at, machine, text: '' } });
+		return;
+	}
 	select(machine ? [machine] : []);
 	useView.setState({ focus: machine ?? view.focus, card: undefined, quickAdd: undefined, frame: undefined });
 }

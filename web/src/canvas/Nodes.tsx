@@ -1,11 +1,13 @@
 import { memo, useEffect, useRef, useState } from 'react';
+import { Words } from '../app/Words';
 import { colourOf } from '../model/colour';
 import { childrenOf, type Node } from '../model/lab';
 import { checkNodeName } from '../model/names';
 import { problemOf } from '../model/problem';
-import { discard, edit, retry } from '../session/actions';
+import { edit } from '../session/actions';
 import { useLab, useView } from '../session/stores';
 import { useSpoken } from './Canvas';
+import { Failure } from './Failure';
 
 const sides = ['left', 'right', 'top', 'bottom'] as const;
 
@@ -59,21 +61,7 @@ function Marks({ id }: { id: string }) {
 				</span>
 			)}
 			{pending && <span className="mark-sending">sending</span>}
-			{failed && (
-				<div className="mark-failed nodrag nopan" role="alert">
-					<p>
-						{failed.problem.command && <code>{failed.problem.command}: </code>}
-						{failed.problem.message}
-						{failed.problem.errno && ` (${failed.problem.errno})`}
-					</p>
-					<button type="button" onClick={() => retry(failed.id)}>
-						Retry
-					</button>
-					<button type="button" onClick={() => discard(failed.id)}>
-						Discard
-					</button>
-				</div>
-			)}
+			{failed && <Failure failed={failed} />}
 		</>
 	);
 }
@@ -124,7 +112,11 @@ function Rename({ node }: { node: Node }) {
 					}
 				}}
 			/>
-			{problem && <span className="field-problem">{problem.message}</span>}
+			{problem && (
+				<span className="field-problem" role="alert">
+					<Words text={problem.message} />
+				</span>
+			)}
 		</span>
 	);
 }

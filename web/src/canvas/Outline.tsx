@@ -21,7 +21,7 @@ export function Outline() {
 	};
 	return (
 		<div
-			className="outline"
+			className="outline-tree"
 			role="tree"
 			aria-label="Outline of the lab"
 			data-testid="outline"

@@ -1,8 +1,7 @@
 // What letting go of dragged nodes means: new places, or another machine.
-
 import { freeMachineName } from '../commands/commands';
 import { freeNodeName } from '../model/edit';
-import { type Box, center, machineAt, machinePlace } from '../model/geometry';
+import { type Box, center, machineAt } from '../model/geometry';
 import { newID } from '../model/lab';
 import { edit, toast } from '../session/actions';
 import { useGeometry, useLab, useView } from '../session/stores';
@@ -59,12 +58,7 @@ function askWhere(id: string, box: Box): void {
 					const place = { x: snap(box.x - 40), y: snap(box.y - 64) };
 					edit([
 						{
-							addNode: {
-								id: machine,
-								name: freeMachineName(),
-								kind: 'machine',
-								place: lab.nodes[id] ? place : machinePlace(lab),
-							},
+							addNode: { id: machine, name: freeMachineName(), kind: 'machine', place },
 						},
 						{ updateNode: { id, in: machine } },
 						{ place: { id, x: 40, y: 64 } },

@@ -1,9 +1,10 @@
 // The one list of what can be done. Keys, menus, the palette and the help all read it.
 import { cable, middleOf } from '../gestures/draw';
 import { freeNodeName } from '../model/edit';
-import { bounds, type Direction, freePlace, machinePlace, nearestBox } from '../model/geometry';
+import { bounds, type Direction, nearestBox } from '../model/geometry';
 import { cableOf, childrenOf, interfacesOf, newID, otherEnd } from '../model/lab';
 import { outline, spoken } from '../model/outline';
+import { freePlace, machinePlace, withPlaces } from '../model/places';
 import { announce, deleteThings, edit, redo, select, startLab, stopLab, toast, undo } from '../session/actions';
 import { type Labels, useGeometry, useLab, useView } from '../session/stores';
 import { openTerminal, splitTerminal } from '../session/terminals';
@@ -56,15 +57,16 @@ function move(direction: Direction): void {
 	const { lab } = useLab.getState();
 	const { boxes, jacks } = useGeometry.getState();
 	if (gesture.at === 'drawing') {
-		const from = gesture.target ?? gesture.from;
-		const others = { ...boxes };
-		delete others[gesture.from];
-		const next = nearestBox(others, middleOf(from), direction);
+		const at = gesture.target ?? gesture.from;
+		const next = nearestTarget(at, gesture.from, direction);
 		if (next) cable({ type: 'target', node: next });
 		return;
 	}
 	const node = focus && lab.nodes[focus];
-	if (!focus || (!node && !jacks[focus] && !lab.cables[focus])) return focusOn(outline(lab)[0]?.id);
+	if (!focus || (!node && !jacks[focus] && !lab.cables[focus])) {
+		focusOn(outline(lab)[0]?.id);
+		return;
+	}
 	// Nodes beside a node: those of the same box; from a jack or cable, any.
 	const candidates = Object.fromEntries(
 		Object.entries(boxes).filter(([id]) => id !== focus && (!node || lab.nodes[id]?.in === node.in)),
@@ -74,17 +76,43 @@ function move(direction: Direction): void {
 	focusOn(nearestBox(candidates, from, direction));
 }
 
+/** The next node that a cable from `from` could lead to: in the same box as `at`, else anywhere that way. */
+function nearestTarget(at: string, from: string, direction: Direction): string | undefined {
+	const { lab } = useLab.getState();
+	const { boxes } = useGeometry.getState();
+	const machine = lab.nodes[at]?.in;
+	const within = (isHere: boolean) =>
+		Object.fromEntries(
+			Object.entries(boxes).filter(([id]) => {
+				if (id === at || id === from || id === machine) return false;
+				return (lab.nodes[id]?.in === machine) === isHere;
+			}),
+		);
+	return nearestBox(within(true), middleOf(at), direction) ?? nearestBox(within(false), middleOf(at), direction);
+}
+
+/** The node that Shift and an arrow start from: what has the focus, or what a cable points at. */
+function here(): string | undefined {
+	const { focus, gesture } = useView.getState();
+	return gesture.at === 'drawing' ? (gesture.target ?? gesture.from) : focus;
+}
+
+function goTo(id: string | undefined): void {
+	const { gesture } = useView.getState();
+	if (gesture.at !== 'drawing') focusOn(id);
+	else if (id && useLab.getState().lab.nodes[id] && id !== gesture.from) cable({ type: 'target', node: id });
+}
+
 function intoBox(): void {
 	const { lab } = useLab.getState();
-	const { focus } = useView.getState();
-	const node = focus ? lab.nodes[focus] : undefined;
-	if (node) focusOn((childrenOf(lab, node.id)[0] ?? realOf(node.id)[0])?.id);
+	const node = lab.nodes[here() ?? ''];
+	if (node) goTo((childrenOf(lab, node.id)[0] ?? realOf(node.id)[0])?.id);
 }
 
 function outOfBox(): void {
 	const { lab } = useLab.getState();
-	const { focus } = useView.getState();
-	if (focus) focusOn(lab.nodes[focus]?.in ?? lab.interfaces[focus]?.node);
+	const at = here() ?? '';
+	goTo(lab.nodes[at]?.in ?? lab.interfaces[at]?.node);
 }
 
 const realOf = (node: string) => interfacesOf(useLab.getState().lab, node).filter((i) => i.kind !== 'loopback');
@@ -110,7 +138,10 @@ function toggleUp(): void {
 	const { lab } = useLab.getState();
 	const ends = subjects().flatMap((id) => lab.cables[id]?.ends ?? (lab.interfaces[id] ? [id] : []));
 	const interfaces = ends.map((id) => lab.interfaces[id]).filter((i) => i !== undefined);
-	if (interfaces.length === 0) return toast({ kind: 'info', text: 'Select a cable or an interface first.' });
+	if (interfaces.length === 0) {
+		toast({ kind: 'info', text: 'Select a cable or an interface first.' });
+		return;
+	}
 	const up = !interfaces.every((i) => i.up);
 	edit(interfaces.filter((i) => i.up !== up).map((i) => ({ updateInterface: { id: i.id, up } })));
 }
@@ -127,7 +158,7 @@ export function addNode(
 	kind: 'machine' | 'namespace',
 	at?: { machine?: string | undefined; x: number; y: number },
 ): void {
-	const { lab } = useLab.getState();
+	const lab = withPlaces(useLab.getState().lab, useGeometry.getState().slots);
 	const node = subjectNode();
 	const machine = at
 		? at.machine
@@ -173,15 +204,18 @@ function selectAll(): void {
 
 function cancel(): void {
 	const v = useView.getState();
-	if (v.gesture.at === 'drawing') return cable({ type: 'cancel' });
-	if (v.card || v.quickAdd || v.renaming)
-		return useView.setState({ card: undefined, quickAdd: undefined, renaming: undefined });
-	if (v.tool !== 'select') return useView.setState({ tool: 'select' });
-	useView.setState({ selection: new Set(), frame: undefined });
+	if (v.gesture.at === 'drawing') cable({ type: 'cancel' });
+	else if (v.card || v.quickAdd || v.renaming)
+		useView.setState({ card: undefined, quickAdd: undefined, renaming: undefined });
+	else if (v.tool !== 'select') useView.setState({ tool: 'select' });
+	else useView.setState({ selection: new Set(), frame: undefined });
 }
 
 function enter(): void {
-	if (useView.getState().gesture.at === 'drawing') return cable({ type: 'enter' });
+	if (useView.getState().gesture.at === 'drawing') {
+		cable({ type: 'enter' });
+		return;
+	}
 	useView.setState({ inspector: true });
 	requestAnimationFrame(() => document.querySelector<HTMLElement>('#inspector [data-editable]')?.focus());
 }
@@ -286,14 +320,15 @@ export const commands: Command[] = [
 		name: 'Zoom to fit',
 		group: 'View',
 		keys: ['1'],
-		run: () => canvasView.fit(bounds(useGeometry.getState())),
+		run: () => canvasView.fit(bounds(useGeometry.getState().boxes)),
 	},
 	{
 		id: 'zoom-selection',
 		name: 'Zoom to the selection',
 		group: 'View',
 		keys: ['2'],
-		run: () => canvasView.fit(bounds(useGeometry.getState(), new Set(subjects())) ?? bounds(useGeometry.getState())),
+		run: () =>
+			canvasView.fit(bounds(useGeometry.getState().boxes, new Set(subjects())) ?? bounds(useGeometry.getState().boxes)),
 	},
 	{ id: 'zoom-in', name: 'Zoom in', group: 'View', keys: ['+', '='], run: () => canvasView.zoomBy(1.25) },
 	{ id: 'zoom-out', name: 'Zoom out', group: 'View', keys: ['-'], run: () => canvasView.zoomBy(0.8) },

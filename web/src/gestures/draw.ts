@@ -1,7 +1,8 @@
 // The cable gesture at work: feeds the table with what pointer and keys do, and carries out what comes of it.
 import { bounds, center, type Point } from '../model/geometry';
+import { capital } from '../model/problem';
 import { suggestCable, suggestName } from '../model/suggest';
-import { announce, capital, edit, select, toast } from '../session/actions';
+import { announce, edit, select, toast } from '../session/actions';
 import { useGeometry, useLab, useView } from '../session/stores';
 import { canvasView } from '../session/viewport';
 import { type CableEvent, type CableResult, cableGesture } from './cable';
@@ -22,7 +23,8 @@ function carryOut(result: CableResult): void {
 	const { lab } = useLab.getState();
 	switch (result.do) {
 		case 'connect':
-			return connect(result.from, result.to);
+			connect(result.from, result.to);
+			break;
 		case 'replug': {
 			const i = lab.interfaces[result.end];
 			if (!i) return;
@@ -33,16 +35,17 @@ function carryOut(result: CableResult): void {
 			const peerNode = peer ? lab.interfaces[peer]?.node : undefined;
 			const name = taken ? suggestName(lab, result.to, peerNode ?? result.to) : undefined;
 			edit([{ updateInterface: { id: i.id, node: result.to, ...(name ? { name } : {}) } }]);
-			return;
+			break;
 		}
 		case 'nowhere': {
 			const name = lab.nodes[result.from]?.name ?? '';
-			return useView.setState({
+			useView.setState({
 				quickAdd: { at: result.at, machine: lab.nodes[result.from]?.in ?? result.from, text: `${name} -- ` },
 			});
+			break;
 		}
 		case 'refused':
-			return toast({ kind: 'warn', text: `${capital(result.reason)}.` });
+			toast({ kind: 'warn', text: `${capital(result.reason)}.` });
 	}
 }
 
@@ -54,11 +57,11 @@ export function connect(from: string, to: string): void {
 	select([addCable.id]);
 	useView.setState({ card: addCable.id, focus: addCable.id, tool: 'select' });
 	const { boxes } = useGeometry.getState();
-	canvasView.show(bounds({ boxes, jacks: {}, curves: {} }, new Set([from, to])));
+	canvasView.show(bounds(boxes, new Set([from, to])));
 }
 
 /** Where a gesture by keys starts: the middle of its node. */
 export function middleOf(id: string): Point {
 	const box = useGeometry.getState().boxes[id];
-	return box ? center(box) : center(bounds(useGeometry.getState()) ?? { x: 0, y: 0, w: 0, h: 0 });
+	return box ? center(box) : center(bounds(useGeometry.getState().boxes) ?? { x: 0, y: 0, w: 0, h: 0 });
 }
