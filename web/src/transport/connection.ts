@@ -12,8 +12,11 @@ export interface ConnectionEvents {
 	status(s: LinkStatus): void;
 	/** What waits to be sent or answered, where that is a change. */
 	waiting(count: number): void;
-	/** A new connection begins: probes that ran over the old one are gone. */
-	restarted(): void;
+	/**
+	 * A new connection begins: probes that ran over the old one are gone. `cutOff` where the server was there all the time:
+	 * it lets go of a page that does not keep up.
+	 */
+	restarted(cutOff: boolean): void;
 	roundTrip(ms: number): void;
 }
 
@@ -30,6 +33,7 @@ export class LabConnection {
 	private socket: WebSocket | undefined;
 	private kept = new Map<string, Kept>();
 	private connectionNo = 0;
+	private tries = 0; // since the last connection that opened
 	private delay = firstDelay;
 	private timer: ReturnType<typeof setTimeout> | undefined;
 	private ended = false;
@@ -67,6 +71,7 @@ export class LabConnection {
 
 	private connect(): void {
 		this.connectionNo++;
+		this.tries++;
 		const socket = new WebSocket(this.url);
 		this.socket = socket;
 		let opened = false;
@@ -123,7 +128,8 @@ export class LabConnection {
 			// An undo has no id that the engine would know again, and a probe's answers went with the connection.
 			if (k.sentOn !== 0 && !k.request.op) this.kept.delete(id);
 		}
-		if (this.connectionNo > 1) this.events.restarted();
+		if (this.connectionNo > 1) this.events.restarted(this.tries === 1);
+		this.tries = 0;
 		this.flush();
 		this.tell();
 	}
@@ -131,7 +137,7 @@ export class LabConnection {
 	private answered(id: string): void {
 		const k = this.kept.get(id);
 		if (!k) return;
-		this.events.roundTrip(performance.now() - k.sentAt);
+		if (isChange(k.request)) this.events.roundTrip(performance.now() - k.sentAt);
 		this.kept.delete(id);
 		this.tell();
 	}
@@ -148,9 +154,14 @@ export class LabConnection {
 
 	private tell(): void {
 		let count = 0;
-		for (const k of this.kept.values()) if (k.request.op || k.request.undo || k.request.redo) count++;
+		for (const k of this.kept.values()) if (isChange(k.request)) count++;
 		this.events.waiting(count);
 	}
+}
+
+/** A probe is answered when it ends; a change as soon as it can be. */
+function isChange(r: Request): boolean {
+	return r.op !== undefined || r.undo !== undefined || r.redo !== undefined;
 }
 
 export function socketURL(path: string): string {
