@@ -2,6 +2,7 @@
 import { useEffect, useLayoutEffect, useRef, useState } from 'react';
 import { useRefusal } from '../app/useRefusal';
 import { Words } from '../app/Words';
+import { cardTop } from '../gestures/draw';
 import { pointOn } from '../model/geometry';
 import { labelOf } from '../model/lab';
 import { canonicalAddress, checkInterfaceName } from '../model/names';
@@ -29,7 +30,6 @@ function Card({ id }: { id: string }) {
 	useEffect(() => root.current?.querySelector('input')?.focus({ preventScroll: true }), []);
 	if (!ends || !curve) return null;
 	const mid = pointOn(curve, 0.5);
-	const below = Math.max(mid.y, curve[0].y, curve[3].y) + 36;
 	return (
 		<div
 			ref={root}
@@ -37,7 +37,7 @@ function Card({ id }: { id: string }) {
 			aria-label="New cable"
 			data-testid="cable-card"
 			className="card nodrag nopan nowheel"
-			style={{ left: mid.x, top: below }}
+			style={{ left: mid.x, top: cardTop(curve) }}
 			onKeyDown={(e) => {
 				if (e.key === 'Escape') {
 					e.stopPropagation();

@@ -2,8 +2,9 @@ import { useEffect, useMemo, useRef, useState } from 'react';
 import { Words } from '../app/Words';
 import { bounds } from '../model/geometry';
 import { withPlaces } from '../model/places';
-import { capital, problemText, Refused } from '../model/problem';
+import { problemText, Refused } from '../model/problem';
 import { quickAddHelp, type QuickAdd as Read, readQuickAdd } from '../model/quickadd';
+import { asSentence } from '../model/wording';
 import { edit, select } from '../session/actions';
 import { type QuickAddAt, useGeometry, useLab, useView } from '../session/stores';
 import { canvasView } from '../session/viewport';
@@ -40,7 +41,7 @@ function Line({ open }: { open: QuickAddAt }) {
 				}),
 			};
 		} catch (err) {
-			if (err instanceof Refused) return { words: capital(problemText(err.problem)) };
+			if (err instanceof Refused) return { words: asSentence(lab, problemText(err.problem)) };
 			throw err;
 		}
 	}, [text, lab, open]);

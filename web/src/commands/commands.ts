@@ -1,10 +1,11 @@
 // The one list of what can be done. Keys, menus, the palette and the help all read it.
 import { cable, middleOf } from '../gestures/draw';
-import { freeNodeName } from '../model/edit';
+import { moveByKeys } from '../gestures/drop';
 import { bounds, type Direction, nearestBox } from '../model/geometry';
 import { cableOf, childrenOf, interfacesOf, newID, otherEnd } from '../model/lab';
 import { outline, spoken } from '../model/outline';
 import { freePlace, machinePlace, withPlaces } from '../model/places';
+import { freeMachineName, freeNamespaceName } from '../model/suggest';
 import { announce, deleteThings, edit, redo, select, startLab, stopLab, toast, undo } from '../session/actions';
 import { type Labels, useGeometry, useLab, useView } from '../session/stores';
 import { openTerminal, splitTerminal } from '../session/terminals';
@@ -167,12 +168,10 @@ export function addNode(
 			: Object.values(lab.nodes).find((n) => !n.in)?.id;
 	const id = newID('n');
 	if (kind === 'machine') {
-		const name = freeMachineName();
+		const name = freeMachineName(lab);
 		if (edit([{ addNode: { id, name, kind, place: at ? { x: at.x, y: at.y } : machinePlace(lab) } }])) focusOn(id);
 	} else if (machine) {
-		const names = ['red', 'blue', 'green', 'orange', 'purple', 'cyan', 'pink', 'brown', 'yellow', 'gray'];
-		const used = new Set(childrenOf(lab, machine).map((n) => n.name));
-		const name = names.find((n) => !used.has(n)) ?? freeNodeName(lab, machine, 'ns');
+		const name = freeNamespaceName(lab, machine);
 		const place = at ? { x: at.x, y: at.y } : freePlace(lab, machine);
 		if (edit([{ addNode: { id, name, kind, in: machine, place } }])) focusOn(id);
 	} else {
@@ -180,16 +179,6 @@ export function addNode(
 		return;
 	}
 	if (useLab.getState().lab.nodes[id]) useView.setState({ renaming: id });
-}
-
-export function freeMachineName(): string {
-	const { lab } = useLab.getState();
-	const used = new Set(
-		Object.values(lab.nodes)
-			.filter((n) => !n.in)
-			.map((n) => n.name),
-	);
-	return ['host', 'neighbour'].find((n) => !used.has(n)) ?? freeNodeName(lab, '', 'machine');
 }
 
 function selectAll(): void {
@@ -208,7 +197,26 @@ function cancel(): void {
 	else if (v.card || v.quickAdd || v.renaming)
 		useView.setState({ card: undefined, quickAdd: undefined, renaming: undefined });
 	else if (v.tool !== 'select') useView.setState({ tool: 'select' });
-	else useView.setState({ selection: new Set(), frame: undefined });
+	else useView.setState({ selection: new Set(), frame: undefined, toasts: [] });
+}
+
+/** The nodes that a move would carry: what is in a machine goes along with it. */
+function movable(): string[] {
+	const { lab } = useLab.getState();
+	const chosen = subjects().filter((id) => lab.nodes[id]);
+	return chosen.filter((id) => !chosen.includes(lab.nodes[id]?.in ?? ''));
+}
+
+/** A node is renamed where it is drawn, an interface in the inspector. */
+function rename(): void {
+	const id = subjects()[0];
+	if (!id) return;
+	if (useLab.getState().lab.nodes[id]) {
+		useView.setState({ renaming: id });
+		return;
+	}
+	useView.setState({ inspector: true });
+	requestAnimationFrame(() => document.querySelector<HTMLElement>('#inspector [data-editable]')?.click());
 }
 
 function enter(): void {
@@ -218,6 +226,18 @@ function enter(): void {
 	}
 	useView.setState({ inspector: true });
 	requestAnimationFrame(() => document.querySelector<HTMLElement>('#inspector [data-editable]')?.focus());
+}
+
+/** Shows the outline and goes there, or leaves it for the canvas. */
+export function toggleOutline(): void {
+	const outline = !useView.getState().outline;
+	useView.setState({ outline });
+	requestAnimationFrame(() => {
+		if (outline) document.querySelector<HTMLElement>('[role="tree"] [tabindex="0"]')?.focus();
+		else canvasView.focus();
+		const { focus } = useView.getState();
+		if (focus) canvasView.reveal(focus);
+	});
 }
 
 const hasSubject = () => subjects().length > 0;
@@ -262,7 +282,7 @@ export const commands: Command[] = [
 		group: 'Edit',
 		keys: ['F2'],
 		enabled: hasSubject,
-		run: () => useView.setState({ renaming: subjects()[0] }),
+		run: rename,
 	},
 	{
 		id: 'delete',
@@ -271,6 +291,18 @@ export const commands: Command[] = [
 		keys: ['Delete', 'Backspace'],
 		enabled: hasSubject,
 		run: () => deleteThings(subjects()),
+	},
+	{
+		id: 'move',
+		name: 'Move by arrows',
+		group: 'Edit',
+		keys: ['M'],
+		enabled: () => movable().length > 0,
+		run: () => {
+			const lab = withPlaces(useLab.getState().lab, useGeometry.getState().slots);
+			const from = movable().map((id) => [id, lab.places[id] ?? { x: 0, y: 0 }] as const);
+			moveByKeys({ type: 'begin', from: Object.fromEntries(from) });
+		},
 	},
 	{ id: 'up', name: 'Up or down', group: 'Edit', keys: ['U'], enabled: hasSubject, run: toggleUp },
 	{
@@ -337,7 +369,7 @@ export const commands: Command[] = [
 		name: 'Outline',
 		group: 'View',
 		keys: ['O'],
-		run: () => useView.setState((v) => ({ outline: !v.outline })),
+		run: toggleOutline,
 	},
 	{
 		id: 'inspector',
@@ -441,10 +473,14 @@ export function keyOf(e: KeyboardEvent): string {
 
 const byKey = new Map(commands.flatMap((c) => c.keys.map((k) => [k, c] as const)));
 
+/** What keys do while a cable is in the hand; nothing else should change the lab then. */
+const whileDrawing = new Set(['left', 'right', 'focus-up', 'focus-down', 'into', 'out', 'edit', 'cancel']);
+
 /** Runs the command of a key, if it has one here. */
 export function runKey(e: KeyboardEvent, where: 'canvas' | 'elsewhere'): boolean {
 	const c = byKey.get(keyOf(e));
 	if (!c || (where === 'elsewhere' && !c.everywhere) || c.enabled?.() === false) return false;
+	if (useView.getState().gesture.at === 'drawing' && !whileDrawing.has(c.id)) return false;
 	c.run();
 	return true;
 }

@@ -49,9 +49,9 @@ export interface Drawing {
 export const noGeometry: Geometry = { boxes: {}, jacks: {}, curves: {}, slots: {} };
 
 export function computeGeometry(lab: Lab, { moving = {}, before = noGeometry, extraRows = 0 }: Drawing = {}): Geometry {
-	const given = withPlaces(lab, moving);
-	const slots = slotsFor(given, before.slots);
-	const { places } = withPlaces(given, slots);
+	const slots = slotsFor(lab, before.slots);
+	const resting = withPlaces(lab, slots).places;
+	const places: Where = { now: { ...resting, ...moving }, resting };
 	const wired = wiring(lab, extraRows);
 	const rough = boxesOf(lab, places, {});
 	const sides: Sides = {};
@@ -165,8 +165,14 @@ function gapAfter(side: Side, i: Interface, wired: Wiring): number {
 	return isUpright(side) ? (wired.gaps[i.id] ?? jackGap) : jackGap;
 }
 
+interface Where {
+	now: Places;
+	/** Without what is under the pointer: a machine does not grow after what is dragged out of it. */
+	resting: Places;
+}
+
 /** A box is large enough for its jacks; a machine's also for what is in it. */
-function boxesOf(lab: Lab, at: Places, needs: Record<string, Needs>): Record<string, Box> {
+function boxesOf(lab: Lab, where: Where, needs: Record<string, Needs>): Record<string, Box> {
 	const boxes: Record<string, Box> = {};
 	const extents: Record<string, Size> = {};
 	const grown = (id: string, base: Size): Size => {
@@ -175,9 +181,9 @@ function boxesOf(lab: Lab, at: Places, needs: Record<string, Needs>): Record<str
 	};
 	for (const n of Object.values(lab.nodes)) {
 		if (!n.in) continue;
-		const place = at[n.id] ?? { x: 0, y: 0 };
 		const size = grown(n.id, sizes[n.kind]);
-		boxes[n.id] = { ...place, ...size };
+		boxes[n.id] = { ...(where.now[n.id] ?? { x: 0, y: 0 }), ...size };
+		const place = where.resting[n.id] ?? { x: 0, y: 0 };
 		extents[n.in] ??= { ...sizes.machine };
 		const e = extents[n.in];
 		if (!e) continue;
@@ -186,7 +192,7 @@ function boxesOf(lab: Lab, at: Places, needs: Record<string, Needs>): Record<str
 	}
 	for (const n of Object.values(lab.nodes)) {
 		if (n.in) continue;
-		boxes[n.id] = { ...(at[n.id] ?? { x: 0, y: 0 }), ...grown(n.id, extents[n.id] ?? sizes[n.kind]) };
+		boxes[n.id] = { ...(where.now[n.id] ?? { x: 0, y: 0 }), ...grown(n.id, extents[n.id] ?? sizes[n.kind]) };
 	}
 	for (const n of Object.values(lab.nodes)) {
 		const [own, outer] = [boxes[n.id], n.in ? boxes[n.in] : undefined];

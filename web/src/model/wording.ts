@@ -1,6 +1,14 @@
 // What happened, in words; and other names for what was refused because of its name.
 import type { Change, Edit, Lab } from '../wire/types.gen';
 import { interfaceNamed, nodeNamed } from './lab';
+import { capital } from './problem';
+
+/** With a capital, unless it begins with the name of something, which stays as it is. */
+export function asSentence(lab: Lab, text: string): string {
+	const first = text.split(/[\s:]/)[0];
+	const isName = [...Object.values(lab.nodes), ...Object.values(lab.interfaces)].some((thing) => thing.name === first);
+	return isName ? text : capital(text);
+}
 
 /** "Undid `ip link add br9 type bridge` (typed in host) by `ip link del br9`". `took` is the change that was taken back. */
 export function takenBackText(c: Change, took: Change | undefined): string {

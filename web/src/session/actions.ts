@@ -5,7 +5,7 @@ import { newID } from '../model/lab';
 import { capital, problemText, Refused } from '../model/problem';
 import { addPending, addProbe, applyMessage, discardFailed, dropProbes, initialState, markSeen } from '../model/state';
 import type { Crossing } from '../model/traffic';
-import { holderOfName, takenBackText, withName } from '../model/wording';
+import { asSentence, holderOfName, takenBackText, withName } from '../model/wording';
 import { LabConnection, socketURL } from '../transport/connection';
 import { api, ServerProblem } from '../transport/http';
 import type { Edit, Message, Problem, Reply } from '../wire/types.gen';
@@ -21,6 +21,7 @@ export function openLab(id: string): () => void {
 		selection: new Set(),
 		focus: undefined,
 		gesture: { at: 'idle' },
+		keyMove: { at: 'resting' },
 		moving: {},
 		card: undefined,
 		frame: undefined,
@@ -110,9 +111,9 @@ function answered(reply: Reply): void {
 		outcome?.done?.();
 		return;
 	}
-	const text = problemText(reply.problem);
+	const text = asSentence(useLab.getState().lab, problemText(reply.problem));
 	if (kind) {
-		toast({ kind: reply.problem.code === 'nothing-to-undo' ? 'info' : 'error', text: capital(text) });
+		toast({ kind: reply.problem.code === 'nothing-to-undo' ? 'info' : 'error', text });
 		return;
 	}
 	const failed = useLab.getState().failed.find((f) => f.id === reply.request);
@@ -150,7 +151,7 @@ export function edit(edits: Edit[], outcome: Outcome = {}): boolean {
 		applyEdits(useLab.getState().lab, edits);
 	} catch (err) {
 		if (!(err instanceof Refused)) throw err;
-		const text = capital(problemText(err.problem));
+		const text = asSentence(useLab.getState().lab, problemText(err.problem));
 		if (outcome.refused) outcome.refused(text);
 		else toast({ kind: 'error', text, actions: waysOut(err.problem, edits) });
 		return false;
@@ -247,7 +248,7 @@ export function deleteThings(ids: readonly string[]): void {
 			after = applyEdits(after, [e]);
 		} catch (err) {
 			if (!(err instanceof Refused)) throw err;
-			toast({ kind: 'error', text: capital(problemText(err.problem)) });
+			toast({ kind: 'error', text: asSentence(lab, problemText(err.problem)) });
 			return;
 		}
 		edits.push(e);

@@ -1,6 +1,7 @@
 // What one open lab is on this page: the lab itself, its connection, what the user looks at, and where things are drawn.
 // Components subscribe to one field of one thing.
 import { create } from 'zustand';
+import type { MoveGesture } from '../gestures/move';
 import { FrameLog } from '../model/frames';
 import { type Geometry, noGeometry, type Point } from '../model/geometry';
 import { initialState, type LabState } from '../model/state';
@@ -64,6 +65,7 @@ export interface View {
 	tool: Tool;
 	labels: Labels;
 	gesture: CableGesture;
+	keyMove: MoveGesture;
 	/** Nodes under the pointer, by where they are: relative to their machine. */
 	moving: Readonly<Record<string, Point>>;
 	/** The machine that a dragged namespace would go into; "" is none. */
@@ -104,6 +106,7 @@ export const useView = create<View>()(() => ({
 	tool: 'select',
 	labels: remembered.labels ?? 2,
 	gesture: { at: 'idle' },
+	keyMove: { at: 'resting' },
 	moving: {},
 	dropInto: undefined,
 	quickAdd: undefined,
