@@ -38,7 +38,7 @@ export class LabConnection {
 	private timer: ReturnType<typeof setTimeout> | undefined;
 	private ended = false;
 	private ready = false;
-	private brokenSince = 0;
+	private brokenSince: number | undefined; // ms, as performance.now()
 
 	constructor(
 		private readonly url: string,
@@ -85,11 +85,11 @@ export class LabConnection {
 			this.ready = false;
 			if (!this.ended) void this.broken(opened);
 		};
-		if (this.brokenSince === 0) this.events.status({ kind: 'connecting', since: performance.now() });
+		if (this.brokenSince === undefined) this.events.status({ kind: 'connecting', since: performance.now() });
 	}
 
 	private async broken(hadOpened: boolean): Promise<void> {
-		if (this.brokenSince === 0) this.brokenSince = performance.now();
+		this.brokenSince ??= performance.now();
 		const reason = hadOpened ? 'network' : await this.diagnose();
 		if (this.ended) return;
 		this.events.status({ kind: 'closed', since: this.brokenSince, reason });
@@ -122,7 +122,7 @@ export class LabConnection {
 		if (this.ready) return; // a snapshot in mid-stream: this page fell behind
 		this.ready = true;
 		this.delay = firstDelay;
-		this.brokenSince = 0;
+		this.brokenSince = undefined;
 		this.events.status({ kind: 'open' });
 		for (const [id, k] of this.kept) {
 			// An undo has no id that the engine would know again, and a probe's answers went with the connection.
