@@ -1,8 +1,30 @@
 // A port of the rules of labengine/edit.go: what an op would make of the lab. The page draws it as pending, and refuses
 // what the engine would refuse before anything is sent. MACs are left to the engine, which derives them.
-import type { AddCable, AddNode, Edit, Interface, Lab, Node, UpdateInterface, UpdateNode } from '../wire/types.gen';
+import type {
+	AddAddress,
+	AddCable,
+	AddNode,
+	DeleteAddress,
+	Edit,
+	Interface,
+	Lab,
+	Node,
+	PlaceNode,
+	UpdateInterface,
+	UpdateLab,
+	UpdateNode,
+} from '../wire/types.gen';
 import { interfaceNamed, labelOf, loopbackID, nodeNamed } from './lab';
-import { byteLength, canonicalAddress, canonicalMAC, checkInterfaceName, checkMTU, checkNodeName } from './names';
+import {
+	byteLength,
+	canonicalAddress,
+	canonicalMAC,
+	checkInterfaceName,
+	checkMTU,
+	checkNodeName,
+	cut,
+	maxInterfaceName,
+} from './names';
 import { dropDangling } from './patch';
 import { Refused, refuse } from './problem';
 
@@ -21,48 +43,36 @@ export function applyEdits(lab: Lab, edits: readonly Edit[]): Lab {
 }
 
 function applyEdit(lab: Lab, e: Edit): void {
-	if (e.addNode) return addNode(lab, e.addNode);
-	if (e.addCable) return addCable(lab, e.addCable);
-	if (e.updateNode) return updateNode(lab, e.updateNode);
-	if (e.updateInterface) return updateInterface(lab, e.updateInterface);
-	if (e.addAddress) {
-		const i = interfaceToEdit(lab, e.addAddress.interface);
-		lab.interfaces[i.id] = withAddress(i, e.addAddress.address);
-		return;
-	}
-	if (e.deleteAddress) {
-		const i = interfaceToEdit(lab, e.deleteAddress.interface);
-		const address = canonicalAddress(e.deleteAddress.address);
-		if (!i.addresses.includes(address)) {
-			refuse('gone', `${i.name} does not have ${address}`, { on: i.id, field: 'address' });
-		}
-		lab.interfaces[i.id] = { ...i, addresses: i.addresses.filter((a) => a !== address) };
-		return;
-	}
-	if (e.delete) return remove(lab, e.delete.id);
-	if (e.place) {
-		if (!lab.nodes[e.place.id]) goneNode(e.place.id);
-		lab.places[e.place.id] = { x: e.place.x, y: e.place.y };
-		return;
-	}
-	if (e.updateLab) {
-		const name = e.updateLab.name?.trim();
-		if (name !== undefined && (name === '' || byteLength(name) > 200 || /[\n\r\0]/.test(name))) {
-			refuse('bad-name', "a lab's name is one line of 1 to 200 bytes", { field: 'name' });
-		}
-		lab.name = name ?? lab.name;
-		if (e.updateLab.quiet !== undefined) lab.quiet = e.updateLab.quiet;
-		return;
-	}
-	refuse('bad-request', 'an edit does exactly one thing; this one does 0');
+	const set = Object.values(e).filter((v) => v !== undefined).length;
+	if (set !== 1) refuse('bad-request', `an edit does exactly one thing; this one does ${set}`);
+	if (e.addNode) addNode(lab, e.addNode);
+	if (e.addCable) addCable(lab, e.addCable);
+	if (e.updateNode) updateNode(lab, e.updateNode);
+	if (e.updateInterface) updateInterface(lab, e.updateInterface);
+	if (e.addAddress) addAddress(lab, e.addAddress);
+	if (e.deleteAddress) deleteAddress(lab, e.deleteAddress);
+	if (e.delete) remove(lab, e.delete.id);
+	if (e.place) place(lab, e.place);
+	if (e.updateLab) updateLab(lab, e.updateLab);
 }
 
 function addNode(lab: Lab, e: AddNode): void {
 	checkNewID(lab, e.id);
-	if (e.kind === 'machine' && e.in) {
-		refuse('bad-request', `machine \`${e.name}\` cannot be inside another node`, { on: e.id, field: 'in' });
+	switch (e.kind) {
+		case 'machine':
+			if (!e.in) break;
+			refuse('bad-request', `machine \`${e.name}\` cannot be inside another node`, { on: e.id, field: 'in' });
+			break;
+		case 'namespace':
+			checkIsMachine(lab, e.in ?? '');
+			break;
+		default:
+			refuse('bad-request', `there is no kind of node ${JSON.stringify(e.kind ?? '')}`, {
+				on: e.id,
+				field: 'kind',
+				hint: 'the kinds are machine and namespace',
+			});
 	}
-	if (e.kind === 'namespace') checkIsMachine(lab, e.in ?? '');
 	const order = 1 + Math.max(0, ...Object.values(lab.nodes).map((n) => n.order));
 	const node: Node = { id: e.id, name: e.name, kind: e.kind, order, ...(e.in ? { in: e.in } : {}) };
 	checkName(lab, node);
@@ -83,13 +93,15 @@ function addNode(lab: Lab, e: AddNode): void {
 function addCable(lab: Lab, e: AddCable): void {
 	checkNewID(lab, e.id);
 	const mtu = e.mtu || 1500;
-	checkMTU(mtu);
+	about(e.id, () => checkMTU(mtu));
 	for (const end of [e.a, e.b]) {
 		checkNewID(lab, end.id);
-		if (!lab.nodes[end.node]) refuse('no-such-node', "the node that this cable's end is for is gone", { on: end.node });
+		if (!lab.nodes[end.node]) {
+			refuse('no-such-node', "the node that this cable's end is for is gone", { on: end.node, field: 'node' });
+		}
 		let i: Interface = { id: end.id, node: end.node, name: end.name, kind: 'veth', up: !end.down, mtu, addresses: [] };
 		checkIfaceName(lab, i);
-		if (end.mac) i = { ...i, mac: canonicalMAC(end.mac) };
+		if (end.mac) i = { ...i, mac: about(end.id, () => canonicalMAC(end.mac ?? '')) };
 		for (const a of end.addresses ?? []) i = withAddress(i, a);
 		lab.interfaces[end.id] = i;
 	}
@@ -98,8 +110,7 @@ function addCable(lab: Lab, e: AddCable): void {
 }
 
 function updateNode(lab: Lab, e: UpdateNode): void {
-	const n = lab.nodes[e.id];
-	if (!n) return goneNode(e.id);
+	const n = lab.nodes[e.id] ?? goneNode(e.id);
 	const next: Node = { ...n, name: e.name ?? n.name };
 	if (e.in !== undefined) {
 		if (n.kind !== 'namespace') {
@@ -130,13 +141,40 @@ function updateInterface(lab: Lab, e: UpdateInterface): void {
 	lab.interfaces[e.id] = next;
 }
 
+function addAddress(lab: Lab, e: AddAddress): void {
+	const i = interfaceToEdit(lab, e.interface);
+	lab.interfaces[i.id] = withAddress(i, e.address);
+}
+
+function deleteAddress(lab: Lab, e: DeleteAddress): void {
+	const i = interfaceToEdit(lab, e.interface);
+	const address = about(i.id, () => canonicalAddress(e.address));
+	if (!i.addresses.includes(address)) {
+		refuse('gone', `${i.name} does not have ${address}`, { on: i.id, field: 'address' });
+	}
+	lab.interfaces[i.id] = { ...i, addresses: i.addresses.filter((a) => a !== address) };
+}
+
+function place(lab: Lab, e: PlaceNode): void {
+	if (!lab.nodes[e.id]) goneNode(e.id);
+	lab.places[e.id] = { x: e.x, y: e.y };
+}
+
+function updateLab(lab: Lab, e: UpdateLab): void {
+	const name = e.name?.trim();
+	if (name !== undefined && (name === '' || byteLength(name) > 200 || /[\n\r\0]/.test(name))) {
+		refuse('bad-name', "a lab's name is one line of 1 to 200 bytes", { field: 'name' });
+	}
+	lab.name = name ?? lab.name;
+	if (e.quiet !== undefined) lab.quiet = e.quiet;
+}
+
 function remove(lab: Lab, id: string): void {
 	const cable = lab.cables[id];
 	if (lab.nodes[id]) delete lab.nodes[id];
 	else if (cable) delete lab.interfaces[cable.ends[0]];
 	else {
-		const i = lab.interfaces[id];
-		if (!i) return refuse('gone', 'what this would delete is gone already', { on: id });
+		const i = lab.interfaces[id] ?? refuse('gone', 'what this would delete is gone already', { on: id });
 		if (i.kind === 'loopback') refuse('bad-request', 'the kernel does not let go of lo', { on: id });
 		delete lab.interfaces[id];
 	}
@@ -156,6 +194,9 @@ function interfaceToEdit(lab: Lab, id: string): Interface {
 }
 
 function checkNewID(lab: Lab, id: string): void {
+	if (id === '' || byteLength(id) > 120 || [...id].some((c) => c <= ' ' || c === '\u007f')) {
+		refuse('bad-request', `${JSON.stringify(id)} cannot be an id: 1 to 120 characters without spaces`);
+	}
 	if (lab.nodes[id] || lab.interfaces[id] || lab.cables[id]) {
 		refuse('exists', `the lab has something with id ${id} already`, { on: id, field: 'id' });
 	}
@@ -165,8 +206,7 @@ function checkIsMachine(lab: Lab, id: string): void {
 	if (id === '') {
 		refuse('bad-request', 'a namespace is in a machine; this one names none', { hint: "drop it into a machine's box" });
 	}
-	const n = lab.nodes[id];
-	if (!n) return goneNode(id);
+	const n = lab.nodes[id] ?? goneNode(id);
 	if (n.kind !== 'machine') {
 		refuse('bad-request', `\`${n.name}\` is a ${n.kind}; a namespace is in a machine`, { on: id, field: 'in' });
 	}
@@ -199,7 +239,19 @@ function checkIfaceName(lab: Lab, i: Interface): void {
 	about(i.id, () => checkInterfaceName(i.name));
 	const other = interfaceNamed(lab, i.node, i.name);
 	if (!other || other.id === i.id) return;
-	refuse('exists', `${labelOf(lab, i.node)} already has an interface \`${i.name}\``, { on: i.id, field: 'name' });
+	refuse('exists', `${labelOf(lab, i.node)} already has an interface \`${i.name}\``, {
+		on: i.id,
+		field: 'name',
+		hint: `\`${freeInterfaceName(lab, i.node, i.name)}\` is free`,
+	});
+}
+
+/** veth-red2, veth-red3 …, cut to what the kernel allows. */
+function freeInterfaceName(lab: Lab, node: string, name: string): string {
+	for (let count = 2; ; count++) {
+		const next = cut(name, maxInterfaceName - String(count).length) + count;
+		if (!interfaceNamed(lab, node, next)) return next;
+	}
 }
 
 function goneNode(id: string): never {

@@ -2,11 +2,21 @@
 import type { Kind } from './lab';
 import { refuse } from './problem';
 
-const maxInterfaceName = 15; // IFNAMSIZ-1 in uapi/linux/if.h
+export const maxInterfaceName = 15; // bytes; IFNAMSIZ-1 in uapi/linux/if.h
 const encoder = new TextEncoder();
 
 export function byteLength(text: string): number {
 	return encoder.encode(text).length;
+}
+
+/** At most so many bytes of a text, whole characters. */
+export function cut(text: string, bytes: number): string {
+	let kept = '';
+	for (const c of text) {
+		if (byteLength(kept + c) > bytes) break;
+		kept += c;
+	}
+	return kept;
 }
 
 /** The kernel's isspace looks at bytes, and 0xa0 as a byte is part of many UTF-8 characters. */

@@ -24,10 +24,14 @@ export function problemOf(check: () => unknown): Problem | undefined {
 	}
 }
 
+export function capital(text: string): string {
+	return text.slice(0, 1).toUpperCase() + text.slice(1);
+}
+
 /** A problem as one line: the command that was refused, the message, the errno, and what to do about it. */
 export function problemText(p: Problem): string {
 	const command = p.command ? `\`${p.command}\`: ` : '';
 	const errno = p.errno ? ` (${p.errno})` : '';
-	const hint = p.hint ? `. ${p.hint[0]?.toUpperCase()}${p.hint.slice(1)}` : '';
+	const hint = p.hint ? `. ${capital(p.hint)}` : '';
 	return `${command}${p.message}${errno}${hint}.`;
 }
