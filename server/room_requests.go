@@ -112,9 +112,8 @@ func (r *room) replace(author string, lab labengine.Lab, source []byte, reply fu
 	}
 	c := r.record(labengine.Change{
 		Author: author, Origin: labengine.FromAPI, Sentence: "Replaced by a file",
-	}, keepIDs(r.journal.Lab, lab))
+	}, keepIDs(r.journal.Lab, lab), saveSource(r.id, source))
 	r.source = source
-	r.keep("the file as it was written", saveSource(r.id, source))
 	r.acknowledge(labengine.Reply{Seq: c.Seq}, reply)
 	r.flush()
 }
