@@ -23,6 +23,7 @@ type World struct {
 	root    *Netns // the lab process's own namespace: the socket for events is in it, nsids count in it
 	events  *eventSocket
 	byKey   map[uint64]*Netns
+	byInode map[uint64]*Netns
 	byNsid  map[int32]*Netns
 	byNode  map[labengine.ID]*Netns
 	dirty   map[linkKey]bool
@@ -100,7 +101,7 @@ func NewWorld() (*World, error) {
 		return nil, err
 	}
 	w := &World{
-		byKey: map[uint64]*Netns{}, byNsid: map[int32]*Netns{}, byNode: map[labengine.ID]*Netns{},
+		byKey: map[uint64]*Netns{}, byInode: map[uint64]*Netns{}, byNsid: map[int32]*Netns{}, byNode: map[labengine.ID]*Netns{},
 		dirty: map[linkKey]bool{}, dirtyIn: map[*Netns]dirtiness{}, moved: map[linkKey]bool{},
 	}
 	w.enter = newEntrance(self)
@@ -140,7 +141,7 @@ func (w *World) Add(file *os.File) (*Netns, error) {
 		n.close()
 		return nil, fmt.Errorf("nsid for a namespace: %w", err)
 	}
-	w.byKey[n.Key], w.byNsid[n.nsid] = n, n
+	w.byKey[n.Key], w.byInode[n.Inode], w.byNsid[n.nsid] = n, n, n
 	if err := w.read(n); err != nil {
 		w.Remove(n)
 		return nil, err
@@ -151,6 +152,7 @@ func (w *World) Add(file *os.File) (*Netns, error) {
 // Remove lets go of a namespace: without a name and without processes the kernel then ends it.
 func (w *World) Remove(n *Netns) {
 	delete(w.byKey, n.Key)
+	delete(w.byInode, n.Inode)
 	delete(w.byNsid, n.nsid)
 	if w.byNode[n.Node] == n {
 		delete(w.byNode, n.Node)
@@ -196,14 +198,7 @@ func (w *World) Of(node labengine.ID) (*Netns, bool) { n, ok := w.byNode[node]; 
 func (w *World) ByKey(key uint64) (*Netns, bool) { n, ok := w.byKey[key]; return n, ok }
 
 // ByInode is the namespace whose nsfs file has this inode number.
-func (w *World) ByInode(inode uint64) (*Netns, bool) {
-	for _, n := range w.byKey {
-		if n.Inode == inode {
-			return n, true
-		}
-	}
-	return nil, false
-}
+func (w *World) ByInode(inode uint64) (*Netns, bool) { n, ok := w.byInode[inode]; return n, ok }
 
 // All yields every namespace that is followed, in no order.
 func (w *World) All(yield func(*Netns) bool) {

@@ -49,6 +49,7 @@ type Lab struct {
 	journal  *labengine.Journal
 	machines map[labengine.ID]*machine
 	lans     map[labengine.ID]bool
+	nameless bool                            // some namespace has no name, or could not be opened by it
 	bound    map[kernel.LinkRef]labengine.ID // which interface a link is
 	refs     map[labengine.ID]kernel.LinkRef // and the other way round
 	cabled   map[labengine.ID]labengine.ID   // the cable that an interface is an end of
