@@ -79,6 +79,7 @@ func (e Edit) apply(l *draft) error {
 	one(e.AddRoute != nil, func() error { return e.AddRoute.apply(l) })
 	one(e.DeleteRoute != nil, func() error { return e.DeleteRoute.apply(l) })
 	one(e.SetSysctl != nil, func() error { return e.SetSysctl.apply(l) })
+	one(e.Iptables != nil, func() error { return e.Iptables.apply(l) })
 	one(e.UpdateNode != nil, func() error { return e.UpdateNode.apply(l) })
 	one(e.UpdateInterface != nil, func() error { return e.UpdateInterface.apply(l) })
 	one(e.AddAddress != nil, func() error { return e.AddAddress.apply(l) })

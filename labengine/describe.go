@@ -62,6 +62,8 @@ func (d *describer) nodes(p Patch) {
 		if had && has {
 			d.list(was.Routes, is.Routes, "Route %s in "+is.Name, "Take the route %s from "+is.Name)
 			d.list(was.Sysctls, is.Sysctls, "Set %s in "+is.Name, "Take back %s in "+is.Name)
+			d.rules(is.Name, "iptables ", was.Iptables, is.Iptables)
+			d.rules(is.Name, "ip6tables ", was.Ip6tables, is.Ip6tables)
 		}
 		if !had || !has {
 			for _, i := range append(d.before.InterfacesOf(id), d.after.InterfacesOf(id)...) {
@@ -100,6 +102,43 @@ func (d *describer) list(was, is []string, came, went string) {
 		again := setting && slices.ContainsFunc(is, func(s string) bool { return strings.HasPrefix(s, name+"=") })
 		if !slices.Contains(is, text) && !again {
 			d.say(went, text)
+		}
+	}
+}
+
+// rules says what came to a list of rules and what went.
+func (d *describer) rules(node, program string, was, is []string) {
+	if slices.Equal(was, is) {
+		return
+	}
+	stays, stayed := make([]bool, len(is)), make([]bool, len(was))
+	for _, p := range Align(was, is) {
+		stayed[p[0]], stays[p[1]] = true, true
+	}
+	policies := map[tableChain]bool{} // of which enough is said
+	said := func(text string, format, fresh string) {
+		r, err := ParseRule(text)
+		chain := tableChain{r.Table, r.Chain}
+		switch {
+		case err == nil && r.Verb == "-P" && !policies[chain]:
+			policy := fresh
+			if policy == "" {
+				policy = r.Args[0]
+			}
+			d.say("Set the policy of %s in %s to %s", r.Chain, node, policy)
+			policies[chain] = true
+		case err != nil || r.Verb != "-P":
+			d.say(format, program+text, node)
+		}
+	}
+	for i, text := range is {
+		if !stays[i] {
+			said(text, "Add %s in %s", "")
+		}
+	}
+	for i, text := range was {
+		if !stayed[i] {
+			said(text, "Take %s from %s", "ACCEPT")
 		}
 	}
 }

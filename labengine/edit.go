@@ -19,6 +19,7 @@ type Edit struct {
 	AddRoute        *AddRoute        `json:"addRoute,omitempty"`
 	DeleteRoute     *DeleteRoute     `json:"deleteRoute,omitempty"`
 	SetSysctl       *SetSysctl       `json:"setSysctl,omitempty"`
+	Iptables        *Iptables        `json:"iptables,omitempty"`
 	Delete          *Delete          `json:"delete,omitempty"`
 	Place           *PlaceNode       `json:"place,omitempty"`
 	UpdateLab       *UpdateLab       `json:"updateLab,omitempty"`

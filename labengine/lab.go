@@ -46,6 +46,9 @@ type Node struct {
 
 	Routes  []string `json:"routes,omitempty"`  // as ip-route(8) takes them; none that the kernel makes itself
 	Sysctls []string `json:"sysctls,omitempty"` // "net.ipv4.ip_forward=1", as sysctl(8) prints them: what differs from a fresh namespace
+
+	Iptables  []string `json:"iptables,omitempty"`  // as iptables(8) takes them, without its name: -P, -N and -A, a chain's rules in order
+	Ip6tables []string `json:"ip6tables,omitempty"` // the same for ip6tables(8)
 }
 
 // Interface is a network device of a node, netdevice(7).

@@ -68,6 +68,7 @@ export interface Edit {
 	addRoute?: AddRoute;
 	deleteRoute?: DeleteRoute;
 	setSysctl?: SetSysctl;
+	iptables?: Iptables;
 	delete?: Delete;
 	place?: PlaceNode;
 	updateLab?: UpdateLab;
@@ -277,6 +278,24 @@ export interface SetSysctl {
 	value: string;
 }
 /**
+ * Iptables changes a node's firewall rules, in the words of iptables(8): -A, -I, -R, -D, -P, -N, -X and -F, without the program's name.
+ *
+ * This interface was referenced by `Wire`'s JSON-Schema
+ * via the `definition` "Iptables".
+ */
+export interface Iptables {
+	node: string;
+	/**
+	 * as ip6tables(8) does
+	 */
+	ipv6?: boolean;
+	commands: string[];
+	/**
+	 * the rule that the number in the first command stands for; refused where it is another one by now
+	 */
+	was?: string;
+}
+/**
  * Delete removes a node with all that is in it, a cable with both ends, or an interface with its cable.
  *
  * This interface was referenced by `Wire`'s JSON-Schema
@@ -461,6 +480,14 @@ export interface Node {
 	 * "net.ipv4.ip_forward=1", as sysctl(8) prints them: what differs from a fresh namespace
 	 */
 	sysctls?: string[];
+	/**
+	 * as iptables(8) takes them, without its name: -P, -N and -A, a chain's rules in order
+	 */
+	iptables?: string[];
+	/**
+	 * the same for ip6tables(8)
+	 */
+	ip6tables?: string[];
 }
 /**
  * Interface is a network device of a node, netdevice(7).
@@ -754,6 +781,12 @@ export interface NodeState {
 	pid?: number;
 	routes: Route[];
 	neighbours: Neighbour[];
+	firewall?: Firewall;
+	conntrack?: Conntrack;
+	/**
+	 * those that wait for others to connect or send, as `ss -lntup` shows them
+	 */
+	sockets?: Socket[];
 }
 /**
  * Route is an entry of a routing table, as ip-route(8) has it. What is empty or 0 is not said.
@@ -826,6 +859,184 @@ export interface Neighbour {
 	 * "REACHABLE", "STALE", "DELAY", "PROBE", "INCOMPLETE", "FAILED", "PERMANENT", "NOARP"
 	 */
 	state: string;
+}
+/**
+ * Firewall is what iptables(8), ip6tables(8) and nft(8) show of a namespace. Counters are read anew each second while somebody looks.
+ *
+ * This interface was referenced by `Wire`'s JSON-Schema
+ * via the `definition` "Firewall".
+ */
+export interface Firewall {
+	/**
+	 * the tables that have been used
+	 */
+	ipv4?: FirewallTable[];
+	ipv6?: FirewallTable[];
+	/**
+	 * tables that iptables knows nothing of, as `nft list ruleset` prints them; not saved
+	 */
+	native?: string;
+	/**
+	 * how many those are
+	 */
+	tables?: number;
+}
+/**
+ * FirewallTable is a table of iptables(8).
+ *
+ * This interface was referenced by `Wire`'s JSON-Schema
+ * via the `definition` "FirewallTable".
+ */
+export interface FirewallTable {
+	/**
+	 * "filter", "nat", "mangle", "raw", "security"
+	 */
+	name: string;
+	chains: FirewallChain[];
+	/**
+	 * of iptables-legacy: the kernel does not tell of changes, so that it is looked at now and then
+	 */
+	legacy?: boolean;
+	/**
+	 * of that iptables, of the two, which `iptables` is not here; not saved
+	 */
+	other?: boolean;
+}
+/**
+ * FirewallChain is a chain: a hook that packets pass, or a list of rules that others lead to.
+ *
+ * This interface was referenced by `Wire`'s JSON-Schema
+ * via the `definition` "FirewallChain".
+ */
+export interface FirewallChain {
+	name: string;
+	/**
+	 * "ACCEPT" or "DROP"; "" for a chain that somebody has made
+	 */
+	policy?: string;
+	/**
+	 * that its policy has met
+	 */
+	packets?: number;
+	bytes?: number;
+	/**
+	 * numbered from 1
+	 */
+	rules: FirewallRule[];
+}
+/**
+ * FirewallRule is a rule with what it has counted.
+ *
+ * This interface was referenced by `Wire`'s JSON-Schema
+ * via the `definition` "FirewallRule".
+ */
+export interface FirewallRule {
+	/**
+	 * as `iptables -S` prints it: "-A POSTROUTING -o eth0 -j MASQUERADE"
+	 */
+	text: string;
+	/**
+	 * as the document has it, where that is something else
+	 */
+	authored?: string;
+	packets?: number;
+	bytes?: number;
+}
+/**
+ * Conntrack is the table of tracked connections, as `conntrack -L` shows it.
+ *
+ * This interface was referenced by `Wire`'s JSON-Schema
+ * via the `definition` "Conntrack".
+ */
+export interface Conntrack {
+	/**
+	 * at most 500
+	 */
+	flows: Flow[];
+	/**
+	 * of all
+	 */
+	count: number;
+}
+/**
+ * Flow is a tracked connection.
+ *
+ * This interface was referenced by `Wire`'s JSON-Schema
+ * via the `definition` "Flow".
+ */
+export interface Flow {
+	/**
+	 * "tcp", "udp", "icmp", … or a number
+	 */
+	protocol: string;
+	/**
+	 * of TCP: "ESTABLISHED", "SYN_SENT", …
+	 */
+	state?: string;
+	/**
+	 * s until it is forgotten, unless another packet comes
+	 */
+	timeout: number;
+	original: FlowEnds;
+	reply: FlowEnds;
+	/**
+	 * no reply has come yet: UNREPLIED
+	 */
+	unseen?: boolean;
+	/**
+	 * both directions have been busy: kept when the table is full
+	 */
+	assured?: boolean;
+	mark?: number;
+}
+/**
+ * FlowEnds is where the packets of one direction come from and go to.
+ *
+ * This interface was referenced by `Wire`'s JSON-Schema
+ * via the `definition` "FlowEnds".
+ */
+export interface FlowEnds {
+	/**
+	 * an address
+	 */
+	from: string;
+	to: string;
+	fromPort?: number;
+	toPort?: number;
+	/**
+	 * "type=8 code=0 id=57"
+	 */
+	icmp?: string;
+	/**
+	 * where the kernel counts them
+	 */
+	packets?: number;
+	bytes?: number;
+}
+/**
+ * Socket is one that waits: of TCP it listens, of UDP it is connected to nobody.
+ *
+ * This interface was referenced by `Wire`'s JSON-Schema
+ * via the `definition` "Socket".
+ */
+export interface Socket {
+	/**
+	 * "tcp" or "udp"
+	 */
+	protocol: string;
+	/**
+	 * "0.0.0.0" and "::" are all of the node's
+	 */
+	address: string;
+	port: number;
+	/**
+	 * the interface that it is bound to
+	 */
+	dev?: string;
+	/**
+	 * "busybox (57)", by its number in its machine, where it is known
+	 */
+	process?: string;
 }
 /**
  * Status says how a lab is.
