@@ -62,6 +62,10 @@ func (d *describer) nodes(p Patch) {
 		if had && has {
 			d.list(was.Routes, is.Routes, "Route %s in "+is.Name, "Take the route %s from "+is.Name)
 			d.list(was.Sysctls, is.Sysctls, "Set %s in "+is.Name, "Take back %s in "+is.Name)
+			d.services(was, is)
+			if was.Command != is.Command {
+				d.say("Start %s anew with %s", is.Name, cmp.Or(is.Command, "no command"))
+			}
 		}
 		if !had || !has {
 			for _, i := range append(d.before.InterfacesOf(id), d.after.InterfacesOf(id)...) {
@@ -72,7 +76,7 @@ func (d *describer) nodes(p Patch) {
 	byOrder := func(a, b Node) int { return a.Order - b.Order }
 	slices.SortFunc(added, byOrder)
 	slices.SortFunc(deleted, byOrder)
-	for _, kind := range []Kind{Machine, LAN, Namespace} {
+	for _, kind := range []Kind{Machine, LAN, Internet, Namespace, Container} {
 		if names := namesOf(added, kind); len(names) > 0 {
 			d.say("Add %s %s", plural(string(kind), len(names)), list(names))
 		}
@@ -100,6 +104,19 @@ func (d *describer) list(was, is []string, came, went string) {
 		again := setting && slices.ContainsFunc(is, func(s string) bool { return strings.HasPrefix(s, name+"=") })
 		if !slices.Contains(is, text) && !again {
 			d.say(went, text)
+		}
+	}
+}
+
+func (d *describer) services(was, is Node) {
+	for _, s := range is.Services {
+		if !slices.Contains(was.Services, s) {
+			d.say("Offer %s in %s", s, is.Name)
+		}
+	}
+	for _, s := range was.Services {
+		if !slices.Contains(is.Services, s) {
+			d.say("Stop %s in %s", s, is.Name)
 		}
 	}
 }

@@ -38,8 +38,9 @@ func Compare(have, want Lab) Patch {
 }
 
 func sameNode(a, b Node) bool {
-	return slices.Equal(a.Routes, b.Routes) && slices.Equal(a.Sysctls, b.Sysctls) && a.ID == b.ID && a.Name == b.Name &&
-		a.Kind == b.Kind && a.In == b.In && a.Order == b.Order && a.Held == b.Held
+	return slices.Equal(a.Routes, b.Routes) && slices.Equal(a.Sysctls, b.Sysctls) && slices.Equal(a.Services, b.Services) &&
+		a.ID == b.ID && a.Name == b.Name && a.Kind == b.Kind && a.In == b.In && a.Order == b.Order && a.Held == b.Held &&
+		a.Command == b.Command
 }
 
 func sameInterface(a, b Interface) bool {

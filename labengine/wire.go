@@ -151,9 +151,25 @@ type Address struct {
 
 // NodeState is what a running node has in the kernel.
 type NodeState struct {
-	Pid        int         `json:"pid,omitempty"` // of a machine's init, in the lab process's pid namespace
-	Routes     []Route     `json:"routes"`
-	Neighbours []Neighbour `json:"neighbours"`
+	Pid        int             `json:"pid,omitempty"` // of a machine's init, in the lab process's pid namespace
+	Routes     []Route         `json:"routes"`
+	Neighbours []Neighbour     `json:"neighbours"`
+	Container  *ContainerState `json:"container,omitempty"`
+	Dropped    uint64          `json:"dropped,omitempty"` // of the internet: packets dropped because nobody there knows a way back to whom they are from
+}
+
+// ContainerState is what runs in a container because the lab started it.
+type ContainerState struct {
+	Init    Process  `json:"init"`
+	Command *Process `json:"command,omitempty"` // while it runs
+	Ended   string   `json:"ended,omitempty"`   // how the command ended: "exit status 127"
+}
+
+// Process is a process that has two numbers, pid_namespaces(7).
+type Process struct {
+	Pid   int    `json:"pid"`   // in its machine
+	Inner int    `json:"inner"` // in its container
+	Line  string `json:"line"`  // as ps(1) shows it
 }
 
 // Neighbour is an entry of the ARP or NDP table, as ip-neighbour(8) shows it.
