@@ -80,6 +80,8 @@ func (e Edit) apply(l *draft) error {
 	one(e.DeleteRoute != nil, func() error { return e.DeleteRoute.apply(l) })
 	one(e.SetSysctl != nil, func() error { return e.SetSysctl.apply(l) })
 	one(e.Iptables != nil, func() error { return e.Iptables.apply(l) })
+	one(e.AddService != nil, func() error { return e.AddService.apply(l) })
+	one(e.DeleteService != nil, func() error { return e.DeleteService.apply(l) })
 	one(e.UpdateNode != nil, func() error { return e.UpdateNode.apply(l) })
 	one(e.UpdateInterface != nil, func() error { return e.UpdateInterface.apply(l) })
 	one(e.AddAddress != nil, func() error { return e.AddAddress.apply(l) })
@@ -98,19 +100,22 @@ func (e *AddNode) apply(l *draft) error {
 		return err
 	}
 	switch e.Kind {
-	case Machine, LAN:
+	case Machine, LAN, Internet:
 		if e.In != "" {
 			return Problemf(CodeBadRequest, "%s `%s` cannot be inside another node", e.Kind, e.Name).About(e.ID, "in")
 		}
-	case Namespace:
-		if err := l.checkIsMachine(e.In); err != nil {
+	case Namespace, Container:
+		if err := l.checkIsMachine(e.In, e.Kind); err != nil {
 			return err
 		}
 	default:
 		return Problemf(CodeBadRequest, "there is no kind of node %q", e.Kind).About(e.ID, "kind").
-			WithHint("the kinds are machine, namespace and lan")
+			WithHint("the kinds are machine, namespace, container, lan and internet")
 	}
 	n := Node{ID: e.ID, Name: e.Name, Kind: e.Kind, In: e.In}
+	if err := n.setCommand(e.Command); err != nil {
+		return err
+	}
 	if err := l.checkNodeName(n); err != nil {
 		return err
 	}
@@ -219,8 +224,12 @@ func (e *AddInterface) apply(l *draft) error {
 	if err := l.checkNewID(e.ID); err != nil {
 		return err
 	}
-	if _, ok := l.Nodes[e.Node]; !ok {
+	switch n, ok := l.Nodes[e.Node]; {
+	case !ok:
 		return goneNode(e.Node)
+	case n.Kind == Internet:
+		return Problemf(CodeBadRequest, "only cables are plugged into %s: there is no shell in it to make anything else", n.Name).
+			About(e.ID, "node")
 	}
 	if _, ok := linkOptions[e.Kind]; !ok {
 		return Problemf(CodeBadRequest, "interfaces of kind %q are not made here", e.Kind).About(e.ID, "kind").
@@ -305,6 +314,9 @@ func (e *SetSysctl) apply(l *draft) error {
 	if !ok {
 		return goneNode(e.Node)
 	}
+	if n.Kind == Internet {
+		return Problemf(CodeBadRequest, "the routers of %s are set up as they have to be", n.Name).About(n.ID, "sysctl")
+	}
 	value := e.Value
 	if value == "" {
 		fresh, known := FreshSysctl(e.Name)
@@ -335,13 +347,18 @@ func (e *UpdateNode) apply(l *draft) error {
 		n.Name = *e.Name
 	}
 	if e.In != nil {
-		if n.Kind != Namespace {
-			return Problemf(CodeBadRequest, "`%s` is a %s; only namespaces are in a machine", n.Name, n.Kind).About(e.ID, "in")
+		if !n.Kind.IsInside() {
+			return Problemf(CodeBadRequest, "`%s` is a %s; only namespaces and containers are in a machine", n.Name, n.Kind).About(e.ID, "in")
 		}
-		if err := l.checkIsMachine(*e.In); err != nil {
+		if err := l.checkIsMachine(*e.In, n.Kind); err != nil {
 			return err
 		}
 		n.In = *e.In
+	}
+	if e.Command != nil {
+		if err := n.setCommand(*e.Command); err != nil {
+			return err
+		}
 	}
 	if err := l.checkNodeName(n); err != nil {
 		return err

@@ -64,6 +64,10 @@ func (d *describer) nodes(p Patch) {
 			d.list(was.Sysctls, is.Sysctls, "Set %s in "+is.Name, "Take back %s in "+is.Name)
 			d.rules(is.Name, "iptables ", was.Iptables, is.Iptables)
 			d.rules(is.Name, "ip6tables ", was.Ip6tables, is.Ip6tables)
+			d.services(was, is)
+			if was.Command != is.Command {
+				d.say("Start %s anew with %s", is.Name, cmp.Or(is.Command, "no command"))
+			}
 		}
 		if !had || !has {
 			for _, i := range append(d.before.InterfacesOf(id), d.after.InterfacesOf(id)...) {
@@ -74,7 +78,7 @@ func (d *describer) nodes(p Patch) {
 	byOrder := func(a, b Node) int { return a.Order - b.Order }
 	slices.SortFunc(added, byOrder)
 	slices.SortFunc(deleted, byOrder)
-	for _, kind := range []Kind{Machine, LAN, Namespace} {
+	for _, kind := range []Kind{Machine, LAN, Internet, Namespace, Container} {
 		if names := namesOf(added, kind); len(names) > 0 {
 			d.say("Add %s %s", plural(string(kind), len(names)), list(names))
 		}
@@ -139,6 +143,19 @@ func (d *describer) rules(node, program string, was, is []string) {
 	for i, text := range was {
 		if !stayed[i] {
 			said(text, "Take %s from %s", "ACCEPT")
+		}
+	}
+}
+
+func (d *describer) services(was, is Node) {
+	for _, s := range is.Services {
+		if !slices.Contains(was.Services, s) {
+			d.say("Offer %s in %s", s, is.Name)
+		}
+	}
+	for _, s := range was.Services {
+		if !slices.Contains(is.Services, s) {
+			d.say("Stop %s in %s", s, is.Name)
 		}
 	}
 }

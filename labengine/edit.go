@@ -20,18 +20,22 @@ type Edit struct {
 	DeleteRoute     *DeleteRoute     `json:"deleteRoute,omitempty"`
 	SetSysctl       *SetSysctl       `json:"setSysctl,omitempty"`
 	Iptables        *Iptables        `json:"iptables,omitempty"`
+	AddService      *AddService      `json:"addService,omitempty"`
+	DeleteService   *DeleteService   `json:"deleteService,omitempty"`
 	Delete          *Delete          `json:"delete,omitempty"`
 	Place           *PlaceNode       `json:"place,omitempty"`
 	UpdateLab       *UpdateLab       `json:"updateLab,omitempty"`
 }
 
-// AddNode makes a machine, a namespace in one, as ip-netns(8) add does, or a LAN between machines.
+// AddNode makes a machine, a namespace in one, as ip-netns(8) add does, a container in one, as unshare(1) does, a LAN
+// between machines, or the internet.
 type AddNode struct {
-	ID    ID     `json:"id"`
-	Name  string `json:"name"`
-	Kind  Kind   `json:"kind"`
-	In    ID     `json:"in,omitempty"` // the machine that a namespace is made in
-	Place *Place `json:"place,omitempty"`
+	ID      ID     `json:"id"`
+	Name    string `json:"name"`
+	Kind    Kind   `json:"kind"`
+	In      ID     `json:"in,omitempty"`      // the machine that a namespace or container is made in
+	Command string `json:"command,omitempty"` // of a container; see [Node]
+	Place   *Place `json:"place,omitempty"`
 }
 
 // AddCable joins two nodes with a veth pair, veth(4). Both its interfaces are made, and up.
@@ -90,11 +94,25 @@ type SetSysctl struct {
 	Value string `json:"value"`
 }
 
-// UpdateNode renames a node, or moves a namespace to another machine. What is nil stays.
+// AddService has a node offer something without a process of its own.
+type AddService struct {
+	Node    ID     `json:"node"`
+	Service string `json:"service"` // "http 80", "echo udp 7", "dns 53 web.lan=192.168.15.2"; see [ParseService]
+}
+
+// DeleteService ends a service. It is said as the lab has it.
+type DeleteService struct {
+	Node    ID     `json:"node"`
+	Service string `json:"service"`
+}
+
+// UpdateNode renames a node, moves a namespace or container to another machine, or gives a container another command: it
+// is then made anew. What is nil stays.
 type UpdateNode struct {
-	ID   ID      `json:"id"`
-	Name *string `json:"name,omitempty"`
-	In   *ID     `json:"in,omitempty"`
+	ID      ID      `json:"id"`
+	Name    *string `json:"name,omitempty"`
+	In      *ID     `json:"in,omitempty"`
+	Command *string `json:"command,omitempty"`
 }
 
 // UpdateInterface changes an interface as ip-link(8) set does, or plugs it into another node. What is nil stays.

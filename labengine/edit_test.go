@@ -191,3 +191,57 @@ func TestFindNode(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+func TestContainersInternetAndServices(t *testing.T) {
+	lab, err := redAndBlue(t).Edit([]Edit{
+		{AddNode: &AddNode{ID: "w", Name: "web", Kind: Container, In: "h", Command: " busybox httpd -f -p 80 "}},
+		{AddNode: &AddNode{ID: "i", Name: "internet", Kind: Internet}},
+		{AddCable: &AddCable{ID: "ci", A: End{ID: "ve", Node: "h", Name: "eth0"}, B: End{ID: "vi", Node: "i", Name: "lan", Addresses: []string{"192.168.1.1/24"}}}},
+		{AddService: &AddService{"r", "dns  53 Web.LAN.=192.168.15.2"}},
+		{AddService: &AddService{"r", "echo udp 7"}},
+		{AddService: &AddService{"r", "echo tcp 7"}},
+		{DeleteService: &DeleteService{"r", "echo udp 7"}},
+		{UpdateNode: &UpdateNode{ID: "w", In: to(ID("o"))}},
+		{AddRoute: &AddRoute{"i", "192.168.15.0/24 via 192.168.1.2"}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := lab.Nodes["w"]; n.Command != "busybox httpd -f -p 80" || n.In != "o" {
+		t.Errorf("the container is %+v", n)
+	}
+	if diff := cmp.Diff([]string{"dns 53 web.lan=192.168.15.2", "echo tcp 7"}, lab.Nodes["r"].Services); diff != "" {
+		t.Error(diff)
+	}
+	if i := lab.Interfaces["vi"]; i.Master != "" || lab.Interfaces["i.lo"].Up {
+		t.Errorf("the edge has %+v", i)
+	}
+	for name, test := range map[string]struct {
+		edit Edit
+		code Code
+	}{
+		"a container in nothing":      {Edit{AddNode: &AddNode{ID: "x", Name: "x", Kind: Container}}, CodeBadRequest},
+		"a container in a container":  {Edit{AddNode: &AddNode{ID: "x", Name: "x", Kind: Container, In: "w"}}, CodeBadRequest},
+		"a container that is no host": {Edit{AddNode: &AddNode{ID: "x", Name: "a b", Kind: Container, In: "h"}}, CodeBadName},
+		"two lines":                   {Edit{UpdateNode: &UpdateNode{ID: "w", Command: to("a\nb")}}, CodeBadValue},
+		"a namespace with a command":  {Edit{UpdateNode: &UpdateNode{ID: "r", Command: to("a")}}, CodeBadRequest},
+		"the internet in a machine":   {Edit{AddNode: &AddNode{ID: "x", Name: "x", Kind: Internet, In: "h"}}, CodeBadRequest},
+		"a bridge in the internet":    {Edit{AddInterface: &AddInterface{ID: "x", Node: "i", Name: "br0", Kind: Bridge}}, CodeBadRequest},
+		"the uplink's name":           {Edit{UpdateInterface: &UpdateInterface{ID: "vi", Name: to(UplinkName)}}, CodeBadName},
+		"a setting of the internet":   {Edit{SetSysctl: &SetSysctl{"i", "net.ipv4.ip_forward", "0"}}, CodeBadRequest},
+		"a service of the internet":   {Edit{AddService: &AddService{"i", "http 80"}}, CodeBadRequest},
+		"a port twice":                {Edit{AddService: &AddService{"r", "http 53"}}, CodeExists},
+		"no port":                     {Edit{AddService: &AddService{"r", "http"}}, CodeBadValue},
+		"no such port":                {Edit{AddService: &AddService{"r", "http 65536"}}, CodeBadValue},
+		"too many words":              {Edit{AddService: &AddService{"r", "http 80 81"}}, CodeBadValue},
+		"no such service":             {Edit{AddService: &AddService{"r", "htp 80"}}, CodeBadValue},
+		"a name without an address":   {Edit{AddService: &AddService{"b", "dns 53 web.lan"}}, CodeBadValue},
+		"a name that is none":         {Edit{AddService: &AddService{"b", "dns 53 a..b=1.2.3.4"}}, CodeBadValue},
+		"a service that is not there": {Edit{DeleteService: &DeleteService{"r", "http 80"}}, CodeGone},
+	} {
+		_, err := lab.Edit([]Edit{test.edit})
+		if !errors.Is(err, &Problem{Code: test.code}) {
+			t.Errorf("%s: %v, not %s", name, err, test.code)
+		}
+	}
+}

@@ -174,12 +174,14 @@ type Address struct {
 
 // NodeState is what a running node has in the kernel.
 type NodeState struct {
-	Pid        int         `json:"pid,omitempty"` // of a machine's init, in the lab process's pid namespace
-	Routes     []Route     `json:"routes"`
-	Neighbours []Neighbour `json:"neighbours"`
-	Firewall   *Firewall   `json:"firewall,omitempty"`  // where there are rules or have been
-	Conntrack  *Conntrack  `json:"conntrack,omitempty"` // where connections are tracked; read anew each second while somebody looks
-	Sockets    []Socket    `json:"sockets,omitempty"`   // those that wait for others to connect or send, as `ss -lntup` shows them
+	Pid        int             `json:"pid,omitempty"` // of a machine's init, in the lab process's pid namespace
+	Routes     []Route         `json:"routes"`
+	Neighbours []Neighbour     `json:"neighbours"`
+	Firewall   *Firewall       `json:"firewall,omitempty"`  // where there are rules or have been
+	Conntrack  *Conntrack      `json:"conntrack,omitempty"` // where connections are tracked; read anew each second while somebody looks
+	Container  *ContainerState `json:"container,omitempty"`
+	Dropped    uint64          `json:"dropped,omitempty"` // of the internet: packets dropped because nobody there knows a way back to whom they are from
+	Sockets    []Socket        `json:"sockets,omitempty"` // those that wait for others to connect or send, as `ss -lntup` shows them
 }
 
 // Firewall is what iptables(8), ip6tables(8) and nft(8) show of a namespace. Counters are read anew each second while
@@ -252,6 +254,20 @@ type Socket struct {
 	Port     int    `json:"port"`
 	Dev      string `json:"dev,omitempty"`     // the interface that it is bound to
 	Process  string `json:"process,omitempty"` // "busybox (57)", by its number in its machine, where it is known
+}
+
+// ContainerState is what runs in a container because the lab started it.
+type ContainerState struct {
+	Init    Process  `json:"init"`
+	Command *Process `json:"command,omitempty"` // while it runs
+	Ended   string   `json:"ended,omitempty"`   // how the command ended: "exit status 127"
+}
+
+// Process is a process that has two numbers, pid_namespaces(7).
+type Process struct {
+	Pid   int    `json:"pid"`   // in its machine
+	Inner int    `json:"inner"` // in its container
+	Line  string `json:"line"`  // as ps(1) shows it
 }
 
 // Neighbour is an entry of the ARP or NDP table, as ip-neighbour(8) shows it.

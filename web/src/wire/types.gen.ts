@@ -69,12 +69,14 @@ export interface Edit {
 	deleteRoute?: DeleteRoute;
 	setSysctl?: SetSysctl;
 	iptables?: Iptables;
+	addService?: AddService;
+	deleteService?: DeleteService;
 	delete?: Delete;
 	place?: PlaceNode;
 	updateLab?: UpdateLab;
 }
 /**
- * AddNode makes a machine, a namespace in one, as ip-netns(8) add does, or a LAN between machines.
+ * AddNode makes a machine, a namespace in one, as ip-netns(8) add does, a container in one, as unshare(1) does, a LAN between machines, or the internet.
  *
  * This interface was referenced by `Wire`'s JSON-Schema
  * via the `definition` "AddNode".
@@ -82,11 +84,15 @@ export interface Edit {
 export interface AddNode {
 	id: string;
 	name: string;
-	kind: 'machine' | 'namespace' | 'lan';
+	kind: 'machine' | 'namespace' | 'lan' | 'container' | 'internet';
 	/**
-	 * the machine that a namespace is made in
+	 * the machine that a namespace or container is made in
 	 */
 	in?: string;
+	/**
+	 * of a container; see Node
+	 */
+	command?: string;
 	place?: Place;
 }
 /**
@@ -181,7 +187,7 @@ export interface AddInterface {
 	place?: Place;
 }
 /**
- * UpdateNode renames a node, or moves a namespace to another machine. What is nil stays.
+ * UpdateNode renames a node, moves a namespace or container to another machine, or gives a container another command: it is then made anew. What is nil stays.
  *
  * This interface was referenced by `Wire`'s JSON-Schema
  * via the `definition` "UpdateNode".
@@ -190,6 +196,7 @@ export interface UpdateNode {
 	id: string;
 	name?: string;
 	in?: string;
+	command?: string;
 }
 /**
  * UpdateInterface changes an interface as ip-link(8) set does, or plugs it into another node. What is nil stays.
@@ -294,6 +301,29 @@ export interface Iptables {
 	 * the rule that the number in the first command stands for; refused where it is another one by now
 	 */
 	was?: string;
+}
+/**
+ * AddService has a node offer something without a process of its own.
+ *
+ * This interface was referenced by `Wire`'s JSON-Schema
+ * via the `definition` "AddService".
+ */
+export interface AddService {
+	node: string;
+	/**
+	 * "http 80", "echo udp 7", "dns 53 web.lan=192.168.15.2"; see ParseService
+	 */
+	service: string;
+}
+/**
+ * DeleteService ends a service. It is said as the lab has it.
+ *
+ * This interface was referenced by `Wire`'s JSON-Schema
+ * via the `definition` "DeleteService".
+ */
+export interface DeleteService {
+	node: string;
+	service: string;
 }
 /**
  * Delete removes a node with all that is in it, a cable with both ends, or an interface with its cable.
@@ -451,7 +481,7 @@ export interface Lab {
 	};
 }
 /**
- * Node is a network namespace: a machine's own, one in a machine, or a switch's between machines.
+ * Node is a network namespace: a machine's own, one in a machine, a switch's between machines, or the internet's edge.
  *
  * This interface was referenced by `Wire`'s JSON-Schema
  * via the `definition` "Node".
@@ -459,9 +489,9 @@ export interface Lab {
 export interface Node {
 	id: string;
 	name: string;
-	kind: 'machine' | 'namespace' | 'lan';
+	kind: 'machine' | 'namespace' | 'lan' | 'container' | 'internet';
 	/**
-	 * the machine that a namespace is in
+	 * the machine that a namespace or container is in
 	 */
 	in?: string;
 	/**
@@ -488,6 +518,14 @@ export interface Node {
 	 * the same for ip6tables(8)
 	 */
 	ip6tables?: string[];
+	/**
+	 * of a container: what its init starts, one line for sh(1); "" is nothing
+	 */
+	command?: string;
+	/**
+	 * what it offers without a process of its own; see ParseService
+	 */
+	services?: string[];
 }
 /**
  * Interface is a network device of a node, netdevice(7).
@@ -783,6 +821,11 @@ export interface NodeState {
 	neighbours: Neighbour[];
 	firewall?: Firewall;
 	conntrack?: Conntrack;
+	container?: ContainerState;
+	/**
+	 * of the internet: packets dropped because nobody there knows a way back to whom they are from
+	 */
+	dropped?: number;
 	/**
 	 * those that wait for others to connect or send, as `ss -lntup` shows them
 	 */
@@ -1012,6 +1055,40 @@ export interface FlowEnds {
 	 */
 	packets?: number;
 	bytes?: number;
+}
+/**
+ * ContainerState is what runs in a container because the lab started it.
+ *
+ * This interface was referenced by `Wire`'s JSON-Schema
+ * via the `definition` "ContainerState".
+ */
+export interface ContainerState {
+	init: Process;
+	command?: Process;
+	/**
+	 * how the command ended: "exit status 127"
+	 */
+	ended?: string;
+}
+/**
+ * Process is a process that has two numbers, pid_namespaces(7).
+ *
+ * This interface was referenced by `Wire`'s JSON-Schema
+ * via the `definition` "Process".
+ */
+export interface Process {
+	/**
+	 * in its machine
+	 */
+	pid: number;
+	/**
+	 * in its container
+	 */
+	inner: number;
+	/**
+	 * as ps(1) shows it
+	 */
+	line: string;
 }
 /**
  * Socket is one that waits: of TCP it listens, of UDP it is connected to nobody.
