@@ -272,6 +272,9 @@ func (b *binder) tables(most int, of func(*kernel.Netns) bool) (more bool) {
 			}
 			b.state(n, routes)
 			node.Routes = labengine.RoutesSeen(b.authored(node.ID).Routes, routes)
+			if rules, err := n.IPRules(); err == nil {
+				node.IPRules = labengine.IPRulesSeen(b.authored(node.ID).IPRules, rules)
+			}
 		}
 		if t.Sysctls && node.Kind != labengine.LAN { // nobody can type them there
 			if settings, err := b.lab.world.Sysctls(n, b.authored(node.ID).Sysctls); err == nil {
