@@ -11,6 +11,9 @@ export interface Size {
 export const sizes: Readonly<Record<Kind, Size>> = {
 	machine: { w: 320, h: 176 }, // at least; it grows with what is in it
 	namespace: { w: 132, h: 64 },
+	container: { w: 148, h: 72 },
+	lan: { w: 160, h: 28 },
+	internet: { w: 180, h: 64 },
 };
 
 export const headerHeight = 32; // of a machine
