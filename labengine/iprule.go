@@ -151,10 +151,9 @@ func (r IPRule) String() string {
 			words = append(words, w...)
 		}
 	}
-	host := func(prefix string) string { return strings.TrimSuffix(strings.TrimSuffix(prefix, "/32"), "/128") }
 	add(r.Not, "not")
-	add(r.From != "", "from", host(r.From))
-	add(r.To != "", "to", host(r.To))
+	add(r.From != "", "from", shortPrefix(r.From))
+	add(r.To != "", "to", shortPrefix(r.To))
 	add(r.Iif != "", "iif", r.Iif)
 	add(r.Oif != "", "oif", r.Oif)
 	add(r.Mark != "", "fwmark", r.Mark)
