@@ -117,8 +117,8 @@ func (w *World) Drain() error {
 			return err
 		}
 		if n, ok := w.byNsid[nsid]; ok && nsid != local {
-			for kind, body := range netlinkMessages(messages) {
-				w.take(n, kind, body)
+			for h, body := range netlinkMessages(messages) {
+				w.take(n, h.kind, body)
 			}
 		}
 	}
