@@ -362,7 +362,7 @@ func (e *UpdateInterface) apply(l *draft) error {
 			return goneNode(*e.Node)
 		}
 		if i.Node != *e.Node { // the kernel takes a port out of its bridge when it moves
-			if i.Node, i.Master = *e.Node, ""; l.Nodes[i.Node].Kind == LAN {
+			if i.Node, i.Master = *e.Node, ""; l.Nodes[i.Node].Kind == LAN && i.Kind != Bridge {
 				i.Master = SwitchID(i.Node)
 			}
 		}
