@@ -425,7 +425,7 @@ func (e *UpdateInterface) apply(l *draft) error {
 		}
 		if i.Node != *e.Node { // the kernel takes a port out of its bridge when it moves, and what delays it away
 			i.Impair = ""
-			if i.Node, i.Master = *e.Node, ""; l.Nodes[i.Node].Kind == LAN {
+			if i.Node, i.Master = *e.Node, ""; l.Nodes[i.Node].Kind == LAN && i.Kind != Bridge {
 				i.Master = SwitchID(i.Node)
 			}
 		}
