@@ -36,6 +36,7 @@ func (b *binder) namespaces() {
 			}
 		}
 	}
+	b.containersEnded()
 	if len(inits) == 0 {
 		return
 	}
@@ -84,8 +85,10 @@ func (l *Lab) shouldLook(named map[uint64]nameIn) bool {
 	return false
 }
 
-// isRoot says whether a node's namespace needs no name: a machine's own, and a LAN's.
-func (l *Lab) isRoot(node labengine.ID) bool { return l.machines[node] != nil || l.lans[node] }
+// isRoot says whether a node's namespace needs no name: a machine's own, a container's and a LAN's.
+func (l *Lab) isRoot(node labengine.ID) bool {
+	return l.machines[node] != nil || l.containers[node] != nil || l.lans[node]
+}
 
 // currentName is the name that the document has for the namespace with this inode.
 func (l *Lab) currentName(inode uint64) string {
@@ -118,6 +121,7 @@ func (b *binder) named(inode uint64, in nameIn) {
 		node = b.hint.Nodes[n.Node]
 	}
 	if node.Kind == labengine.Namespace && (!ok || node.Name != in.name || node.Held != "") {
+		node = b.asked(node)
 		node.Name, node.Held = in.name, ""
 		b.patch.Nodes[node.ID] = &node
 	}
@@ -198,6 +202,7 @@ func (b *binder) machineEnded(id labengine.ID) {
 	delete(l.machines, id)
 	for n := range l.world.All {
 		if node, ok := l.journal.Lab.Nodes[n.Node]; ok && (node.ID == id || node.In == id) {
+			l.letGo(n.Node)
 			b.forget(n)
 		}
 	}

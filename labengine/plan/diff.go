@@ -165,6 +165,11 @@ func (d *differ) deletes() {
 	}
 	var machines Plan
 	for _, n := range d.have.NodesInOrder() {
+		if !d.keepsNode(n.ID) && !goes(n.ID) { // a program that listens would keep a namespace without its name
+			for _, s := range n.Services {
+				d.do(DeleteService{At: SpotOf(d.have, n.ID), Name: n.Name, Service: s})
+			}
+		}
 		switch {
 		case d.keepsNode(n.ID):
 		case n.In == "":

@@ -82,7 +82,7 @@ func (l *Lab) changedWithin(changes int, long time.Duration) {
 	}
 }
 
-// kernel is what ip(8) shows in all named namespaces, by "machine/namespace:interface"; a namespace alone has "".
+// kernel is what ip(8) shows in all named namespaces and containers, by "machine/namespace:interface"; a namespace alone has "".
 func (l *Lab) kernel() map[string]link {
 	all := map[string]link{}
 	for _, m := range l.State().Lab.NodesInOrder() {
@@ -107,7 +107,10 @@ const dumpAll = `
 		"$@" sysctl -e net.ipv4.ip_forward net.ipv4.conf.all.rp_filter net.ipv6.conf.all.forwarding
 	}
 	dump ""
-	for n in $(ls /run/netns); do dump "$n" ip netns exec "$n"; done`
+	for n in $(ls /run/netns); do dump "$n" ip netns exec "$n"; done
+	for f in /run/containers/*.pid; do
+		if pid=$(cat $f 2>/dev/null); then dump $(basename $f .pid) nsenter -t $pid -n; fi
+	done`
 
 func (l *Lab) parseDump(machine, out string, all map[string]link) {
 	l.t.Helper()
@@ -236,7 +239,7 @@ func documentOf(lab labengine.Lab) map[string]link {
 		if n.Held != "" {
 			continue
 		}
-		if n.Kind == labengine.LAN {
+		if n.Kind == labengine.LAN || n.Kind == labengine.Internet {
 			continue // in no machine whose shell could show it
 		}
 		all[where(n)] = link{Routes: routesText(lab, n), Sysctls: sysctlsOf(strings.Join(n.Sysctls, "\n"))}
@@ -304,7 +307,7 @@ func (l *Lab) CheckScript() {
 	if machines != 1 {
 		return
 	}
-	cmd := exec.Command("unshare", "--user", "--map-root-user", "--net", "--mount", "sh", "-ec",
+	cmd := exec.Command("unshare", "--user", "--map-root-user", "--net", "--mount", "--pid", "--fork", "--mount-proc", "sh", "-ec",
 		"mount -t tmpfs none /run; mkdir -p /run/netns; cat > /run/script; sh /run/script;"+dumpAll)
 	cmd.Stdin = strings.NewReader(plan.Script(lab))
 	var errs strings.Builder
