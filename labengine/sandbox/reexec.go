@@ -7,8 +7,9 @@ import (
 
 // The roles in which Reexec runs this binary, as its second argument after "machine".
 const (
-	roleSetup = "setup"
-	roleInit  = "init"
+	roleSetup     = "setup"
+	roleInit      = "init"
+	roleContainer = "container"
 )
 
 // Reexec runs the part of a machine that this process was started for, and then does not return. It returns at once
@@ -24,6 +25,8 @@ func Reexec() {
 		err = machineSetup()
 	case roleInit:
 		err = machineInit()
+	case roleContainer:
+		err = containerSetup()
 	default:
 		return
 	}
