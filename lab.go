@@ -35,6 +35,18 @@ func labCommand() *cobra.Command {
 	}
 }
 
+// startProcess starts a lab process. Where it cannot, the error is a problem that says what to do.
+func startProcess(ctx context.Context, launch sandbox.Launch) (*sandbox.Process, error) {
+	p, err := sandbox.Start(ctx, launch)
+	var refused *sandbox.Error
+	if errors.Is(err, sandbox.ErrNoNamespaces) && errors.As(err, &refused) {
+		problem := labengine.Problemf(labengine.CodeNotSupported, "%s: %v", refused.Op, refused.Err).WithHint(refused.Hint)
+		problem.Err = err
+		return nil, problem
+	}
+	return p, err
+}
+
 // startedLab is a lab process that this process has started for itself, with its folder.
 type startedLab struct {
 	dir     string
@@ -58,7 +70,7 @@ func startLab(ctx context.Context, lab labengine.Lab) (*startedLab, error) {
 
 func (s *startedLab) start(ctx context.Context, lab labengine.Lab) error {
 	var err error
-	if s.process, err = sandbox.Start(ctx, sandbox.Launch{Dir: s.dir, Args: []string{"lab"}}); err != nil {
+	if s.process, err = startProcess(ctx, sandbox.Launch{Dir: s.dir, Args: []string{"lab"}}); err != nil {
 		return err
 	}
 	if s.conn, err = client.New(s.process.Dial).Connect(ctx); err != nil {
