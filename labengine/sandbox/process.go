@@ -38,6 +38,9 @@ type Launch struct {
 	Dir string
 	// Args are what the binary is started again with, as {"lab"}.
 	Args []string
+	// Lifeline, if set, is the reading end of a pipe, and becomes the lab process's standard input: a lab process that
+	// reads to its end learns that whoever held the other end has gone, however that came about.
+	Lifeline *os.File
 	// ExtraEnv is added to the small environment that a lab process has; it inherits nothing of its starter's.
 	ExtraEnv []string
 }
@@ -111,6 +114,9 @@ func Start(ctx context.Context, l Launch) (*Process, error) {
 	}
 	if slot != nil {
 		cmd.ExtraFiles = append(cmd.ExtraFiles, slot.file)
+	}
+	if l.Lifeline != nil {
+		cmd.Stdin = l.Lifeline // a nil *os.File in an io.Reader would not be nil
 	}
 	if err := cmd.Start(); err != nil {
 		return nil, noNamespaces("start the lab process", err)
