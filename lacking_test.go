@@ -1,10 +1,13 @@
 package main
 
 import (
+	"errors"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"vethlab/labengine"
+	"vethlab/labengine/sandbox"
 )
 
 // lacking is a system on which no lab can be made, and the words for it: `run`, `serve` and `doctor` say what is missing
@@ -63,6 +66,9 @@ func (l lacking) check(t *testing.T) {
 			t.Fatalf("start: %+v", p)
 		}
 		says("start", p.Message+"; "+p.Hint)
+		if _, err := sandbox.Find(filepath.Join(s.state, "labs", filepath.Base(lab))); !errors.Is(err, sandbox.ErrNotRunning) {
+			t.Errorf("its process is left: %v", err)
+		}
 		now := s.lab(lab)
 		if now.State != labengine.Stopped || now.Problem == nil || now.Problem.Message != p.Message {
 			t.Errorf("the lab is %s: %+v", now.State, now.Problem)
