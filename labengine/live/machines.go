@@ -2,6 +2,7 @@ package live
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"syscall"
@@ -36,6 +37,11 @@ func (l *Lab) AddMachine(ctx context.Context, node labengine.ID, name string, ki
 	ctx, cancel := context.WithTimeout(ctx, bootTime)
 	defer cancel()
 	box, err := l.box.NewMachine(ctx, sandbox.MachineConfig{Name: name})
+	var missing *sandbox.MissingProgramError
+	if errors.As(err, &missing) {
+		return nil, labengine.Problemf(labengine.CodeNotSupported, "%s is not installed, and machines are made with it", missing.Program).
+			About(node, "").WithHint("install the package " + missing.Package + ", and try again")
+	}
 	if err != nil {
 		return nil, err
 	}
