@@ -68,9 +68,11 @@ function move(direction: Direction): void {
 		focusOn(outline(lab)[0]?.id);
 		return;
 	}
-	// Nodes beside a node: those of the same box; from a jack or cable, any.
+	// Nodes beside a node are those of the same box; so are those beside a jack or a cable.
+	const end = lab.interfaces[lab.cables[focus]?.ends[0] ?? focus];
+	const machine = (node || lab.nodes[end?.node ?? ''])?.in;
 	const candidates = Object.fromEntries(
-		Object.entries(boxes).filter(([id]) => id !== focus && (!node || lab.nodes[id]?.in === node.in)),
+		Object.entries(boxes).filter(([id]) => id !== focus && lab.nodes[id]?.in === machine),
 	);
 	const c = useGeometry.getState().curves[focus];
 	const from = jacks[focus] ?? (c ? { x: (c[0].x + c[3].x) / 2, y: (c[0].y + c[3].y) / 2 } : middleOf(focus));
