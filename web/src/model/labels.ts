@@ -56,7 +56,7 @@ export function placeLabels(jacks: Record<string, Jack>, wired: Wiring, obstacle
 	const grid = new Grid();
 	for (const b of obstacles) grid.add({ left: b.x, right: b.x + b.w, top: b.y, bottom: b.y + b.h });
 	const counts = new Map<string, number>();
-	const key = (j: Jack) => `${j.node} ${j.side}`;
+	const key = (j: Jack) => `${j.box} ${j.side}`;
 	for (const j of Object.values(jacks)) counts.set(key(j), (counts.get(key(j)) ?? 0) + 1);
 	const before = new Map<string, number>(); // jacks of a side that have their label
 	for (const i of inPlacedOrder(jacks, wired)) {

@@ -236,7 +236,7 @@ function redraw(s: LabState): LabState {
 		lab = after;
 	}
 	for (const f of s.failed) {
-		const made = f.edits.filter((e) => e.addNode || e.addCable);
+		const made = f.edits.filter((e) => e.addNode || e.addCable || e.addInterface);
 		if (made.length === 0) continue;
 		const after = tryEdits(lab, made);
 		markDifferences(lab, after, marks, 'failed');

@@ -38,6 +38,7 @@ function linesOf(changes: readonly Change[]): string {
 /** The edits with another name for one thing that they make or rename. */
 export function withName(edits: readonly Edit[], id: string, name: string): Edit[] {
 	return edits.map((e): Edit => {
+		if (e.addInterface?.id === id) return { addInterface: { ...e.addInterface, name } };
 		if (e.addNode?.id === id) return { addNode: { ...e.addNode, name } };
 		if (e.updateNode?.id === id) return { updateNode: { ...e.updateNode, name } };
 		if (e.updateInterface?.id === id) return { updateInterface: { ...e.updateInterface, name } };
@@ -55,6 +56,8 @@ export function holderOfName(lab: Lab, edits: readonly Edit[], id: string): stri
 			return nodeNamed(lab, node.in ?? lab.nodes[id]?.in ?? '', node.name)?.id;
 		for (const end of [e.addCable?.a, e.addCable?.b])
 			if (end?.id === id) return interfaceNamed(lab, end.node, end.name)?.id;
+		const made = e.addInterface;
+		if (made?.id === id) return interfaceNamed(lab, made.node, made.name)?.id;
 		const i = e.updateInterface;
 		if (i?.id !== id) continue;
 		const now = lab.interfaces[id];
