@@ -78,6 +78,8 @@ func (e Edit) apply(l *draft) error {
 	one(e.AddInterface != nil, func() error { return e.AddInterface.apply(l) })
 	one(e.AddRoute != nil, func() error { return e.AddRoute.apply(l) })
 	one(e.DeleteRoute != nil, func() error { return e.DeleteRoute.apply(l) })
+	one(e.AddIPRule != nil, func() error { return e.AddIPRule.apply(l) })
+	one(e.DeleteIPRule != nil, func() error { return e.DeleteIPRule.apply(l) })
 	one(e.SetSysctl != nil, func() error { return e.SetSysctl.apply(l) })
 	one(e.Iptables != nil, func() error { return e.Iptables.apply(l) })
 	one(e.AddService != nil, func() error { return e.AddService.apply(l) })
@@ -298,13 +300,51 @@ func (e *DeleteRoute) apply(l *draft) error {
 	if !ok {
 		return goneNode(e.Node)
 	}
-	at := slices.Index(n.Routes, e.Route)
-	if at < 0 {
+	if !slices.Contains(n.Routes, e.Route) {
 		return Problemf(CodeGone, "%s has no route `%s`", l.Label(n.ID), e.Route).About(n.ID, "route")
 	}
-	if n.Routes = slices.Delete(slices.Clone(n.Routes), at, at+1); len(n.Routes) == 0 {
-		n.Routes = nil
+	n.Routes = without(n.Routes, e.Route)
+	l.Nodes[n.ID] = n
+	return nil
+}
+
+// without is a list without one entry; nil where nothing is left.
+func without(list []string, entry string) []string {
+	at := slices.Index(list, entry)
+	if at < 0 || len(list) == 1 {
+		return nil
 	}
+	return slices.Delete(slices.Clone(list), at, at+1)
+}
+
+func (e *AddIPRule) apply(l *draft) error {
+	n, ok := l.Nodes[e.Node]
+	if !ok {
+		return goneNode(e.Node)
+	}
+	rule, err := ParseIPRule(e.Rule)
+	if err != nil {
+		return about(err, e.Node)
+	}
+	for _, text := range n.IPRules {
+		if other, err := ParseIPRule(text); err == nil && (rule.Covers(other) || other.Covers(rule)) {
+			return Problemf(CodeExists, "%s has the rule `%s` already", l.Label(n.ID), text).About(n.ID, "rule")
+		}
+	}
+	n.IPRules = append(slices.Clone(n.IPRules), rule.Text)
+	l.Nodes[n.ID] = n
+	return nil
+}
+
+func (e *DeleteIPRule) apply(l *draft) error {
+	n, ok := l.Nodes[e.Node]
+	if !ok {
+		return goneNode(e.Node)
+	}
+	if !slices.Contains(n.IPRules, e.Rule) {
+		return Problemf(CodeGone, "%s has no rule `%s`", l.Label(n.ID), e.Rule).About(n.ID, "rule")
+	}
+	n.IPRules = without(n.IPRules, e.Rule)
 	l.Nodes[n.ID] = n
 	return nil
 }
@@ -385,7 +425,7 @@ func (e *UpdateInterface) apply(l *draft) error {
 		}
 		if i.Node != *e.Node { // the kernel takes a port out of its bridge when it moves, and what delays it away
 			i.Impair = ""
-			if i.Node, i.Master = *e.Node, ""; l.Nodes[i.Node].Kind == LAN {
+			if i.Node, i.Master = *e.Node, ""; l.Nodes[i.Node].Kind == LAN && i.Kind != Bridge {
 				i.Master = SwitchID(i.Node)
 			}
 		}

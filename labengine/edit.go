@@ -18,6 +18,8 @@ type Edit struct {
 	DeleteAddress   *DeleteAddress   `json:"deleteAddress,omitempty"`
 	AddRoute        *AddRoute        `json:"addRoute,omitempty"`
 	DeleteRoute     *DeleteRoute     `json:"deleteRoute,omitempty"`
+	AddIPRule       *AddIPRule       `json:"addIPRule,omitempty"`
+	DeleteIPRule    *DeleteIPRule    `json:"deleteIPRule,omitempty"`
 	SetSysctl       *SetSysctl       `json:"setSysctl,omitempty"`
 	Iptables        *Iptables        `json:"iptables,omitempty"`
 	AddService      *AddService      `json:"addService,omitempty"`
@@ -85,6 +87,18 @@ type AddRoute struct {
 type DeleteRoute struct {
 	Node  ID     `json:"node"`
 	Route string `json:"route"`
+}
+
+// AddIPRule adds a rule that says which routing table is looked up, as ip-rule(8) add does.
+type AddIPRule struct {
+	Node ID     `json:"node"`
+	Rule string `json:"rule"` // "from 192.168.15.0/24 table 100"
+}
+
+// DeleteIPRule takes such a rule away. It is said as the lab has it.
+type DeleteIPRule struct {
+	Node ID     `json:"node"`
+	Rule string `json:"rule"`
 }
 
 // SetSysctl sets one of a node's settings, as sysctl(8) -w does. An empty value is that of a fresh namespace.

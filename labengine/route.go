@@ -207,9 +207,9 @@ func (r Route) String() string {
 			words = append(words, w...)
 		}
 	}
-	to := strings.TrimSuffix(r.To, "/32")
+	to := shortPrefix(r.To)
 	if r.IPv6 {
-		if to = strings.TrimSuffix(r.To, "/128"); to == "::/0" {
+		if to == "::/0" {
 			to = "default"
 		}
 		if to == "default" && r.Via == "" && r.Source == "" {
@@ -228,6 +228,14 @@ func (r Route) String() string {
 	add(r.Onlink, "onlink")
 	add(r.MTU != 0, "mtu", strconv.Itoa(r.MTU))
 	return strings.Join(words, " ")
+}
+
+// shortPrefix is a prefix as ip(8) prints it: an address alone where it is one host's.
+func shortPrefix(prefix string) string {
+	if strings.Contains(prefix, ":") {
+		return strings.TrimSuffix(prefix, "/128")
+	}
+	return strings.TrimSuffix(prefix, "/32")
 }
 
 // Covers says whether the kernel's route is what the authored one asks for: what the author left open, such as the

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"net/url"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"syscall"
 
@@ -140,6 +141,7 @@ func (s *store) run() {
 	defer close(s.ended)
 	for range s.pending {
 		for {
+			runtime.Gosched() // pages are told within microseconds; a commit first would have them wait for its hundreds
 			s.mu.Lock()
 			batch := s.queue[:min(len(s.queue), batchLimit)]
 			s.queue = s.queue[len(batch):]

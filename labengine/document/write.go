@@ -216,11 +216,17 @@ func (s *saved) unnamedPorts() map[labengine.ID]bool {
 	unnamed := map[labengine.ID]bool{}
 	for _, c := range s.cables {
 		for _, end := range c.Ends {
-			unnamed[end] = s.Nodes[s.Interfaces[end].Node].Kind == labengine.LAN
+			unnamed[end] = s.isAtLAN(s.Interfaces[end])
 		}
 	}
 	s.settlePorts(unnamed, s.cables)
 	return unnamed
+}
+
+// isAtLAN says whether a cable's end is plugged into a LAN, rather than into a bridge that is in it.
+func (s *saved) isAtLAN(i labengine.Interface) bool {
+	_, entry := s.labels.byID[i.Master]
+	return s.Nodes[i.Node].Kind == labengine.LAN && !entry
 }
 
 // settlePorts gives those of the unnamed ends a name that would get another one, the cables being in this order.

@@ -146,6 +146,14 @@ func (a *applier) step(p plan.Plan, i int) error {
 			return nil
 		}
 		return err
+	case plan.AddIPRule:
+		return a.ipRule(s.At, s.Rule, true)
+	case plan.DeleteIPRule:
+		err := a.ipRule(s.At, s.Rule, false)
+		if errors.Is(err, unix.ENOENT) { // it has gone already
+			return nil
+		}
+		return err
 	case plan.SetSysctl:
 		n, err := a.await(s.At.Node)
 		if err != nil {

@@ -165,7 +165,7 @@ func readNetem(options []byte) (i labengine.Impairment) {
 
 // ReadQdiscs takes in the queueing disciplines of a namespace that somebody else has made: of the others, the events tell.
 func (w *World) ReadQdiscs(n *Netns) error {
-	answers, err := n.ask(unix.RTM_GETQDISC, unix.NLM_F_DUMP, unix.RTM_NEWQDISC, tcmsg{})
+	answers, err := n.ask(unix.RTM_GETQDISC, unix.NLM_F_DUMP, tcmsg{})
 	if err != nil {
 		return fmt.Errorf("read queueing disciplines: %w", err)
 	}

@@ -195,6 +195,11 @@ func (l *Lab) rollBack(want labengine.Lab, patch labengine.Patch) {
 		l.log.Error("roll back", "error", err)
 	}
 	left := l.reconcileTables(before, from, to)
+	for id, was := range before.Nodes { // names and what else was asked for are again what they were
+		if own.Nodes[id] != nil {
+			own.Nodes[id] = &was
+		}
+	}
 	l.commitSeen(seen{patch: l.onlyPresent(own.Then(left.patch)), live: left.live})
 }
 

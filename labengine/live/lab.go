@@ -45,22 +45,23 @@ type Lab struct {
 	names   chan struct{} // the names of namespaces may have changed
 	ended   chan struct{} // run has returned
 
-	world    *kernel.World
-	journal  *labengine.Journal
-	machines map[labengine.ID]*machine
-	lans     map[labengine.ID]bool
-	nameless bool                            // some namespace has no name, or could not be opened by it
-	bound    map[kernel.LinkRef]labengine.ID // which interface a link is
-	refs     map[labengine.ID]kernel.LinkRef // and the other way round
-	cabled   map[labengine.ID]labengine.ID   // the cable that an interface is an end of
-	moving   map[labengine.ID]time.Time      // interfaces on their way to another namespace, since when
-	status   labengine.Status
-	tried    chan struct{} // closed once features is set
-	features map[string]labengine.Feature
-	begun    bool
-	tap      *capture.Tap
-	where    atomic.Pointer[interfaces] // which interface a captured link is; read by the tap
-	watching bool
+	world      *kernel.World
+	journal    *labengine.Journal
+	machines   map[labengine.ID]*machine
+	lans       map[labengine.ID]bool
+	containers map[labengine.ID]*container
+	nameless   bool                            // some namespace has no name, or could not be opened by it
+	bound      map[kernel.LinkRef]labengine.ID // which interface a link is
+	refs       map[labengine.ID]kernel.LinkRef // and the other way round
+	cabled     map[labengine.ID]labengine.ID   // the cable that an interface is an end of
+	moving     map[labengine.ID]time.Time      // interfaces on their way to another namespace, since when
+	status     labengine.Status
+	tried      chan struct{} // closed once features is set
+	features   map[string]labengine.Feature
+	begun      bool
+	tap        *capture.Tap
+	where      atomic.Pointer[interfaces] // which interface a captured link is; read by the tap
+	watching   bool
 
 	hub       hub
 	terminals terminals
@@ -79,7 +80,8 @@ func Run(ctx context.Context, box *sandbox.Lab, version string, log *slog.Logger
 	l := &Lab{
 		box: box, log: log, version: version, world: world,
 		calls: make(chan func()), tried: make(chan struct{}), wake: make(chan struct{}), names: make(chan struct{}, 1), ended: make(chan struct{}),
-		machines: map[labengine.ID]*machine{}, lans: map[labengine.ID]bool{}, bound: map[kernel.LinkRef]labengine.ID{},
+		machines: map[labengine.ID]*machine{}, lans: map[labengine.ID]bool{},
+		containers: map[labengine.ID]*container{}, bound: map[kernel.LinkRef]labengine.ID{},
 		refs: map[labengine.ID]kernel.LinkRef{}, cabled: map[labengine.ID]labengine.ID{},
 		moving:  map[labengine.ID]time.Time{},
 		journal: labengine.NewJournal(labengine.NewLab(""), 0, nil),
@@ -272,6 +274,9 @@ func (b *binder) tables(most int, of func(*kernel.Netns) bool) (more bool) {
 			}
 			b.state(n, routes)
 			node.Routes = labengine.RoutesSeen(b.authored(node.ID).Routes, routes)
+			if rules, err := n.IPRules(); err == nil {
+				node.IPRules = labengine.IPRulesSeen(b.authored(node.ID).IPRules, rules)
+			}
 		}
 		if t.Sysctls && node.Kind != labengine.LAN { // nobody can type them there
 			if settings, err := b.lab.world.Sysctls(n, b.authored(node.ID).Sysctls); err == nil {
@@ -289,13 +294,26 @@ func (b *binder) node(id labengine.ID) (labengine.Node, bool) {
 		if n == nil {
 			return labengine.Node{}, false
 		}
-		return *n, true
+		return b.asked(*n), true
 	}
 	if n, ok := b.lab.journal.Lab.Nodes[id]; ok {
-		return n, true
+		return b.asked(n), true
 	}
 	n, ok := b.hint.Nodes[id]
 	return n, ok
+}
+
+// asked is a node with what the kernel does not tell of as the hint has it.
+func (b *binder) asked(n labengine.Node) labengine.Node {
+	want, ok := b.hint.Nodes[n.ID]
+	if !ok {
+		return n
+	}
+	n.In, n.Order, n.Command, n.Services = want.In, want.Order, want.Command, want.Services
+	if n.Kind != labengine.Namespace {
+		n.Name = want.Name
+	}
+	return n
 }
 
 // authored is a node as it is wanted, whose text is kept where the kernel has what it says.
@@ -311,6 +329,9 @@ func (b *binder) state(n *kernel.Netns, routes []labengine.Route) {
 	state := &labengine.NodeState{Routes: routes, Neighbours: n.NeighbourTable()}
 	if m, ok := b.lab.machines[n.Node]; ok {
 		state.Pid = m.box.Pid()
+	}
+	if c, ok := b.lab.containers[n.Node]; ok {
+		state.Container = c.state()
 	}
 	if b.live.Nodes == nil {
 		b.live.Nodes = map[labengine.ID]*labengine.NodeState{}

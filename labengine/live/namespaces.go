@@ -33,6 +33,7 @@ func (b *binder) namespaces() {
 		names[id] = named
 		changed = changed || moved
 	}
+	b.containersEnded()
 	looking := l.looking()
 	if len(inits) == 0 || !changed && !looking {
 		return
@@ -90,8 +91,10 @@ func (l *Lab) someNameless(named map[uint64]nameIn) bool {
 	return false
 }
 
-// isRoot says whether a node's namespace needs no name: a machine's own, and a LAN's.
-func (l *Lab) isRoot(node labengine.ID) bool { return l.machines[node] != nil || l.lans[node] }
+// isRoot says whether a node's namespace needs no name: a machine's own, a container's and a LAN's.
+func (l *Lab) isRoot(node labengine.ID) bool {
+	return l.machines[node] != nil || l.containers[node] != nil || l.lans[node]
+}
 
 // currentName is the name that the document has for the namespace with this inode.
 func (l *Lab) currentName(inode uint64) string {
@@ -126,6 +129,7 @@ func (b *binder) named(inode uint64, in nameIn) {
 		node = b.hint.Nodes[n.Node]
 	}
 	if node.Kind == labengine.Namespace && (!ok || node.Name != in.name || node.Held != "") {
+		node = b.asked(node)
 		node.Name, node.Held = in.name, ""
 		b.patch.Nodes[node.ID] = &node
 	}
@@ -209,6 +213,7 @@ func (b *binder) machineEnded(id labengine.ID) {
 	delete(l.machines, id)
 	for n := range l.world.All {
 		if node, ok := l.journal.Lab.Nodes[n.Node]; ok && (node.ID == id || node.In == id) {
+			l.letGo(n.Node)
 			b.forget(n)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"runtime"
 	"sync"
 	"time"
 
@@ -95,6 +96,7 @@ func (h *hub) broadcast(m labengine.Message) {
 	for _, c := range conns {
 		c.sendRaw(data)
 	}
+	runtime.Gosched() // who writes it goes first: what this goroutine does next may take longer than the way to the page
 }
 
 func (h *hub) add(c *conn) {

@@ -16,7 +16,10 @@ import (
 
 // seeds of the walks that `make test` does, those that once found something among them. VETHLAB_SEED=N walks one of one's
 // own.
-var seeds = []uint64{4, 21, 46, 57, 101, 102}
+var seeds = []uint64{4, 21, 46, 57, 101, 102, seedContainers, seedContainers + 1}
+
+// seedContainers is the least seed of walks that draw containers too.
+const seedContainers = 1000
 
 // TestRandomWalk does what hands and terminals do, in any order: after each step the document and the kernel are the
 // same lab, after undoing everything and doing it again too, and the exported script makes that lab by hand.
@@ -28,7 +31,9 @@ func TestRandomWalk(t *testing.T) {
 	for _, seed := range seeds {
 		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
 			t.Parallel()
-			w := walker{Lab: labtest.Start(t, redAndBlue), t: t, rand: rand.New(rand.NewPCG(seed, 0))}
+			w := walker{
+				Lab: labtest.Start(t, redAndBlue), t: t, rand: rand.New(rand.NewPCG(seed, 0)), containers: seed >= seedContainers,
+			}
 			for range steps {
 				w.step()
 				w.CheckKernel()
@@ -45,6 +50,8 @@ type walker struct {
 	t    *testing.T
 	rand *rand.Rand
 	made int
+
+	containers bool // some nodes are containers
 }
 
 func (w *walker) step() {
@@ -122,6 +129,14 @@ func (w *walker) addNode(lab labengine.Lab) {
 	}
 	machine, _ := pick(w, ids(lab.Nodes, func(n labengine.Node) bool { return n.Kind == labengine.Machine }))
 	name := w.name("n")
+	if w.containers && w.rand.IntN(2) == 0 {
+		add := &labengine.AddNode{ID: labengine.ID(name), Name: name, Kind: labengine.Container, In: machine}
+		if w.rand.IntN(2) == 0 {
+			add.Command = "sleep 1000"
+		}
+		w.edit(labengine.Edit{AddNode: add})
+		return
+	}
 	w.edit(labengine.Edit{AddNode: &labengine.AddNode{ID: labengine.ID(name), Name: name, Kind: labengine.Namespace, In: machine}})
 }
 
@@ -196,10 +211,28 @@ func (w *walker) typed(format string, args ...any) {
 }
 
 func (w *walker) ip(lab labengine.Lab, node labengine.ID) string {
-	if n := lab.Nodes[node]; n.In != "" {
+	switch n := lab.Nodes[node]; n.Kind {
+	case labengine.Container:
+		return "nsenter -t " + pidOf(n) + " -n ip"
+	case labengine.Namespace:
 		return "ip -n " + n.Name
 	}
 	return "ip"
+}
+
+// netns is how ip-link(8) calls a node's namespace in host's terminal.
+func netns(n labengine.Node) string {
+	switch n.Kind {
+	case labengine.Container:
+		return pidOf(n)
+	case labengine.Namespace:
+		return n.Name
+	}
+	return "1"
+}
+
+func pidOf(container labengine.Node) string {
+	return "$(cat /run/containers/" + container.Name + ".pid)"
 }
 
 // hosts picks a node that host's terminal can reach.
@@ -220,11 +253,7 @@ func (w *walker) typeNamespace(labengine.Lab) { w.typed("ip netns add %s", w.nam
 
 func (w *walker) typeVeth(lab labengine.Lab) {
 	name, peer := w.name("v"), w.hosts(lab)
-	netns := ""
-	if peer.In != "" {
-		netns = " netns " + peer.Name
-	}
-	w.typed("ip link add %sa type veth peer name %sb%s; ip link set %sa up", name, name, netns, name)
+	w.typed("ip link add %sa type veth peer name %sb netns %s; ip link set %sa up", name, name, netns(peer), name)
 }
 
 func (w *walker) typeSet(lab labengine.Lab) {
@@ -248,11 +277,7 @@ func (w *walker) typeMove(lab labengine.Lab) {
 	i, ok := w.hostsVeth(lab)
 	to := w.hosts(lab)
 	if ok && to.ID != i.Node {
-		netns := "1"
-		if to.In != "" {
-			netns = to.Name
-		}
-		w.typed("%s link set dev %s netns %s", w.ip(lab, i.Node), i.Name, netns)
+		w.typed("%s link set dev %s netns %s", w.ip(lab, i.Node), i.Name, netns(to))
 	}
 }
 
@@ -261,7 +286,10 @@ func (w *walker) typeDelete(lab labengine.Lab) {
 		w.typed("%s link del dev %s", w.ip(lab, i.Node), i.Name)
 		return
 	}
-	if n := w.hosts(lab); n.In != "" {
+	switch n := w.hosts(lab); n.Kind {
+	case labengine.Container:
+		w.typed("kill -9 %s", pidOf(n))
+	case labengine.Namespace:
 		w.typed("ip netns del %s", n.Name)
 	}
 }

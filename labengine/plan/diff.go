@@ -165,6 +165,11 @@ func (d *differ) deletes() {
 	}
 	var machines Plan
 	for _, n := range d.have.NodesInOrder() {
+		if !d.keepsNode(n.ID) && !goes(n.ID) { // a program that listens would keep a namespace without its name
+			for _, s := range n.Services {
+				d.do(DeleteService{At: SpotOf(d.have, n.ID), Name: n.Name, Service: s})
+			}
+		}
 		switch {
 		case d.keepsNode(n.ID):
 		case n.In == "":
@@ -258,6 +263,7 @@ func (d *differ) addLinks() {
 	}
 	for _, i := range single {
 		d.addLink(i)
+		d.keepMTU(i)
 	}
 	for _, c := range d.want.CablesInOrder() {
 		if !d.keepsCable(c.ID) {
@@ -296,6 +302,22 @@ func (d *differ) addLink(i labengine.Interface) {
 	d.do(step)
 }
 
+// keepMTU states the MTU of a new bridge that has another one than the least of its ports, which the kernel would choose.
+func (d *differ) keepMTU(bridge labengine.Interface) {
+	if bridge.Kind != labengine.Bridge {
+		return
+	}
+	least := 0
+	for _, i := range d.want.Interfaces {
+		if i.Master == bridge.ID && (least == 0 || i.MTU < least) {
+			least = i.MTU
+		}
+	}
+	if least != 0 && least != bridge.MTU {
+		d.do(SetLink{At: SpotOf(d.want, bridge.Node), Interface: bridge.ID, Name: bridge.Name, MTU: &bridge.MTU})
+	}
+}
+
 // addVeth makes a cable. The kernel takes a master for the end whose namespace is asked alone: an end that is a port goes
 // first.
 func (d *differ) addVeth(c labengine.Cable) {
@@ -308,7 +330,11 @@ func (d *differ) addVeth(c labengine.Cable) {
 		i := d.want.Interfaces[end]
 		step.Ends[e] = VethEnd{At: SpotOf(d.want, i.Node), Interface: i.ID, Name: i.Name, MAC: i.MAC, MTU: i.MTU}
 	}
-	step.Master = d.want.Interfaces[d.want.Interfaces[ends[0]].Master].Name
+	port, far := step.Ends[0].At, step.Ends[1].At
+	// A command that runs in a namespace has no word for the machine's own: that port is plugged in by a step of its own.
+	if port == far || port.netns(port.Machine) == "" || far.netns(port.Machine) != "" {
+		step.Master = d.want.Interfaces[d.want.Interfaces[ends[0]].Master].Name
+	}
 	if step.Master != "" {
 		d.mastered(ends[0])
 	}
@@ -336,7 +362,7 @@ func (d *differ) values() {
 		}
 		return i
 	}
-	for _, i := range inOrder(d.want.Interfaces) {
+	for _, i := range lowerFirst(inOrder(d.want.Interfaces)) {
 		was, stays := d.have.Interfaces[i.ID]
 		switch {
 		case !stays || d.remade[i.ID]:

@@ -20,6 +20,22 @@ func inOrder(interfaces map[labengine.ID]labengine.Interface) []labengine.Interf
 	return list
 }
 
+// lowerFirst puts what is on top of another interface behind the rest: its MTU can be no more than that of the one below.
+func lowerFirst(list []labengine.Interface) []labengine.Interface {
+	depth := map[labengine.ID]int{}
+	parents := map[labengine.ID]labengine.ID{}
+	for _, i := range list {
+		parents[i.ID] = i.Parent
+	}
+	for _, i := range list {
+		for at := i.Parent; at != "" && depth[i.ID] < len(list); at = parents[at] {
+			depth[i.ID]++
+		}
+	}
+	slices.SortStableFunc(list, func(a, b labengine.Interface) int { return depth[a.ID] - depth[b.ID] })
+	return list
+}
+
 type rename struct {
 	id       labengine.ID
 	from, to string

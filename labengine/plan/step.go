@@ -158,6 +158,16 @@ type (
 		At    Spot
 		Route string
 	}
+	// AddIPRule adds a rule of the routing policy, ip-rule(8).
+	AddIPRule struct {
+		At   Spot
+		Rule string
+	}
+	// DeleteIPRule takes one away.
+	DeleteIPRule struct {
+		At   Spot
+		Rule string
+	}
 	// SetSysctl sets one setting of a namespace, sysctl(8).
 	SetSysctl struct {
 		At          Spot
@@ -384,11 +394,30 @@ func routeCommand(at Spot, verb, route string) string {
 	if r, err := labengine.ParseRoute(route); err == nil && r.IPv6 {
 		line = at.ip("-6")
 	}
-	words := strings.Fields(route)
+	return line + " route " + verb + " " + quoteWords(route)
+}
+
+// quoteWords writes each word of a text so that a shell reads it as it is.
+func quoteWords(text string) string {
+	words := strings.Fields(text)
 	for i, w := range words {
 		words[i] = quote(w)
 	}
-	return line + " route " + verb + " " + strings.Join(words, " ")
+	return strings.Join(words, " ")
+}
+
+// Commands implements [Step].
+func (s AddIPRule) Commands() []labengine.Command { return ipRuleCommand(s.At, "add", s.Rule) }
+
+// Commands implements [Step].
+func (s DeleteIPRule) Commands() []labengine.Command { return ipRuleCommand(s.At, "del", s.Rule) }
+
+func ipRuleCommand(at Spot, verb, rule string) []labengine.Command {
+	line := at.ip()
+	if r, err := labengine.ParseIPRule(rule); err == nil && r.IPv6 {
+		line = strings.Replace(line, "ip", "ip -6", 1)
+	}
+	return in(at.Machine, line+" rule "+verb+" "+quoteWords(rule))
 }
 
 // Commands implements [Step].

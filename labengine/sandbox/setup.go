@@ -18,7 +18,7 @@ func machineSetup() error {
 	}
 	pid, fd, err := cloneInit()
 	if err != nil {
-		err = failedHint("make the machine's namespaces", err, namespaceHint(err))
+		err = noNamespaces("make the machine's namespaces", err)
 		sendRaw(fdAgent, setupReport{Error: err.Error()})
 		return err
 	}

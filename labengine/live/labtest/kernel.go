@@ -84,7 +84,7 @@ func (l *Lab) changedWithin(changes int, long time.Duration) {
 	}
 }
 
-// kernel is what ip(8) shows in all named namespaces, by "machine/namespace:interface"; a namespace alone has "".
+// kernel is what ip(8) shows in all named namespaces and containers, by "machine/namespace:interface"; a namespace alone has "".
 func (l *Lab) kernel() map[string]link {
 	all := map[string]link{}
 	for _, m := range l.State().Lab.NodesInOrder() {
@@ -109,7 +109,10 @@ const dumpAll = `
 		"$@" sysctl -e net.ipv4.ip_forward net.ipv4.conf.all.rp_filter net.ipv6.conf.all.forwarding
 	}
 	dump ""
-	for n in $(ls /run/netns); do dump "$n" ip netns exec "$n"; done`
+	for n in $(ls /run/netns); do dump "$n" ip netns exec "$n"; done
+	for f in /run/containers/*.pid; do
+		if pid=$(cat $f 2>/dev/null); then dump $(basename $f .pid) nsenter -t $pid -n; fi
+	done`
 
 func (l *Lab) parseDump(machine, out string, all map[string]link) {
 	l.t.Helper()
@@ -148,10 +151,18 @@ func routesOf(out string) string {
 			list = append(list, err.Error())
 			continue
 		}
-		list = append(list, r.String())
+		list = append(list, compared(r))
 	}
 	slices.Sort(list)
 	return strings.Join(list, "; ")
+}
+
+// compared is a route as it is compared: of one through a gateway, the kernel may choose among several interfaces.
+func compared(r labengine.Route) string {
+	if r.Via != "" && !r.Onlink && !strings.HasPrefix(r.Via, "fe80:") {
+		r.Dev = ""
+	}
+	return r.String()
 }
 
 func sysctlsOf(out string) string {
@@ -241,10 +252,10 @@ func documentOf(lab labengine.Lab) map[string]link {
 		if n.Held != "" {
 			continue
 		}
-		if n.Kind == labengine.LAN {
+		if n.Kind == labengine.LAN || n.Kind == labengine.Internet {
 			continue // in no machine whose shell could show it
 		}
-		all[where(n)] = link{Routes: routesText(lab, n), Sysctls: sysctlsOf(strings.Join(n.Sysctls, "\n"))}
+		all[where(n)] = link{Routes: routesText(n), Sysctls: sysctlsOf(strings.Join(n.Sysctls, "\n"))}
 		for _, i := range lab.InterfacesOf(n.ID) {
 			all[where(n)+":"+i.Name] = link{
 				Up: i.Up, MTU: i.MTU, MAC: i.MAC, Addresses: addressesText(i.Addresses), Master: lab.Interfaces[i.Master].Name,
@@ -268,22 +279,15 @@ func queueOf(impair string) string {
 	return "tbf"
 }
 
-// routesText is a node's routes with the interface that the kernel chooses for a gateway.
-func routesText(lab labengine.Lab, n labengine.Node) string {
+// routesText is a node's routes.
+func routesText(n labengine.Node) string {
 	var list []string
 	for _, text := range n.Routes {
 		r, err := labengine.ParseRoute(text)
 		if err != nil {
 			return err.Error()
 		}
-		for _, i := range lab.InterfacesOf(n.ID) {
-			for _, a := range i.Addresses {
-				if gateway, err := netip.ParseAddr(r.Via); err == nil && r.Dev == "" && netip.MustParsePrefix(a).Contains(gateway) {
-					r.Dev = i.Name
-				}
-			}
-		}
-		list = append(list, r.String())
+		list = append(list, compared(r))
 	}
 	slices.Sort(list)
 	return strings.Join(list, "; ")
@@ -325,7 +329,7 @@ func (l *Lab) CheckScript() {
 	if machines != 1 {
 		return
 	}
-	cmd := exec.Command("unshare", "--user", "--map-root-user", "--net", "--mount", "sh", "-ec",
+	cmd := exec.Command("unshare", "--user", "--map-root-user", "--net", "--mount", "--pid", "--fork", "--mount-proc", "sh", "-ec",
 		"mount -t tmpfs none /run; mkdir -p /run/netns; cat > /run/script; sh /run/script;"+dumpAll)
 	cmd.Stdin = strings.NewReader(plan.Script(lab))
 	var errs strings.Builder

@@ -66,14 +66,16 @@ function move(direction: Direction): void {
 		if (next) cable({ type: 'target', node: next });
 		return;
 	}
-	const node = focus && thingOf(lab, focus);
+	const node = thingOf(lab, focus ?? '');
 	if (!focus || (!node && !jacks[focus] && !lab.cables[focus])) {
 		focusOn(outline(lab)[0]?.id);
 		return;
 	}
-	// Nodes beside a node: those of the same box; from a jack or cable, any.
+	// Nodes beside a node are those of the same box; so are those beside a jack or a cable.
+	const end = lab.interfaces[lab.cables[focus]?.ends[0] ?? focus];
+	const within = (node ?? thingOf(lab, end ? holderOf(lab, end) : ''))?.within;
 	const candidates = Object.fromEntries(
-		Object.entries(boxes).filter(([id]) => id !== focus && (!node || thingOf(lab, id)?.within === node.within)),
+		Object.entries(boxes).filter(([id]) => id !== focus && thingOf(lab, id)?.within === within),
 	);
 	const c = useGeometry.getState().curves[focus];
 	const from = jacks[focus] ?? (c ? { x: (c[0].x + c[3].x) / 2, y: (c[0].y + c[3].y) / 2 } : middleOf(focus));

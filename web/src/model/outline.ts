@@ -41,6 +41,15 @@ export function outline(lab: Lab): TreeItem[] {
 	return items;
 }
 
+/** Where the focus goes when a thing is deleted: its next sibling, else the one before, else its parent. */
+export function afterDelete(before: Lab, after: Lab, id: string): string | undefined {
+	const items = outline(before);
+	const item = items.find((i) => i.id === id);
+	if (!item) return before.interfaces[before.cables[id]?.ends[0] ?? '']?.node;
+	const left = items.filter((i) => i.parent === item.parent && (after.nodes[i.id] || after.interfaces[i.id]));
+	return (left.find((i) => i.position > item.position) ?? left.at(-1))?.id ?? item.parent;
+}
+
 function detailOf(lab: Lab, t: Thing): string {
 	const n = lab.nodes[t.id];
 	const bridge = lab.interfaces[t.id];

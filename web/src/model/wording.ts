@@ -10,18 +10,27 @@ export function asSentence(lab: Lab, text: string): string {
 	return isName ? text : capital(text);
 }
 
-/** "Undid `ip link add br9 type bridge` (typed in host) by `ip link del br9`". `took` is the change that was taken back. */
-export function takenBackText(c: Change, took: Change | undefined): string {
+/** "Undid `ip link add br9 type bridge` (typed in host) by `ip link del br9`". The entry is what was taken back. */
+export function takenBackText(c: Change, entry: readonly Change[]): string {
 	const verb = c.origin === 'undo' ? 'Undid' : 'Redid';
-	const by = linesOf(c) && ` by ${linesOf(c)}`;
-	if (took?.origin !== 'terminal' || !linesOf(took)) return `${verb} “${took?.sentence ?? c.sentence}”${by}`;
-	return `${verb} ${linesOf(took)} (typed in ${took.commands?.[0]?.machine})${by}`;
+	const by = linesOf([c]) && ` by ${linesOf([c])}`;
+	const [first] = entry;
+	if (first?.origin !== 'terminal' || !linesOf(entry)) return `${verb} “${first?.sentence ?? c.sentence}”${by}`;
+	return `${verb} ${linesOf(entry)} (typed in ${first.commands?.[0]?.machine})${by}`;
+}
+
+/** The change that another takes back, with those that joined it. */
+export function entryOf(changes: readonly Change[], takes: number | undefined): Change[] {
+	const at = changes.findIndex((c) => c.seq === takes);
+	if (at < 0) return [];
+	const end = changes.findIndex((c, other) => other > at && !c.joins);
+	return changes.slice(at, end < 0 ? undefined : end);
 }
 
 const shownLines = 2;
 
-function linesOf(c: Change): string {
-	const lines = (c.commands ?? []).map((l) => `\`${l.line}\``);
+function linesOf(changes: readonly Change[]): string {
+	const lines = changes.flatMap((c) => c.commands ?? []).map((l) => `\`${l.line}\``);
 	const more = lines.length > shownLines ? ` and ${lines.length - shownLines} more` : '';
 	return lines.slice(0, shownLines).join(', ') + more;
 }

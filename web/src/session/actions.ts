@@ -2,10 +2,11 @@
 import { applyEdits } from '../model/edit';
 import { computeGeometry } from '../model/geometry';
 import { newID } from '../model/lab';
+import { afterDelete } from '../model/outline';
 import { capital, problemText, Refused } from '../model/problem';
 import { addPending, addProbe, applyMessage, discardFailed, dropProbes, initialState, markSeen } from '../model/state';
 import type { Crossing } from '../model/traffic';
-import { asSentence, holderOfName, takenBackText, withName } from '../model/wording';
+import { asSentence, entryOf, holderOfName, takenBackText, withName } from '../model/wording';
 import { LabConnection, socketURL } from '../transport/connection';
 import { api, ServerProblem } from '../transport/http';
 import type { Edit, Message, Problem, Reply } from '../wire/types.gen';
@@ -95,9 +96,8 @@ function afterChange(): void {
 	const { changes } = useLab.getState();
 	const c = changes.at(-1);
 	if (c?.origin === 'undo' || c?.origin === 'redo') {
-		const took = changes.find((other) => other.seq === c.takes);
 		const again = c.origin === 'undo' ? { label: 'Redo', run: redo } : { label: 'Undo', run: undo };
-		toast({ kind: 'info', text: takenBackText(c, took), actions: [again] });
+		toast({ kind: 'info', text: takenBackText(c, entryOf(changes, c.takes)), actions: [again] });
 	}
 	if (c?.origin === 'terminal') announce(c.sentence);
 }
@@ -253,12 +253,9 @@ export function deleteThings(ids: readonly string[]): void {
 		}
 		edits.push(e);
 	}
-	const first = ids[0];
-	const node = first ? lab.nodes[first] : undefined;
-	const siblings = node ? Object.values(lab.nodes).filter((n) => n.in === node.in && !ids.includes(n.id)) : [];
-	const next = siblings.sort((a, b) => a.order - b.order).find((n) => n.order > (node?.order ?? 0)) ?? siblings.at(-1);
+	const focus = afterDelete(lab, after, ids[0] ?? '');
 	if (edit(edits)) {
-		useView.setState({ selection: new Set(), focus: next?.id ?? node?.in, card: undefined });
+		useView.setState({ selection: new Set(), focus, card: undefined });
 		forgetGone();
 	}
 }

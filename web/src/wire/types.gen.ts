@@ -67,6 +67,8 @@ export interface Edit {
 	deleteAddress?: DeleteAddress;
 	addRoute?: AddRoute;
 	deleteRoute?: DeleteRoute;
+	addIPRule?: AddIPRule;
+	deleteIPRule?: DeleteIPRule;
 	setSysctl?: SetSysctl;
 	iptables?: Iptables;
 	addService?: AddService;
@@ -272,6 +274,29 @@ export interface AddRoute {
 export interface DeleteRoute {
 	node: string;
 	route: string;
+}
+/**
+ * AddIPRule adds a rule that says which routing table is looked up, as ip-rule(8) add does.
+ *
+ * This interface was referenced by `Wire`'s JSON-Schema
+ * via the `definition` "AddIPRule".
+ */
+export interface AddIPRule {
+	node: string;
+	/**
+	 * "from 192.168.15.0/24 table 100"
+	 */
+	rule: string;
+}
+/**
+ * DeleteIPRule takes such a rule away. It is said as the lab has it.
+ *
+ * This interface was referenced by `Wire`'s JSON-Schema
+ * via the `definition` "DeleteIPRule".
+ */
+export interface DeleteIPRule {
+	node: string;
+	rule: string;
 }
 /**
  * SetSysctl sets one of a node's settings, as sysctl(8) -w does. An empty value is that of a fresh namespace.
@@ -506,6 +531,10 @@ export interface Node {
 	 * as ip-route(8) takes them; none that the kernel makes itself
 	 */
 	routes?: string[];
+	/**
+	 * as ip-rule(8) takes them; not the three that each namespace has
+	 */
+	ipRules?: string[];
 	/**
 	 * "net.ipv4.ip_forward=1", as sysctl(8) prints them: what differs from a fresh namespace
 	 */
