@@ -43,7 +43,10 @@ export function Options({ lab, i }: { lab: Lab; i: Interface }) {
 				const off = o.feature === 'vlan_filtering' ? lacking : undefined;
 				const why = off ?? (o.fixed ? 'the kernel does not change it while the link lives' : undefined);
 				return (
-					<div key={o.name} className={values[o.name] !== undefined && values[o.name] !== o.default ? 'is-changed' : ''}>
+					<div
+						key={o.name}
+						className={values[o.name] !== undefined && values[o.name] !== o.default ? 'is-changed' : ''}
+					>
 						<dt title={o.about}>{o.name}</dt>
 						<dd>
 							{why ? (
@@ -73,7 +76,14 @@ function Unavailable({ label, value, why }: { label: string; value: string; why:
 	const id = useId();
 	return (
 		<>
-			<button type="button" className="editable mono" aria-disabled="true" aria-label={`${label}: ${value}`} aria-describedby={id} title={why}>
+			<button
+				type="button"
+				className="editable mono"
+				aria-disabled="true"
+				aria-label={`${label}: ${value}`}
+				aria-describedby={id}
+				title={why}
+			>
 				{value}
 			</button>
 			<span id={id} className="sr-only">

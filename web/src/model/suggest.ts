@@ -255,7 +255,7 @@ export function suggestRoutes(lab: Lab, node: string): string[] {
 /** What is odd about a route, as a note: the kernel refuses a gateway that no network of the node leads to. */
 export function routeNote(lab: Lab, node: string, text: string): string | undefined {
 	const r = readRoute(text);
-	if (!r || r.type !== '' || r.onlink) return undefined;
+	if (r?.type !== '' || r.onlink) return undefined;
 	const i = routeLink(r, interfacesOf(lab, node));
 	if (i && !i.up) return `${i.name} is down: the kernel refuses routes through it`;
 	if (i || r.ipv6) return undefined;
