@@ -28,9 +28,9 @@ export function History() {
 				</button>
 			</div>
 			<div className="history-split">
-				{/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls is reached by keys */}
 				<ol
 					className="log-rows history"
+					// biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls is reached by keys
 					tabIndex={0}
 					aria-label="Revisions"
 					onPointerLeave={() => setLooked(undefined)}
@@ -139,9 +139,9 @@ function Preview({ seq, newest }: { seq: number | undefined; newest: number }) {
 		return then && differences(lab, then);
 	}, [lab, changes, seq, newest]);
 	return (
-		// biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls is reached by keys
 		<section
 			className="history-preview"
+			// biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls is reached by keys
 			tabIndex={0}
 			aria-label="What restoring would do"
 			data-testid="history-preview"
