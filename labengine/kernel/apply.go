@@ -134,6 +134,8 @@ func (a *applier) step(p plan.Plan, i int) error {
 			return err
 		}
 		return a.w.setSysctl(n, s.Name, s.Value)
+	case plan.ChangeRules:
+		return a.changeRules(s)
 	case plan.AddAddress:
 		return a.address(s.At, s.Dev, s.Address, unix.RTM_NEWADDR, unix.NLM_F_CREATE|unix.NLM_F_EXCL)
 	case plan.DeleteAddress:

@@ -42,6 +42,10 @@ func (b *binder) namespaces() {
 	var holders map[uint64]kernel.Holder
 	if l.shouldLook(named) {
 		holders = kernel.Holders(inits)
+		l.inhabited = make(map[uint64]bool, len(holders))
+		for inode := range holders {
+			l.inhabited[inode] = true
+		}
 	}
 	for inode, in := range named {
 		b.named(inode, in)
@@ -167,6 +171,7 @@ func (b *binder) bindNode(n *kernel.Netns, in nameIn, held string) {
 		if err := l.world.In(n, sandbox.BaselineSeen); err != nil {
 			l.log.Error("settings of a new namespace", "name", in.name, "error", err)
 		}
+		l.world.CheckRules(n)
 	}
 	node.Held = held
 	b.bindTo(n, node)

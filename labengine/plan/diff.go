@@ -43,6 +43,7 @@ func Diff(have, want labengine.Lab) Plan {
 	d.values()
 	d.sysctls(true)
 	d.routes()
+	d.rules()
 	return d.plan
 }
 
