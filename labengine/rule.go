@@ -257,13 +257,13 @@ func (r Rule) String() string {
 	return strings.Join(words, " ")
 }
 
-// key is the same for rules that say the same in the same words, however those are written.
-func (r Rule) key() string {
+// Key is the same for rules that say the same in the same words, however those are written.
+func (r Rule) Key() string {
 	return r.Table + "\x00" + r.Verb + "\x00" + r.Chain + "\x00" + strings.Join(r.Args, "\x00")
 }
 
-// jumpsTo says whether the rule leads to a chain.
-func (r Rule) jumpsTo(chain string) bool {
+// JumpsTo says whether the rule leads to a chain.
+func (r Rule) JumpsTo(chain string) bool {
 	for i, w := range r.Args {
 		if (w == "-j" || w == "-g" || w == "--jump" || w == "--goto") && i+1 < len(r.Args) && r.Args[i+1] == chain ||
 			w == "-j"+chain || w == "-g"+chain || w == "--jump="+chain || w == "--goto="+chain {

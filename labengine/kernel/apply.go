@@ -168,6 +168,8 @@ func (a *applier) step(p plan.Plan, i int) error {
 		return a.machines.AddService(n, s.Service)
 	case plan.DeleteService:
 		return a.machines.DeleteService(s.At.Node, s.Service)
+	case plan.ChangeRules:
+		return a.changeRules(s)
 	case plan.AddAddress:
 		return a.address(s.At, s.Dev, s.Address, unix.RTM_NEWADDR, unix.NLM_F_CREATE|unix.NLM_F_EXCL)
 	case plan.DeleteAddress:

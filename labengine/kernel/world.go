@@ -28,7 +28,10 @@ type World struct {
 	dirtyIn map[*Netns]dirtiness
 	enter   *entrance
 	moved   map[linkKey]bool // links that went to another namespace, among the dirty ones
-	lost    bool             // the kernel dropped events: everything has to be read again
+
+	ruleEvents *eventSocket
+	dirtyRules map[*Netns]RulesChanged
+	programs   firewallPrograms
 }
 
 type linkKey struct {
@@ -101,13 +104,19 @@ func NewWorld() (*World, error) {
 	w := &World{
 		byKey: map[uint64]*Netns{}, byInode: map[uint64]*Netns{}, byNsid: map[int32]*Netns{}, byNode: map[labengine.ID]*Netns{},
 		dirty: map[linkKey]bool{}, dirtyIn: map[*Netns]dirtiness{}, moved: map[linkKey]bool{},
+		dirtyRules: map[*Netns]RulesChanged{},
 	}
 	w.enter = newEntrance(self)
 	if w.root, err = w.open(self); err != nil {
 		w.enter.close()
 		return nil, err
 	}
-	if w.events, err = newEventSocket(); err != nil {
+	if w.events, err = newEventSocket(unix.NETLINK_ROUTE, routeGroups...); err == nil {
+		if w.ruleEvents, err = newEventSocket(unix.NETLINK_NETFILTER, unix.NFNLGRP_NFTABLES); err != nil {
+			w.events.close()
+		}
+	}
+	if err != nil {
 		w.root.close()
 		w.enter.close()
 		return nil, fmt.Errorf("socket for netlink events: %w", err)
@@ -118,6 +127,8 @@ func NewWorld() (*World, error) {
 // Close lets go of every namespace.
 func (w *World) Close() {
 	w.events.close()
+	w.ruleEvents.close()
+	w.programs.close()
 	for _, n := range w.byKey {
 		n.close()
 	}
@@ -159,6 +170,7 @@ func (w *World) Remove(n *Netns) {
 		w.dirty[linkKey{n.Key, index}] = true
 	}
 	delete(w.dirtyIn, n)
+	delete(w.dirtyRules, n)
 	n.close()
 }
 

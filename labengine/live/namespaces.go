@@ -52,6 +52,10 @@ func (b *binder) namespaces() {
 	var holders map[uint64]kernel.Holder
 	if looking || l.someNameless(named) {
 		holders = kernel.Holders(inits)
+		l.inhabited = make(map[uint64]bool, len(holders))
+		for inode := range holders {
+			l.inhabited[inode] = true
+		}
 	}
 	l.nameless = false
 	for inode, in := range named {
@@ -182,6 +186,7 @@ func (b *binder) bindNode(n *kernel.Netns, in nameIn, held string) {
 		if err := l.world.ReadQdiscs(n); err != nil {
 			l.log.Error("a new namespace", "name", in.name, "error", err)
 		}
+		l.world.CheckRules(n)
 	}
 	node.Held = held
 	b.bindTo(n, node)

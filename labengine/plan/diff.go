@@ -44,6 +44,7 @@ func Diff(have, want labengine.Lab) Plan {
 	d.sysctls(true)
 	d.routes()
 	d.services()
+	d.rules()
 	return d.plan
 }
 

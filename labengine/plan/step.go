@@ -477,10 +477,4 @@ func (s DeleteAddress) Commands() []labengine.Command {
 }
 
 // quote writes a word so that a shell reads it as it is.
-func quote(word string) string {
-	const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:@,+="
-	if word != "" && strings.Trim(word, plain) == "" {
-		return word
-	}
-	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
-}
+func quote(word string) string { return labengine.ShellQuote(word) }
