@@ -79,11 +79,12 @@ function addNode(lab: Lab, e: AddNode): void {
 	checkNewID(lab, e.id);
 	const kind = Object.hasOwn(kinds, e.kind) ? kinds[e.kind] : undefined;
 	if (!kind) {
-		return refuse('bad-request', `there is no kind of node ${JSON.stringify(e.kind ?? '')}`, {
+		refuse('bad-request', `there is no kind of node ${JSON.stringify(e.kind ?? '')}`, {
 			on: e.id,
 			field: 'kind',
 			hint: 'the kinds are machine, namespace, container, lan and internet',
 		});
+		return;
 	}
 	if (kind.inMachine) checkIsMachine(lab, e.in ?? '', e.kind);
 	else if (e.in)
