@@ -41,6 +41,7 @@ func Diff(have, want labengine.Lab) Plan {
 	d.moveAndRenameLinks()
 	d.addLinks()
 	d.values()
+	d.bridgeMTUs()
 	d.sysctls(true)
 	d.routes()
 	d.services()
@@ -264,7 +265,6 @@ func (d *differ) addLinks() {
 	}
 	for _, i := range single {
 		d.addLink(i)
-		d.keepMTU(i)
 	}
 	for _, c := range d.want.CablesInOrder() {
 		if !d.keepsCable(c.ID) {
@@ -301,22 +301,6 @@ func (d *differ) addLink(i labengine.Interface) {
 		step.Parent, step.ParentAt = parent.Name, SpotOf(d.want, parent.Node)
 	}
 	d.do(step)
-}
-
-// keepMTU states the MTU of a new bridge that has another one than the least of its ports, which the kernel would choose.
-func (d *differ) keepMTU(bridge labengine.Interface) {
-	if bridge.Kind != labengine.Bridge {
-		return
-	}
-	least := 0
-	for _, i := range d.want.Interfaces {
-		if i.Master == bridge.ID && (least == 0 || i.MTU < least) {
-			least = i.MTU
-		}
-	}
-	if least != 0 && least != bridge.MTU {
-		d.do(SetLink{At: SpotOf(d.want, bridge.Node), Interface: bridge.ID, Name: bridge.Name, MTU: &bridge.MTU})
-	}
 }
 
 // addVeth makes a cable. The kernel takes a master for the end whose namespace is asked alone: an end that is a port goes

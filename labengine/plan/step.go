@@ -316,6 +316,9 @@ func (s AddLink) Commands() []labengine.Command {
 	if s.Parent != "" {
 		if s.ParentAt != s.At { // made where the link below is, and put where it belongs
 			line, netns = s.ParentAt.ip()+" link add", s.At.netns(s.ParentAt.Machine)
+			if netns == "" {
+				netns = " netns $$" // the shell's own
+			}
 		}
 		line += " link " + quote(s.Parent)
 	}
