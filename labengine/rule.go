@@ -155,7 +155,13 @@ func (r Rule) check() error {
 		if instead, is := foreign[word]; is {
 			return badRule(instead, "`%s` does not belong into a rule here", word)
 		}
-		if i+1 < len(r.Args) && isAddressOption(word) && strings.Trim(r.Args[i+1], "0123456789abcdefABCDEF.:/,!") != "" {
+		if i+1 == len(r.Args) || !isAddressOption(word) {
+			continue
+		}
+		if strings.Contains(r.Args[i+1], ",") {
+			return badRule("write one rule for each", "iptables makes several rules of %s", shown(r.Args[i+1]))
+		}
+		if strings.Trim(r.Args[i+1], "0123456789abcdefABCDEF.:/!") != "" {
 			return badRule("write its address: a name would be looked up once, when the rule is made", "%s is not an address", shown(r.Args[i+1]))
 		}
 	}

@@ -111,9 +111,9 @@ type seenRule struct {
 }
 
 // RulesSeen says what a document has for the rules that the kernel has: those authored before that are still there keep their
-// text, others are as iptables(8) prints them. A rule that has just been added stands where its author put it, which teaches
-// its twin. The tables are told what their rules' authors have written.
-func RulesSeen(authored []string, tables []FirewallTable, twins Twins) []string {
+// text, others are as iptables(8) prints them. Where learn says that rules have just been added, a rule whose twin is not known
+// is the one that stands in its place. The tables are told what their rules' authors have written.
+func RulesSeen(authored []string, tables []FirewallTable, twins Twins, learn bool) []string {
 	s := seeing{chains: map[tableChain][]seenRule{}, policies: map[tableChain]string{}, own: map[tableChain]bool{}}
 	s.read(tables)
 	entries := make([]ruleEntry, 0, len(authored))
@@ -129,7 +129,7 @@ func RulesSeen(authored []string, tables []FirewallTable, twins Twins) []string 
 	}
 	matched := make([]int, len(entries)) // the rule's place in the kernel's chain, from 1
 	for name, places := range byChain {
-		s.match(s.chains[name], entries, places, matched, twins)
+		s.match(s.chains[name], entries, places, matched, twins, learn)
 	}
 	var list []string
 	next := map[tableChain]int{} // the first of a chain's rules that is not in the list yet
@@ -209,14 +209,14 @@ func (s *seeing) read(tables []FirewallTable) {
 }
 
 // match finds the rules of one chain that have authors.
-func (s *seeing) match(rules []seenRule, entries []ruleEntry, places []int, matched []int, twins Twins) {
+func (s *seeing) match(rules []seenRule, entries []ruleEntry, places []int, matched []int, twins Twins, learn bool) {
 	authored, printed := make([]string, len(places)), make([]string, len(rules))
-	fresh := make([]bool, len(places)) // nothing is known yet of how it is printed
+	fresh := make([]bool, len(places)) // just added: how it is printed is still to be learnt
 	for i, place := range places {
 		key := entries[place].Key()
 		twin, known := twins[key]
-		if fresh[i] = !known; !known {
-			twin = key
+		if !known {
+			twin, fresh[i] = key, learn
 		}
 		authored[i] = twin
 	}

@@ -22,9 +22,11 @@ func (l *Lab) begin(b labengine.Begin) error {
 		}
 	}
 	l.setStatus(labengine.Status{State: labengine.Starting, Total: total})
-	err := l.world.Apply(context.Background(), plan.Diff(labengine.NewLab(""), want), l, func(made int) {
+	steps := plan.Diff(labengine.NewLab(""), want)
+	err := l.world.Apply(context.Background(), steps, l, func(made int) {
 		l.setStatus(labengine.Status{State: labengine.Starting, Done: made, Total: total})
 	})
+	l.added(steps)
 	if err != nil {
 		p := problem(err)
 		l.setStatus(labengine.Status{State: labengine.Dead, Problem: p})
@@ -126,7 +128,9 @@ func (l *Lab) change(c labengine.Change, want labengine.Lab) (labengine.Change, 
 		return c, err
 	}
 	steps := plan.Diff(before, after)
-	if err := l.world.Apply(context.Background(), steps, l, nil); err != nil {
+	err := l.world.Apply(context.Background(), steps, l, nil)
+	l.added(steps)
+	if err != nil {
 		l.rollBack(want, patch)
 		return c, problem(err)
 	}
@@ -209,9 +213,11 @@ func (l *Lab) rollBack(want labengine.Lab, patch labengine.Patch) {
 	now := before.Clone()
 	now.Apply(l.onlyPresent(own))
 	from, to := now.Around(labengine.Compare(now, before))
-	if err := l.world.Apply(context.Background(), plan.Diff(from, to), l, nil); err != nil {
+	steps := plan.Diff(from, to)
+	if err := l.world.Apply(context.Background(), steps, l, nil); err != nil {
 		l.log.Error("roll back", "error", err)
 	}
+	l.added(steps)
 	left := l.reconcileTables(before, from, to)
 	for id, was := range before.Nodes { // names and what else was asked for are again what they were
 		if own.Nodes[id] != nil {

@@ -6,6 +6,7 @@ import (
 
 	"vethlab/labengine"
 	"vethlab/labengine/kernel"
+	"vethlab/labengine/plan"
 )
 
 // rulesAtOnce bounds the namespaces whose rules are read in one go: each takes a program's run, some 3 ms.
@@ -18,13 +19,17 @@ const (
 	rulesPauseTimes = 5 // what the last reading took
 )
 
+// What there are two of is indexed by the family.
+const ipv4Family, ipv6Family = 0, 1
+
 // firewall is what is known of a node's rules.
 type firewall struct {
 	netns uint64 // the cookie of its namespace
 	seen  labengine.Firewall
-	twins [2]labengine.Twins // IPv4, IPv6
-	mixed [2]bool            // nft has made a table of iptables' names
-	next  time.Time          // when it may be read again
+	twins [2]labengine.Twins
+	fresh [2]bool   // rules have been added since they were read
+	mixed [2]bool   // nft has made a table of iptables' names
+	next  time.Time // when it may be read again
 }
 
 func newFirewall(netns uint64) *firewall {
@@ -85,23 +90,20 @@ func (b *binder) rules(n *kernel.Netns) {
 	if !ok || node.Kind == labengine.LAN { // nobody can have rules there
 		return
 	}
-	f := l.firewalls[n.Node]
-	if f == nil || f.netns != n.Key {
-		f = newFirewall(n.Key)
-		l.firewalls[n.Node] = f
-	}
+	f := l.firewallOf(n)
 	began := time.Now()
 	for family, is := range [2]bool{changed.IPv4, changed.IPv6} {
 		if !is {
 			continue
 		}
-		ipv6 := family == 1
+		ipv6 := family == ipv6Family
 		tables, mixed, err := l.world.Rules(n, ipv6)
 		if err != nil {
 			l.rulesError(node, err)
 			continue
 		}
-		node = node.WithRules(ipv6, labengine.RulesSeen(b.authored(node.ID).Rules(ipv6), tables, f.twins[family]))
+		node = node.WithRules(ipv6, labengine.RulesSeen(b.authored(node.ID).Rules(ipv6), tables, f.twins[family], f.fresh[family]))
+		f.fresh[family] = false
 		f.set(ipv6, tables)
 		changed.Native = changed.Native || mixed || f.mixed[family]
 		f.mixed[family] = mixed
@@ -117,6 +119,31 @@ func (b *binder) rules(n *kernel.Netns) {
 	f.next = time.Now().Add(max(rulesPause, rulesPauseTimes*time.Since(began)))
 	b.patch.Nodes[node.ID] = &node
 	b.state(n, func(s *labengine.NodeState) { s.Firewall = f.shown() })
+}
+
+// firewallOf is what is known of the rules of a namespace that is a node.
+func (l *Lab) firewallOf(n *kernel.Netns) *firewall {
+	f := l.firewalls[n.Node]
+	if f == nil || f.netns != n.Key {
+		f = newFirewall(n.Key)
+		l.firewalls[n.Node] = f
+	}
+	return f
+}
+
+// added notes which rules a plan has added, to learn how they are printed.
+func (l *Lab) added(steps plan.Plan) {
+	for _, step := range steps {
+		if s, ok := step.(plan.ChangeRules); ok {
+			if n, ok := l.world.Of(s.At.Node); ok {
+				family := ipv4Family
+				if s.IPv6 {
+					family = ipv6Family
+				}
+				l.firewallOf(n).fresh[family] = true
+			}
+		}
+	}
 }
 
 // rulesError logs what stands in the way of reading rules; a program that is not installed, or a namespace that is just

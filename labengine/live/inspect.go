@@ -181,7 +181,7 @@ func (l *Lab) lookInto(o *look, all bool) {
 	k := l.inspector.kernel
 	for family := range o.family {
 		if o.family[family] {
-			tables, err := k.Rules(o.file, family == 1)
+			tables, err := k.Rules(o.file, family == ipv6Family)
 			o.rules[family], o.family[family] = tables, err == nil
 		}
 	}
@@ -210,7 +210,7 @@ func (l *Lab) inspected(looks []*look) {
 			if !read || f == nil {
 				continue
 			}
-			ipv6 := family == 1
+			ipv6 := family == ipv6Family
 			switch sameRules(f.tables(ipv6), o.rules[family]) {
 			case otherRules:
 				l.world.MarkRules(n, ipv6) // of iptables-legacy, the kernel does not tell

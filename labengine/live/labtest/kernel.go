@@ -104,24 +104,28 @@ const lookedAt = "net.ipv4.ip_forward net.ipv4.conf.all.rp_filter net.ipv6.conf.
 
 // dumpAll prints what ip(8) and sysctl(8) show of each namespace of a machine.
 const dumpAll = `
-	dump() {
-		echo "NETNS $1"
-		shift
-		"$@" ip -j -d addr
+	dump='
+		ip -j -d addr 2>/dev/null
 		echo ROUTES
-		"$@" ip -o -4 route show table all
-		"$@" ip -o -6 route show table all
+		ip -o -4 route show table all
+		ip -o -6 route show table all
 		echo SYSCTLS
-		"$@" sysctl -e ` + lookedAt + `
+		sysctl -e ` + lookedAt + `
 		echo IPTABLES
-		"$@" iptables-save
+		iptables-save
 		echo IP6TABLES
-		"$@" ip6tables-save
-	}
-	dump ""
-	for n in $(ls /run/netns); do dump "$n" ip netns exec "$n"; done
+		ip6tables-save'
+	echo "NETNS "
+	sh -ec "$dump"
+	for n in $(ls /run/netns); do
+		echo "NETNS $n"
+		ip netns exec "$n" sh -ec "$dump"
+	done
 	for f in /run/containers/*.pid; do
-		if pid=$(cat $f 2>/dev/null); then dump $(basename $f .pid) nsenter -t $pid -n; fi
+		if pid=$(cat $f 2>/dev/null); then
+			echo "NETNS $(basename $f .pid)"
+			nsenter -t $pid -n sh -ec "$dump"
+		fi
 	done`
 
 func (l *Lab) parseDump(machine, out string, all map[string]link) {
