@@ -4,7 +4,7 @@ import type { Interface, Lab } from '../wire/types.gen';
 import { cablesInOrder } from './lab';
 import { type Label, labelHeight, labelWidth, placeLabels, rowsOf } from './labels';
 import { type Places, slotsFor, withPlaces } from './places';
-import { jackGap, padding, rowHeight, type Size, sizeOf } from './sizes';
+import { jackGap, padding, rowHeight, type Size, sizeOf, sizes } from './sizes';
 import { depthOf, hasJack, holderOf, isBar, type Shape, type Thing, thingOf, thingsOf } from './things';
 
 export interface Point {
@@ -188,6 +188,7 @@ function needsOf(wired: Wiring, sides: Sides): Record<string, Needs> {
 		lengths.set(key, length);
 		if (isUpright(on.side)) own.upright = Math.max(own.upright, length);
 		else own.along = Math.max(own.along, length);
+		if (!isUpright(on.side)) own.right = Math.max(own.right, (wired.widths[i.id] ?? 0) + 24 - sizes[box.shape].w / 2);
 		const peer = wired.peers[i.id];
 		const isFree = !peer && on.side === 'bottom';
 		if (!isFree && (!peer || !sides[peer.id]?.inward)) continue; // its cable leads to the border of its own machine

@@ -3,6 +3,7 @@ import type { AddCable, End, Interface, Lab, UpdateInterface } from '../wire/typ
 import { freeNodeName } from './edit';
 import { interfaceNamed, interfacesOf, newID, nodeNamed, peerOf, switchID } from './lab';
 import { canonicalAddress, cut, formatIP, maxInterfaceName, parseIP } from './names';
+import { readRoute, routeLink } from './route';
 import { holderOf, isBar, machineAround, shapes, type Thing, thingOf } from './things';
 
 /** Whether a cable can join two boxes; the reason, in words for the pointer, if not. */
@@ -225,4 +226,38 @@ export function replugged(lab: Lab, end: string, to: string): UpdateInterface {
 		...(taken ? { name: suggestName(lab, to, peer ? holderOf(lab, peer) : to) } : {}),
 		...(box.shape === 'bridge' ? { master: box.id } : i.master && !moves ? { master: '' } : {}),
 	};
+}
+
+/** Routes that a node could use: through each neighbour, the default and the lab's other subnets. Bridges come first. */
+export function suggestRoutes(lab: Lab, node: string): string[] {
+	const own = interfacesOf(lab, node).filter((i) => i.kind !== 'loopback');
+	const subnets = new Set(
+		Object.values(lab.interfaces)
+			.flatMap((i) => (i.kind === 'loopback' ? [] : i.addresses.map(toNumber)))
+			.flatMap((a) => (a && a.length <= 30 ? [toText(networkOf(a.host, a.length), a.length)] : [])),
+	);
+	const here = own.flatMap((i) => i.addresses.map(toNumber).filter((a) => a !== undefined));
+	const gateways = own
+		.flatMap((i) => segmentOf(lab, i.id))
+		.sort((a, b) => Number(b.kind === 'bridge') - Number(a.kind === 'bridge'))
+		.flatMap((i) => i.addresses.flatMap((text) => (i.node === node ? [] : (toNumber(text) ?? []))))
+		.filter((a) => here.some((h) => overlaps(h, a)))
+		.map((a) => toText(a.host, 32).replace('/32', ''));
+	const beyond = [...subnets].filter((s) => {
+		const subnet = toNumber(s);
+		return subnet && !here.some((h) => overlaps(h, subnet));
+	});
+	const offers = [...new Set(gateways)].flatMap((via) => ['default', ...beyond].map((to) => `${to} via ${via}`));
+	const has = new Set(lab.nodes[node]?.routes);
+	return offers.filter((o) => !has.has(o)).slice(0, 12);
+}
+
+/** What is odd about a route, as a note: the kernel refuses a gateway that no network of the node leads to. */
+export function routeNote(lab: Lab, node: string, text: string): string | undefined {
+	const r = readRoute(text);
+	if (r?.type !== '' || r.onlink) return undefined;
+	const i = routeLink(r, interfacesOf(lab, node));
+	if (i && !i.up) return `${i.name} is down: the kernel refuses routes through it`;
+	if (i || r.ipv6) return undefined;
+	return r.dev ? `there is no ${r.dev} here` : `${r.via} is in no network of ${lab.nodes[node]?.name ?? 'this node'}`;
 }

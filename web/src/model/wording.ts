@@ -35,6 +35,11 @@ function linesOf(changes: readonly Change[]): string {
 	return lines.slice(0, shownLines).join(', ') + more;
 }
 
+/** "Restored revision 12" of a change that did so. */
+export function restoredText(c: Change): string {
+	return c.sentence.replace(/^Restore /, 'Restored ');
+}
+
 /** The edits with another name for one thing that they make or rename. */
 export function withName(edits: readonly Edit[], id: string, name: string): Edit[] {
 	return edits.map((e): Edit => {

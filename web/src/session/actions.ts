@@ -6,15 +6,15 @@ import { afterDelete } from '../model/outline';
 import { capital, problemText, Refused } from '../model/problem';
 import { addPending, addProbe, applyMessage, discardFailed, dropProbes, initialState, markSeen } from '../model/state';
 import type { Crossing } from '../model/traffic';
-import { asSentence, entryOf, holderOfName, takenBackText, withName } from '../model/wording';
+import { asSentence, entryOf, holderOfName, restoredText, takenBackText, withName } from '../model/wording';
 import { LabConnection, socketURL } from '../transport/connection';
 import { api, ServerProblem } from '../transport/http';
-import type { Edit, Message, Problem, Reply } from '../wire/types.gen';
+import type { Edit, Lab, Message, Problem, Reply } from '../wire/types.gen';
 import { frameLog, type Toast, traffic, useGeometry, useLab, useLink, useView } from './stores';
 import { canvasView } from './viewport';
 
 let connection: LabConnection | undefined;
-const undoing = new Map<string, 'undo' | 'redo'>(); // requests that are one, by id
+const undoing = new Map<string, 'undo' | 'redo' | 'restore'>(); // requests that are one, by id
 
 export function openLab(id: string): () => void {
 	useLab.setState({ ...initialState, id }, true);
@@ -99,6 +99,8 @@ function afterChange(): void {
 		const again = c.origin === 'undo' ? { label: 'Redo', run: redo } : { label: 'Undo', run: undo };
 		toast({ kind: 'info', text: takenBackText(c, entryOf(changes, c.takes)), actions: [again] });
 	}
+	if (c?.origin === 'restore')
+		toast({ kind: 'info', text: `${restoredText(c)}.`, actions: [{ label: 'Undo', run: undo }] });
 	if (c?.origin === 'terminal') announce(c.sentence);
 }
 
@@ -214,6 +216,13 @@ function takeBack(kind: 'undo' | 'redo'): void {
 	connection?.send({ id, [kind]: {} });
 }
 
+/** Makes the lab again what it was right after a change; 0 is before the first. */
+export function restore(seq: number): void {
+	const id = newID('u');
+	undoing.set(id, 'restore');
+	connection?.send({ id, restore: { seq } });
+}
+
 export function select(ids: Iterable<string>, more = false): void {
 	const selection = new Set(more ? [...useView.getState().selection, ...ids] : ids);
 	useView.setState({ selection });
@@ -255,9 +264,34 @@ export function deleteThings(ids: readonly string[]): void {
 	}
 	const focus = afterDelete(lab, after, ids[0] ?? '');
 	if (edit(edits)) {
+		offerCables(lab, ids);
 		useView.setState({ selection: new Set(), focus, card: undefined });
 		forgetGone();
 	}
+}
+
+/** Ports outlive their bridge, as they do in the kernel; here is a way to be rid of their cables as well. */
+function offerCables(lab: Lab, deleted: readonly string[]): void {
+	const bridges = deleted.flatMap((id) => (lab.interfaces[id]?.kind === 'bridge' ? (lab.interfaces[id] ?? []) : []));
+	const ports = new Set(
+		Object.values(lab.interfaces).flatMap((i) => (bridges.some((b) => b.id === i.master) ? i.id : [])),
+	);
+	const cables = Object.values(lab.cables).filter((c) => c.ends.some((end) => ports.has(end)));
+	if (cables.length === 0) return;
+	const names = bridges.map((b) => `\`${b.name}\``).join(', ');
+	toast({
+		kind: 'info',
+		text: `${names} is deleted; its ${cables.length === 1 ? 'port stays' : `${cables.length} ports stay`}, as in the kernel.`,
+		actions: [
+			{
+				label: cables.length === 1 ? 'Delete its cable too' : 'Delete their cables too',
+				run: () => {
+					const there = cables.filter((c) => useLab.getState().lab.cables[c.id]);
+					edit(there.map((c) => ({ delete: { id: c.id } })));
+				},
+			},
+		],
+	});
 }
 
 // ---------------------------------------------------------------- probes
