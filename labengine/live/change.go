@@ -25,6 +25,9 @@ func (l *Lab) begin(b labengine.Begin) error {
 	err := l.world.Apply(context.Background(), plan.Diff(labengine.NewLab(""), want), l, func(made int) {
 		l.setStatus(labengine.Status{State: labengine.Starting, Done: made, Total: total})
 	})
+	if err == nil {
+		err = l.world.Listen()
+	}
 	if err != nil {
 		p := problem(err)
 		l.setStatus(labengine.Status{State: labengine.Dead, Problem: p})
