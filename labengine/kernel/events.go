@@ -29,7 +29,7 @@ type eventSocket struct {
 	oob  []byte
 }
 
-func newEventSocket(protocol int, groups ...int) (*eventSocket, error) {
+func newEventSocket(protocol int) (*eventSocket, error) {
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, protocol)
 	if err != nil {
 		return nil, err
@@ -42,11 +42,7 @@ func newEventSocket(protocol int, groups ...int) (*eventSocket, error) {
 		err = unix.SetsockoptInt(fd, unix.SOL_NETLINK, unix.NETLINK_LISTEN_ALL_NSID, 1)
 	}
 	if err == nil {
-		var mask uint32
-		for _, g := range groups {
-			mask |= 1 << (g - 1)
-		}
-		err = unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: mask})
+		err = unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK})
 	}
 	if err == nil {
 		s.raw, err = s.file.SyscallConn()
@@ -59,6 +55,16 @@ func newEventSocket(protocol int, groups ...int) (*eventSocket, error) {
 }
 
 func (s *eventSocket) close() { s.file.Close() }
+
+// listen has the kernel tell of all changes of some kinds from now on.
+func (s *eventSocket) listen(groups ...int) error {
+	for _, g := range groups {
+		if err := unix.SetsockoptInt(s.fd, unix.SOL_NETLINK, unix.NETLINK_ADD_MEMBERSHIP, g); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 // wait returns once there is something to receive, or an error once the socket is closed.
 func (s *eventSocket) wait() error {

@@ -26,6 +26,9 @@ func (l *Lab) begin(b labengine.Begin) error {
 	err := l.world.Apply(context.Background(), steps, l, func(made int) {
 		l.setStatus(labengine.Status{State: labengine.Starting, Done: made, Total: total})
 	})
+	if err == nil {
+		err = l.world.Listen()
+	}
 	l.added(steps)
 	if err != nil {
 		p := problem(err)

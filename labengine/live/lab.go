@@ -403,10 +403,13 @@ func (l *Lab) setStatus(s labengine.Status) {
 	l.hub.broadcast(labengine.Message{Status: &s})
 }
 
-// snapshot is all that a page needs to show the lab.
+// snapshot is all that a page needs to show the lab. Tables that have not been read since they changed come after it.
 func (l *Lab) snapshot() labengine.Snapshot {
 	<-l.tried
 	live := labengine.Live{Links: map[labengine.ID]*labengine.Link{}, Nodes: map[labengine.ID]*labengine.NodeState{}}
+	for id, state := range l.states {
+		live.Nodes[id] = &state
+	}
 	for n := range l.world.All {
 		for _, link := range n.Links {
 			if link.ID != "" {
@@ -415,16 +418,6 @@ func (l *Lab) snapshot() labengine.Snapshot {
 			}
 		}
 	}
-	b := l.newBinder(l.journal.Lab)
-	for n := range l.world.All {
-		if n.Node == "" {
-			continue
-		}
-		if routes, err := n.Routes(); err == nil {
-			b.state(n, func(s *labengine.NodeState) { s.Routes, s.Neighbours = routes, n.NeighbourTable() })
-		}
-	}
-	live.Nodes = b.live.Nodes
 	return labengine.Snapshot{
 		Lab: l.journal.Lab.Clone(), Live: live, Status: l.status, Seq: l.journal.Seq, Changes: l.journal.Changes,
 		Terminals: l.terminals.list(), Features: l.features,

@@ -183,9 +183,6 @@ func (b *binder) bindNode(n *kernel.Netns, in nameIn, held string) {
 		if err := l.world.In(n, sandbox.BaselineSeen); err != nil {
 			l.log.Error("settings of a new namespace", "name", in.name, "error", err)
 		}
-		if err := l.world.ReadQdiscs(n); err != nil {
-			l.log.Error("a new namespace", "name", in.name, "error", err)
-		}
 		l.world.CheckRules(n)
 	}
 	node.Held = held
