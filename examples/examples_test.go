@@ -2,8 +2,11 @@ package examples
 
 import (
 	"bytes"
+	"fmt"
+	"slices"
 	"testing"
 
+	"vethlab/labengine"
 	"vethlab/labengine/document"
 )
 
@@ -31,16 +34,72 @@ func TestExamplesParse(t *testing.T) {
 	}
 }
 
+// TestBridge has what the example's text says.
+func TestBridge(t *testing.T) {
+	lab := parse(t, "bridge.yaml")
+	bridge, ok := lab.InterfaceNamed("host", "v-net-0")
+	if !ok || bridge.Kind != labengine.Bridge || !slices.Equal(bridge.Addresses, []string{"192.168.15.5/24"}) {
+		t.Errorf("v-net-0 is %+v", bridge)
+	}
+	if ports := lab.PortsOf(bridge.ID); len(ports) != 4 {
+		t.Errorf("its ports are %+v", ports)
+	}
+	for i, name := range []string{"red", "blue", "green", "yellow"} {
+		checkHost(t, lab, name, fmt.Sprintf("192.168.15.%d/24", i+1))
+	}
+}
+
+func TestLAN(t *testing.T) {
+	lab := parse(t, "lan.yaml")
+	checkHost(t, lab, "red", "192.168.15.1/24")
+	checkHost(t, lab, "blue", "192.168.15.2/24")
+	host, _ := lab.FindNode("host")
+	neighbour, _ := lab.FindNode("neighbour")
+	office, _ := lab.FindNode("office")
+	if !slices.Equal(host.Sysctls, []string{"net.ipv4.ip_forward=1"}) {
+		t.Errorf("host's settings are %q", host.Sysctls)
+	}
+	if !slices.Equal(neighbour.Routes, []string{"192.168.15.0/24 via 192.168.1.2"}) {
+		t.Errorf("neighbour's routes are %q", neighbour.Routes)
+	}
+	if ports := lab.PortsOf(labengine.SwitchID(office.ID)); office.Kind != labengine.LAN || len(ports) != 2 {
+		t.Errorf("office is %+v, its ports are %+v", office, ports)
+	}
+}
+
+// checkHost checks a namespace that has one cable, to v-net-0, and leaves everything else to host.
+func checkHost(t *testing.T, lab labengine.Lab, name, address string) {
+	t.Helper()
+	n, err := lab.FindNode(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	i, _ := lab.InterfaceNamed(n.ID, "veth-"+name)
+	port, _ := lab.InterfaceNamed(n.In, "veth-"+name+"-br")
+	if !slices.Equal(i.Addresses, []string{address}) || lab.Interfaces[port.Master].Name != "v-net-0" || len(port.Addresses) != 0 {
+		t.Errorf("%s has %+v, and is at %+v", name, i, port)
+	}
+	if !slices.Equal(n.Routes, []string{"default via 192.168.15.5"}) {
+		t.Errorf("%s has the routes %q", name, n.Routes)
+	}
+}
+
+func parse(t *testing.T, name string) labengine.Lab {
+	t.Helper()
+	text, err := FS.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lab, err := document.Parse(name, text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return lab
+}
+
 // TestRedAndBlue has what the first lesson and the README say of it.
 func TestRedAndBlue(t *testing.T) {
-	text, err := FS.ReadFile("red-and-blue.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	lab, err := document.Parse("red-and-blue.yaml", text)
-	if err != nil {
-		t.Fatal(err)
-	}
+	lab := parse(t, "red-and-blue.yaml")
 	for id, address := range map[string]string{"veth-red": "192.168.15.1/24", "veth-blue": "192.168.15.2/24"} {
 		found := false
 		for _, i := range lab.Interfaces {

@@ -78,7 +78,12 @@ func (e Edit) apply(l *draft) error {
 	one(e.AddInterface != nil, func() error { return e.AddInterface.apply(l) })
 	one(e.AddRoute != nil, func() error { return e.AddRoute.apply(l) })
 	one(e.DeleteRoute != nil, func() error { return e.DeleteRoute.apply(l) })
+	one(e.AddIPRule != nil, func() error { return e.AddIPRule.apply(l) })
+	one(e.DeleteIPRule != nil, func() error { return e.DeleteIPRule.apply(l) })
 	one(e.SetSysctl != nil, func() error { return e.SetSysctl.apply(l) })
+	one(e.Iptables != nil, func() error { return e.Iptables.apply(l) })
+	one(e.AddService != nil, func() error { return e.AddService.apply(l) })
+	one(e.DeleteService != nil, func() error { return e.DeleteService.apply(l) })
 	one(e.UpdateNode != nil, func() error { return e.UpdateNode.apply(l) })
 	one(e.UpdateInterface != nil, func() error { return e.UpdateInterface.apply(l) })
 	one(e.AddAddress != nil, func() error { return e.AddAddress.apply(l) })
@@ -97,19 +102,22 @@ func (e *AddNode) apply(l *draft) error {
 		return err
 	}
 	switch e.Kind {
-	case Machine, LAN:
+	case Machine, LAN, Internet:
 		if e.In != "" {
 			return Problemf(CodeBadRequest, "%s `%s` cannot be inside another node", e.Kind, e.Name).About(e.ID, "in")
 		}
-	case Namespace:
-		if err := l.checkIsMachine(e.In); err != nil {
+	case Namespace, Container:
+		if err := l.checkIsMachine(e.In, e.Kind); err != nil {
 			return err
 		}
 	default:
 		return Problemf(CodeBadRequest, "there is no kind of node %q", e.Kind).About(e.ID, "kind").
-			WithHint("the kinds are machine, namespace and lan")
+			WithHint("the kinds are machine, namespace, container, lan and internet")
 	}
 	n := Node{ID: e.ID, Name: e.Name, Kind: e.Kind, In: e.In}
+	if err := n.setCommand(e.Command); err != nil {
+		return err
+	}
 	if err := l.checkNodeName(n); err != nil {
 		return err
 	}
@@ -218,8 +226,12 @@ func (e *AddInterface) apply(l *draft) error {
 	if err := l.checkNewID(e.ID); err != nil {
 		return err
 	}
-	if _, ok := l.Nodes[e.Node]; !ok {
+	switch n, ok := l.Nodes[e.Node]; {
+	case !ok:
 		return goneNode(e.Node)
+	case n.Kind == Internet:
+		return Problemf(CodeBadRequest, "only cables are plugged into %s: there is no shell in it to make anything else", n.Name).
+			About(e.ID, "node")
 	}
 	if _, ok := linkOptions[e.Kind]; !ok {
 		return Problemf(CodeBadRequest, "interfaces of kind %q are not made here", e.Kind).About(e.ID, "kind").
@@ -288,13 +300,51 @@ func (e *DeleteRoute) apply(l *draft) error {
 	if !ok {
 		return goneNode(e.Node)
 	}
-	at := slices.Index(n.Routes, e.Route)
-	if at < 0 {
+	if !slices.Contains(n.Routes, e.Route) {
 		return Problemf(CodeGone, "%s has no route `%s`", l.Label(n.ID), e.Route).About(n.ID, "route")
 	}
-	if n.Routes = slices.Delete(slices.Clone(n.Routes), at, at+1); len(n.Routes) == 0 {
-		n.Routes = nil
+	n.Routes = without(n.Routes, e.Route)
+	l.Nodes[n.ID] = n
+	return nil
+}
+
+// without is a list without one entry; nil where nothing is left.
+func without(list []string, entry string) []string {
+	at := slices.Index(list, entry)
+	if at < 0 || len(list) == 1 {
+		return nil
 	}
+	return slices.Delete(slices.Clone(list), at, at+1)
+}
+
+func (e *AddIPRule) apply(l *draft) error {
+	n, ok := l.Nodes[e.Node]
+	if !ok {
+		return goneNode(e.Node)
+	}
+	rule, err := ParseIPRule(e.Rule)
+	if err != nil {
+		return about(err, e.Node)
+	}
+	for _, text := range n.IPRules {
+		if other, err := ParseIPRule(text); err == nil && (rule.Covers(other) || other.Covers(rule)) {
+			return Problemf(CodeExists, "%s has the rule `%s` already", l.Label(n.ID), text).About(n.ID, "rule")
+		}
+	}
+	n.IPRules = append(slices.Clone(n.IPRules), rule.Text)
+	l.Nodes[n.ID] = n
+	return nil
+}
+
+func (e *DeleteIPRule) apply(l *draft) error {
+	n, ok := l.Nodes[e.Node]
+	if !ok {
+		return goneNode(e.Node)
+	}
+	if !slices.Contains(n.IPRules, e.Rule) {
+		return Problemf(CodeGone, "%s has no rule `%s`", l.Label(n.ID), e.Rule).About(n.ID, "rule")
+	}
+	n.IPRules = without(n.IPRules, e.Rule)
 	l.Nodes[n.ID] = n
 	return nil
 }
@@ -303,6 +353,9 @@ func (e *SetSysctl) apply(l *draft) error {
 	n, ok := l.Nodes[e.Node]
 	if !ok {
 		return goneNode(e.Node)
+	}
+	if n.Kind == Internet {
+		return Problemf(CodeBadRequest, "the routers of %s are set up as they have to be", n.Name).About(n.ID, "sysctl")
 	}
 	value := e.Value
 	if value == "" {
@@ -334,13 +387,18 @@ func (e *UpdateNode) apply(l *draft) error {
 		n.Name = *e.Name
 	}
 	if e.In != nil {
-		if n.Kind != Namespace {
-			return Problemf(CodeBadRequest, "`%s` is a %s; only namespaces are in a machine", n.Name, n.Kind).About(e.ID, "in")
+		if !n.Kind.IsInside() {
+			return Problemf(CodeBadRequest, "`%s` is a %s; only namespaces and containers are in a machine", n.Name, n.Kind).About(e.ID, "in")
 		}
-		if err := l.checkIsMachine(*e.In); err != nil {
+		if err := l.checkIsMachine(*e.In, n.Kind); err != nil {
 			return err
 		}
 		n.In = *e.In
+	}
+	if e.Command != nil {
+		if err := n.setCommand(*e.Command); err != nil {
+			return err
+		}
 	}
 	if err := l.checkNodeName(n); err != nil {
 		return err
@@ -367,7 +425,7 @@ func (e *UpdateInterface) apply(l *draft) error {
 		}
 		if i.Node != *e.Node { // the kernel takes a port out of its bridge when it moves, and what delays it away
 			i.Impair = ""
-			if i.Node, i.Master = *e.Node, ""; l.Nodes[i.Node].Kind == LAN {
+			if i.Node, i.Master = *e.Node, ""; l.Nodes[i.Node].Kind == LAN && i.Kind != Bridge {
 				i.Master = SwitchID(i.Node)
 			}
 		}

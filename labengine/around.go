@@ -72,7 +72,7 @@ func (l Lab) Around(p Patch) (before, after Lab) {
 		}
 	}
 	for id, n := range p.Nodes { // a node that moves is made anew, and what is in it too
-		if was, ok := l.Nodes[id]; n != nil && ok && was.In != n.In {
+		if was, ok := l.Nodes[id]; n != nil && ok && (was.In != n.In || was.Command != n.Command) {
 			l.addContents(id, addInterface, addCable)
 		}
 	}

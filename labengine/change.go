@@ -11,6 +11,7 @@ const (
 	FromTerminal Origin = "terminal" // the kernel changed by itself: a command in a terminal, a process that ended
 	FromUndo     Origin = "undo"
 	FromRedo     Origin = "redo"
+	FromRestore  Origin = "restore" // the lab as it was at an earlier change
 	FromAPI      Origin = "api"
 )
 

@@ -19,15 +19,16 @@ func (l *draft) checkNewID(id ID) error {
 	return nil
 }
 
-func (l *draft) checkIsMachine(id ID) error {
+// checkIsMachine refuses a place for a node of the kind that is no machine.
+func (l *draft) checkIsMachine(id ID, kind Kind) error {
 	n, ok := l.Nodes[id]
 	switch {
 	case id == "":
-		return Problemf(CodeBadRequest, "a namespace is in a machine; this one names none").WithHint("drop it into a machine's box")
+		return Problemf(CodeBadRequest, "a %s is in a machine; this one names none", kind).WithHint("drop it into a machine's box")
 	case !ok:
 		return goneNode(id)
 	case n.Kind != Machine:
-		return Problemf(CodeBadRequest, "`%s` is a %s; a namespace is in a machine", n.Name, n.Kind).About(id, "in")
+		return Problemf(CodeBadRequest, "`%s` is a %s; a %s is in a machine", n.Name, n.Kind, kind).About(id, "in")
 	}
 	return nil
 }
@@ -65,6 +66,9 @@ func (l *draft) freeNodeName(n Node) string {
 func (l *draft) checkInterfaceName(i Interface) error {
 	if err := CheckInterfaceName(i.Name); err != nil {
 		return about(err, i.ID)
+	}
+	if l.Nodes[i.Node].Kind == Internet && i.Name == UplinkName {
+		return Problemf(CodeBadName, "`%s` is what leads from here into the world; nothing else is called so", i.Name).About(i.ID, "name")
 	}
 	l.index()
 	if id, ok := l.interfaces[interfaceName{i.Node, i.Name}]; ok && id != i.ID {

@@ -61,7 +61,14 @@ func (d *describer) nodes(p Patch) {
 		}
 		if had && has {
 			d.list(was.Routes, is.Routes, "Route %s in "+is.Name, "Take the route %s from "+is.Name)
+			d.list(was.IPRules, is.IPRules, "Rule %s in "+is.Name, "Take the rule %s from "+is.Name)
 			d.list(was.Sysctls, is.Sysctls, "Set %s in "+is.Name, "Take back %s in "+is.Name)
+			d.rules(is.Name, "iptables ", was.Iptables, is.Iptables)
+			d.rules(is.Name, "ip6tables ", was.Ip6tables, is.Ip6tables)
+			d.services(was, is)
+			if was.Command != is.Command {
+				d.say("Start %s anew with %s", is.Name, cmp.Or(is.Command, "no command"))
+			}
 		}
 		if !had || !has {
 			for _, i := range append(d.before.InterfacesOf(id), d.after.InterfacesOf(id)...) {
@@ -72,7 +79,7 @@ func (d *describer) nodes(p Patch) {
 	byOrder := func(a, b Node) int { return a.Order - b.Order }
 	slices.SortFunc(added, byOrder)
 	slices.SortFunc(deleted, byOrder)
-	for _, kind := range []Kind{Machine, LAN, Namespace} {
+	for _, kind := range []Kind{Machine, LAN, Internet, Namespace, Container} {
 		if names := namesOf(added, kind); len(names) > 0 {
 			d.say("Add %s %s", plural(string(kind), len(names)), list(names))
 		}
@@ -100,6 +107,56 @@ func (d *describer) list(was, is []string, came, went string) {
 		again := setting && slices.ContainsFunc(is, func(s string) bool { return strings.HasPrefix(s, name+"=") })
 		if !slices.Contains(is, text) && !again {
 			d.say(went, text)
+		}
+	}
+}
+
+// rules says what came to a list of rules and what went.
+func (d *describer) rules(node, program string, was, is []string) {
+	if slices.Equal(was, is) {
+		return
+	}
+	stays, stayed := make([]bool, len(is)), make([]bool, len(was))
+	for _, p := range Align(was, is) {
+		stayed[p[0]], stays[p[1]] = true, true
+	}
+	policies := map[tableChain]bool{} // of which enough is said
+	said := func(text string, format, fresh string) {
+		r, err := ParseRule(text)
+		chain := tableChain{r.Table, r.Chain}
+		switch {
+		case err == nil && r.Verb == "-P" && !policies[chain]:
+			policy := fresh
+			if policy == "" {
+				policy = r.Args[0]
+			}
+			d.say("Set the policy of %s in %s to %s", r.Chain, node, policy)
+			policies[chain] = true
+		case err != nil || r.Verb != "-P":
+			d.say(format, program+text, node)
+		}
+	}
+	for i, text := range is {
+		if !stays[i] {
+			said(text, "Add %s in %s", "")
+		}
+	}
+	for i, text := range was {
+		if !stayed[i] {
+			said(text, "Take %s from %s", "ACCEPT")
+		}
+	}
+}
+
+func (d *describer) services(was, is Node) {
+	for _, s := range is.Services {
+		if !slices.Contains(was.Services, s) {
+			d.say("Offer %s in %s", s, is.Name)
+		}
+	}
+	for _, s := range was.Services {
+		if !slices.Contains(is.Services, s) {
+			d.say("Stop %s in %s", s, is.Name)
 		}
 	}
 }

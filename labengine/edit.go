@@ -18,19 +18,26 @@ type Edit struct {
 	DeleteAddress   *DeleteAddress   `json:"deleteAddress,omitempty"`
 	AddRoute        *AddRoute        `json:"addRoute,omitempty"`
 	DeleteRoute     *DeleteRoute     `json:"deleteRoute,omitempty"`
+	AddIPRule       *AddIPRule       `json:"addIPRule,omitempty"`
+	DeleteIPRule    *DeleteIPRule    `json:"deleteIPRule,omitempty"`
 	SetSysctl       *SetSysctl       `json:"setSysctl,omitempty"`
+	Iptables        *Iptables        `json:"iptables,omitempty"`
+	AddService      *AddService      `json:"addService,omitempty"`
+	DeleteService   *DeleteService   `json:"deleteService,omitempty"`
 	Delete          *Delete          `json:"delete,omitempty"`
 	Place           *PlaceNode       `json:"place,omitempty"`
 	UpdateLab       *UpdateLab       `json:"updateLab,omitempty"`
 }
 
-// AddNode makes a machine, a namespace in one, as ip-netns(8) add does, or a LAN between machines.
+// AddNode makes a machine, a namespace in one, as ip-netns(8) add does, a container in one, as unshare(1) does, a LAN
+// between machines, or the internet.
 type AddNode struct {
-	ID    ID     `json:"id"`
-	Name  string `json:"name"`
-	Kind  Kind   `json:"kind"`
-	In    ID     `json:"in,omitempty"` // the machine that a namespace is made in
-	Place *Place `json:"place,omitempty"`
+	ID      ID     `json:"id"`
+	Name    string `json:"name"`
+	Kind    Kind   `json:"kind"`
+	In      ID     `json:"in,omitempty"`      // the machine that a namespace or container is made in
+	Command string `json:"command,omitempty"` // of a container; see [Node]
+	Place   *Place `json:"place,omitempty"`
 }
 
 // AddCable joins two nodes with a veth pair, veth(4). Both its interfaces are made, and up.
@@ -82,6 +89,18 @@ type DeleteRoute struct {
 	Route string `json:"route"`
 }
 
+// AddIPRule adds a rule that says which routing table is looked up, as ip-rule(8) add does.
+type AddIPRule struct {
+	Node ID     `json:"node"`
+	Rule string `json:"rule"` // "from 192.168.15.0/24 table 100"
+}
+
+// DeleteIPRule takes such a rule away. It is said as the lab has it.
+type DeleteIPRule struct {
+	Node ID     `json:"node"`
+	Rule string `json:"rule"`
+}
+
 // SetSysctl sets one of a node's settings, as sysctl(8) -w does. An empty value is that of a fresh namespace.
 type SetSysctl struct {
 	Node  ID     `json:"node"`
@@ -89,11 +108,25 @@ type SetSysctl struct {
 	Value string `json:"value"`
 }
 
-// UpdateNode renames a node, or moves a namespace to another machine. What is nil stays.
+// AddService has a node offer something without a process of its own.
+type AddService struct {
+	Node    ID     `json:"node"`
+	Service string `json:"service"` // "http 80", "echo udp 7", "dns 53 web.lan=192.168.15.2"; see [ParseService]
+}
+
+// DeleteService ends a service. It is said as the lab has it.
+type DeleteService struct {
+	Node    ID     `json:"node"`
+	Service string `json:"service"`
+}
+
+// UpdateNode renames a node, moves a namespace or container to another machine, or gives a container another command: it
+// is then made anew. What is nil stays.
 type UpdateNode struct {
-	ID   ID      `json:"id"`
-	Name *string `json:"name,omitempty"`
-	In   *ID     `json:"in,omitempty"`
+	ID      ID      `json:"id"`
+	Name    *string `json:"name,omitempty"`
+	In      *ID     `json:"in,omitempty"`
+	Command *string `json:"command,omitempty"`
 }
 
 // UpdateInterface changes an interface as ip-link(8) set does, or plugs it into another node. What is nil stays.

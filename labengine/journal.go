@@ -1,6 +1,7 @@
 package labengine
 
 import (
+	"fmt"
 	"slices"
 	"time"
 )
@@ -162,9 +163,57 @@ func (j *Journal) Redo(author string) (Lab, Change, error) {
 	return j.Lab, Change{}, Problemf(CodeNothingToUndo, "there is nothing to redo")
 }
 
+// Restore is the lab as it was right after the change numbered seq, as far as can be: what only a process keeps alive, and
+// what a document has no word for, stays as it is now.
+// The problem is "gone" where the journal does not reach back so far, and "bad-request" where there is no such change yet.
+func (j *Journal) Restore(seq int64) (Lab, error) {
+	switch {
+	case seq < 0 || seq > j.Seq:
+		return j.Lab, Problemf(CodeBadRequest, "there is no revision %d: the newest is %d", seq, j.Seq)
+	case seq < j.Seq && (len(j.Changes) == 0 || seq < j.Changes[0].Seq-1):
+		return j.Lab, Problemf(CodeGone, "revision %d is older than what is kept for restoring", seq)
+	}
+	lab := j.Lab.Clone()
+	for i := len(j.Changes) - 1; i >= 0 && j.Changes[i].Seq > seq; i-- {
+		lab.Apply(j.Changes[i].Before)
+	}
+	return lab.asFarAsPossible(j.Lab), nil
+}
+
+// RestoreSentence says in a few words what a restore does.
+func RestoreSentence(seq int64) string { return fmt.Sprintf("Restore revision %d", seq) }
+
+// asFarAsPossible is the lab without what cannot be made, and with what cannot be taken away, from now.
+func (l Lab) asFarAsPossible(now Lab) Lab {
+	for id, n := range l.Nodes {
+		if _, is := now.Nodes[id]; n.Held != "" && !is {
+			delete(l.Nodes, id)
+		}
+	}
+	for id, n := range now.Nodes {
+		if _, was := l.Nodes[id]; n.Held != "" && !was {
+			l.Nodes[id] = n
+			l.Interfaces[LoopbackID(id)] = now.Interfaces[LoopbackID(id)]
+		}
+	}
+	for id, i := range l.Interfaces {
+		if _, is := now.Interfaces[id]; !i.Saved() && !is {
+			delete(l.Interfaces, id)
+		}
+	}
+	for id, i := range now.Interfaces {
+		if _, was := l.Interfaces[id]; !i.Saved() && !was {
+			l.Interfaces[id] = i
+		}
+	}
+	l.dropDangling()
+	return l
+}
+
 // revert is the lab with a change taken back, unless two things would then have one name.
 func (j *Journal) revert(before, after Patch) (Lab, error) {
 	lab := j.Lab.Revert(before, after)
+	lab.dropLostRoutes(j.Lab)
 	p := Compare(j.Lab, lab)
 	nodes, interfaces := map[nodeName]ID{}, map[interfaceName]ID{} // of what comes back, or gets its old name back
 	for id, n := range p.Nodes {

@@ -339,3 +339,31 @@ func TestTwoAuthorsAtRandom(t *testing.T) {
 		})
 	}
 }
+
+func TestRestoreAnyRevision(t *testing.T) {
+	h := newHistory(t, NewLab("lab"))
+	revisions := []Lab{h.Lab.Clone()}
+	w := newWalker(7)
+	for len(revisions) < 60 {
+		after, err := h.Lab.Edit([]Edit{w.edit(h.Lab)})
+		if err != nil || Compare(h.Lab, after).Empty() {
+			continue
+		}
+		h.commit(Change{Origin: FromCanvas}, after, time.Minute)
+		revisions = append(revisions, h.Lab.Clone())
+	}
+	for seq, want := range revisions {
+		got, err := h.Restore(int64(seq))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p := Compare(want, got); !p.Empty() {
+			t.Errorf("revision %d differs by %+v", seq, p)
+		}
+	}
+	for seq, code := range map[int64]Code{-1: CodeBadRequest, h.Seq + 1: CodeBadRequest} {
+		if _, err := h.Restore(seq); !errors.Is(err, &Problem{Code: code}) {
+			t.Errorf("revision %d: %v", seq, err)
+		}
+	}
+}

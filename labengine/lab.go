@@ -23,6 +23,8 @@ const (
 	Machine   Kind = "machine"   // a computer: root network namespace, processes, hostname and /run/netns of its own
 	Namespace Kind = "namespace" // a network namespace of a machine, network_namespaces(7), pinned at /run/netns as ip-netns(8) does
 	LAN       Kind = "lan"       // a switch between machines, in none of them: a bridge in a network namespace of its own
+	Container Kind = "container" // network, pid, mount, uts and ipc namespaces inside a machine, with an init of their own: namespaces(7)
+	Internet  Kind = "internet"  // the world outside, in no machine: an edge router, and behind it what [PublicHosts] lists
 )
 
 // Lab is a network as one document. Its maps are keyed by the ID that each value carries.
@@ -35,18 +37,27 @@ type Lab struct {
 	Places     map[ID]Place     `json:"places"` // where things are drawn, by node or, of a bridge, by interface
 }
 
-// Node is a network namespace: a machine's own, one in a machine, or a switch's between machines.
+// Node is a network namespace: a machine's own, one in a machine, a switch's between machines, or the internet's edge.
 type Node struct {
 	ID    ID     `json:"id"`
 	Name  string `json:"name"`
 	Kind  Kind   `json:"kind"`
-	In    ID     `json:"in,omitempty"`   // the machine that a namespace is in
+	In    ID     `json:"in,omitempty"`   // the machine that a namespace or container is in
 	Order int    `json:"order"`          // its place among the nodes of the file, ascending
 	Held  string `json:"held,omitempty"` // the process that keeps a namespace without a name, as "bash (57)"; not saved
 
 	Routes  []string `json:"routes,omitempty"`  // as ip-route(8) takes them; none that the kernel makes itself
+	IPRules []string `json:"ipRules,omitempty"` // as ip-rule(8) takes them; not the three that each namespace has
 	Sysctls []string `json:"sysctls,omitempty"` // "net.ipv4.ip_forward=1", as sysctl(8) prints them: what differs from a fresh namespace
+
+	Iptables  []string `json:"iptables,omitempty"`  // as iptables(8) takes them, without its name: -P, -N and -A, a chain's rules in order
+	Ip6tables []string `json:"ip6tables,omitempty"` // the same for ip6tables(8)
+	Command   string   `json:"command,omitempty"`   // of a container: what its init starts, one line for sh(1); "" is nothing
+	Services  []string `json:"services,omitempty"`  // what it offers without a process of its own; see [ParseService]
 }
+
+// IsInside says whether nodes of a kind are in a machine.
+func (k Kind) IsInside() bool { return k == Namespace || k == Container }
 
 // Interface is a network device of a node, netdevice(7).
 type Interface struct {

@@ -46,9 +46,11 @@ func CheckInterfaceName(name string) error {
 	return nil
 }
 
-// CheckNodeName refuses what ip-netns(8) refuses for a namespace and hostname(7) for a machine.
+// CheckNodeName refuses what ip-netns(8) refuses for a namespace and hostname(7) for a machine or a container. A LAN, which is
+// a namespace out of everyone's reach, is called like one.
 // The problem is a "bad-name".
 func CheckNodeName(kind Kind, name string) error {
+	host := kind == Machine || kind == Container
 	bad := func(format string, args ...any) error {
 		return Problemf(CodeBadName, format, args...).About("", "name")
 	}
@@ -57,19 +59,23 @@ func CheckNodeName(kind Kind, name string) error {
 		return bad("a %s needs a name", kind)
 	case strings.HasPrefix(name, "-"):
 		return bad("%s starts with a dash, which commands take for an option", shown(name))
-	case kind == Machine && len(name) > 63:
+	case host && len(name) > 63:
 		return bad("%s is %d bytes; a hostname's label has at most 63 (RFC 1035)", shown(name), len(name))
 	case len(name) > 255:
 		return bad("%s is %d bytes; a file name has at most 255 (NAME_MAX)", shown(name), len(name))
-	case name == "." || name == "..":
+	case (name == "." || name == "..") && kind == Namespace:
 		return bad("%s cannot name a namespace: /run/netns/%s is a folder", shown(name), name)
+	case name == "." || name == "..":
+		return bad("%s cannot name a %s", shown(name), kind)
 	}
 	for _, r := range name {
 		switch {
-		case kind == Machine && !isHostname(r):
+		case host && !isHostname(r):
 			return bad("%s contains %q; a hostname has letters, digits and dashes", shown(name), r)
-		case r == '/':
+		case r == '/' && kind == Namespace:
 			return bad("%s contains a slash; the name is a file in /run/netns", shown(name))
+		case r == '/':
+			return bad("%s contains a slash, which separates a machine from what is in it", shown(name))
 		case r == ':':
 			return bad("%s contains a colon, which separates node and interface", shown(name))
 		case unicode.IsSpace(r) || r < 0x20 || r == 0x7f || r == 0xfffd:

@@ -38,8 +38,9 @@ func Compare(have, want Lab) Patch {
 }
 
 func sameNode(a, b Node) bool {
-	return slices.Equal(a.Routes, b.Routes) && slices.Equal(a.Sysctls, b.Sysctls) && a.ID == b.ID && a.Name == b.Name &&
-		a.Kind == b.Kind && a.In == b.In && a.Order == b.Order && a.Held == b.Held
+	return slices.Equal(a.Routes, b.Routes) && slices.Equal(a.IPRules, b.IPRules) && slices.Equal(a.Sysctls, b.Sysctls) && slices.Equal(a.Iptables, b.Iptables) &&
+		slices.Equal(a.Ip6tables, b.Ip6tables) && slices.Equal(a.Services, b.Services) && a.ID == b.ID && a.Name == b.Name &&
+		a.Kind == b.Kind && a.In == b.In && a.Order == b.Order && a.Held == b.Held && a.Command == b.Command
 }
 
 func sameInterface(a, b Interface) bool {
@@ -187,6 +188,7 @@ func then[V any](p, q map[ID]*V) map[ID]*V {
 // Revert is the lab with one change taken back: each value that the change set, and that nobody has set since, is what it
 // was before. Things that have gone since stay gone, and things that others hung on what the change made go with it.
 func (l Lab) Revert(before, after Patch) Lab {
+	had := l.Nodes
 	l = l.Clone()
 	if after.Name != nil && l.Name == *after.Name {
 		l.Name = *before.Name
@@ -198,6 +200,11 @@ func (l Lab) Revert(before, after Patch) Lab {
 	revert(l.Interfaces, before.Interfaces, after.Interfaces)
 	revert(l.Cables, before.Cables, after.Cables)
 	revert(l.Places, before.Places, after.Places)
+	for id := range before.Nodes {
+		if n, ok := l.Nodes[id]; ok {
+			l.Nodes[id] = n.settleRules(had[id])
+		}
+	}
 	l.dropDangling()
 	return l
 }
@@ -220,8 +227,8 @@ func revert[V any](now map[ID]V, before, after map[ID]*V) {
 	}
 }
 
-// revertFields puts back each field of a struct that the change set and that is still as the change left it. Lists of
-// addresses are taken back entry by entry.
+// revertFields puts back each field of a struct that the change set and that is still as the change left it. Lists are
+// taken back entry by entry.
 func revertFields(is, was, became reflect.Value) {
 	for f := range is.NumField() {
 		from, to, now := was.Field(f), became.Field(f), is.Field(f)
@@ -234,21 +241,6 @@ func revertFields(is, was, became reflect.Value) {
 			now.Set(reflect.ValueOf(revertList(list, from.Interface().([]string), to.Interface().([]string))))
 		}
 	}
-}
-
-func revertList(now, was, became []string) []string {
-	now = slices.Clone(now)
-	for _, added := range became {
-		if !slices.Contains(was, added) {
-			now = slices.DeleteFunc(now, func(a string) bool { return a == added })
-		}
-	}
-	for _, removed := range was {
-		if !slices.Contains(became, removed) && !slices.Contains(now, removed) {
-			now = append(now, removed)
-		}
-	}
-	return now
 }
 
 // dropDangling removes what hangs on things that are not there: namespaces of a gone machine, interfaces of a gone node,

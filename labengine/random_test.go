@@ -36,11 +36,12 @@ func pick[V any](w *walker, from map[ID]V) ID {
 }
 
 func (w *walker) edit(lab Lab) Edit {
-	switch w.IntN(14) {
+	switch w.IntN(15) {
 	case 0:
 		return Edit{AddNode: &AddNode{ID: w.id(), Name: w.name(), Kind: Machine}}
 	case 1, 2, 3:
-		return Edit{AddNode: &AddNode{ID: w.id(), Name: w.name(), Kind: Namespace, In: pick(w, lab.Nodes), Place: &Place{X: w.Float64()}}}
+		kind := []Kind{Namespace, Namespace, Container}[w.IntN(3)]
+		return Edit{AddNode: &AddNode{ID: w.id(), Name: w.name(), Kind: kind, In: pick(w, lab.Nodes), Place: &Place{X: w.Float64()}}}
 	case 4, 5, 6:
 		return Edit{AddCable: &AddCable{
 			ID: w.id(), A: End{ID: w.id(), Node: pick(w, lab.Nodes), Name: w.name(), Addresses: []string{w.address()}},
@@ -80,6 +81,8 @@ func (w *walker) edit(lab Lab) Edit {
 		default:
 			return Edit{Delete: &Delete{pick(w, lab.Interfaces)}}
 		}
+	case 13:
+		return Edit{AddService: &AddService{pick(w, lab.Nodes), fmt.Sprintf("http %d", 80+w.IntN(3))}}
 	default:
 		if w.IntN(4) == 0 {
 			return Edit{UpdateLab: &UpdateLab{Name: to(w.name()), Quiet: to(w.IntN(2) == 0)}}

@@ -207,9 +207,9 @@ func (r Route) String() string {
 			words = append(words, w...)
 		}
 	}
-	to := strings.TrimSuffix(r.To, "/32")
+	to := shortPrefix(r.To)
 	if r.IPv6 {
-		if to = strings.TrimSuffix(r.To, "/128"); to == "::/0" {
+		if to == "::/0" {
 			to = "default"
 		}
 		if to == "default" && r.Via == "" && r.Source == "" {
@@ -228,6 +228,14 @@ func (r Route) String() string {
 	add(r.Onlink, "onlink")
 	add(r.MTU != 0, "mtu", strconv.Itoa(r.MTU))
 	return strings.Join(words, " ")
+}
+
+// shortPrefix is a prefix as ip(8) prints it: an address alone where it is one host's.
+func shortPrefix(prefix string) string {
+	if strings.Contains(prefix, ":") {
+		return strings.TrimSuffix(prefix, "/128")
+	}
+	return strings.TrimSuffix(prefix, "/32")
 }
 
 // Covers says whether the kernel's route is what the authored one asks for: what the author left open, such as the
@@ -330,6 +338,27 @@ func (l *draft) dropRoutes(before Lab) {
 		}
 		if slices.ContainsFunc(n.Routes, gone) {
 			if n.Routes = slices.DeleteFunc(slices.Clone(n.Routes), gone); len(n.Routes) == 0 {
+				n.Routes = nil
+			}
+			l.Nodes[id] = n
+		}
+	}
+}
+
+// dropLostRoutes takes from nodes the routes that they do not have now and that lead out of no interface which is up: what
+// such a route needs has been changed since, and the kernel would refuse it.
+func (l *Lab) dropLostRoutes(now Lab) {
+	for id, n := range l.Nodes {
+		lost := func(text string) bool {
+			r, err := ParseRoute(text)
+			if err != nil || r.Type != "" || slices.Contains(now.Nodes[id].Routes, text) {
+				return err != nil
+			}
+			i, ok := RouteLink(r, l.InterfacesOf(id))
+			return !ok || !i.Up
+		}
+		if !slices.Equal(n.Routes, now.Nodes[id].Routes) && slices.ContainsFunc(n.Routes, lost) {
+			if n.Routes = slices.DeleteFunc(slices.Clone(n.Routes), lost); len(n.Routes) == 0 {
 				n.Routes = nil
 			}
 			l.Nodes[id] = n

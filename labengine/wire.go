@@ -10,13 +10,14 @@ type Request struct {
 	ID     ID     `json:"id"`
 	Author string `json:"author,omitempty"` // the server writes it, whatever the page says
 
-	Op     *Op       `json:"op,omitempty"`
-	Undo   *Undo     `json:"undo,omitempty"`
-	Redo   *Redo     `json:"redo,omitempty"`
-	Ping   *Ping     `json:"ping,omitempty"`
-	ARP    *ARPProbe `json:"arp,omitempty"`
-	Cancel *Cancel   `json:"cancel,omitempty"`
-	Close  *Close    `json:"close,omitempty"`
+	Op      *Op       `json:"op,omitempty"`
+	Undo    *Undo     `json:"undo,omitempty"`
+	Redo    *Redo     `json:"redo,omitempty"`
+	Restore *Restore  `json:"restore,omitempty"`
+	Ping    *Ping     `json:"ping,omitempty"`
+	ARP     *ARPProbe `json:"arp,omitempty"`
+	Cancel  *Cancel   `json:"cancel,omitempty"`
+	Close   *Close    `json:"close,omitempty"`
 
 	// From the server to the lab process alone.
 	Begin  *Begin  `json:"begin,omitempty"`
@@ -29,6 +30,11 @@ type Undo struct{}
 
 // Redo brings back what the author's newest undo took.
 type Redo struct{}
+
+// Restore makes the lab again what it was right after a change. It is a change itself, and can be undone.
+type Restore struct {
+	Seq int64 `json:"seq"` // of the change; 0 is before the first
+}
 
 // Ping sends ICMP echo requests, RFC 792 and RFC 4443, from a node.
 type Ping struct {
@@ -96,13 +102,30 @@ type Hello struct {
 
 // Snapshot is all that a page needs to show a lab; the messages after it say what changes.
 type Snapshot struct {
-	ID        ID         `json:"id"`
-	Lab       Lab        `json:"lab"`
-	Live      Live       `json:"live"`
-	Status    Status     `json:"status"`
-	Seq       int64      `json:"seq"`
-	Changes   []Change   `json:"changes"` // the newest, oldest first; at most 2,000
-	Terminals []Terminal `json:"terminals"`
+	ID        ID                 `json:"id"`
+	Lab       Lab                `json:"lab"`
+	Live      Live               `json:"live"`
+	Status    Status             `json:"status"`
+	Seq       int64              `json:"seq"`
+	Changes   []Change           `json:"changes"` // the newest, oldest first; at most 2,000
+	Terminals []Terminal         `json:"terminals"`
+	Features  map[string]Feature `json:"features,omitempty"` // of a running lab: what its kernel has, by the word of the document
+}
+
+// Answer is what a trial has found out about a feature of the kernel.
+type Answer string
+
+// The answers.
+const (
+	Present  Answer = "yes"
+	Lacking  Answer = "no"
+	NotKnown Answer = "unknown" // it could not be found out
+)
+
+// Feature is something that kernels may lack: "netem", "tbf", "bridge", "vlan_filtering", "vlan", "vxlan", "macvlan", "dummy".
+type Feature struct {
+	Answer Answer `json:"answer"`
+	Reason string `json:"reason,omitempty"` // why not, in words; or the errno that kept it from being found out
 }
 
 // State says whether a lab is in the kernel.
@@ -151,9 +174,100 @@ type Address struct {
 
 // NodeState is what a running node has in the kernel.
 type NodeState struct {
-	Pid        int         `json:"pid,omitempty"` // of a machine's init, in the lab process's pid namespace
-	Routes     []Route     `json:"routes"`
-	Neighbours []Neighbour `json:"neighbours"`
+	Pid        int             `json:"pid,omitempty"` // of a machine's init, in the lab process's pid namespace
+	Routes     []Route         `json:"routes"`
+	Neighbours []Neighbour     `json:"neighbours"`
+	Firewall   *Firewall       `json:"firewall,omitempty"`  // where there are rules or have been
+	Conntrack  *Conntrack      `json:"conntrack,omitempty"` // where connections are tracked; read anew each second while somebody looks
+	Container  *ContainerState `json:"container,omitempty"`
+	Dropped    uint64          `json:"dropped,omitempty"` // of the internet: packets dropped because nobody there knows a way back to whom they are from
+	Sockets    []Socket        `json:"sockets,omitempty"` // those that wait for others to connect or send, as `ss -lntup` shows them
+}
+
+// Firewall is what iptables(8), ip6tables(8) and nft(8) show of a namespace. Counters are read anew each second while
+// somebody looks.
+type Firewall struct {
+	IPv4   []FirewallTable `json:"ipv4,omitempty"` // the tables that have been used
+	IPv6   []FirewallTable `json:"ipv6,omitempty"`
+	Native string          `json:"native,omitempty"` // tables that iptables knows nothing of, as `nft list ruleset` prints them; not saved
+	Tables int             `json:"tables,omitempty"` // how many those are
+}
+
+// FirewallTable is a table of iptables(8).
+type FirewallTable struct {
+	Name   string          `json:"name"` // "filter", "nat", "mangle", "raw", "security"
+	Chains []FirewallChain `json:"chains"`
+	Legacy bool            `json:"legacy,omitempty"` // of iptables-legacy: the kernel does not tell of changes, so that it is looked at now and then
+	Other  bool            `json:"other,omitempty"`  // of that iptables, of the two, which `iptables` is not here; not saved
+}
+
+// FirewallChain is a chain: a hook that packets pass, or a list of rules that others lead to.
+type FirewallChain struct {
+	Name    string         `json:"name"`
+	Policy  string         `json:"policy,omitempty"`  // "ACCEPT" or "DROP"; "" for a chain that somebody has made
+	Packets uint64         `json:"packets,omitempty"` // that its policy has met
+	Bytes   uint64         `json:"bytes,omitempty"`
+	Rules   []FirewallRule `json:"rules"` // numbered from 1
+}
+
+// FirewallRule is a rule with what it has counted.
+type FirewallRule struct {
+	Text     string `json:"text"`               // as `iptables -S` prints it: "-A POSTROUTING -o eth0 -j MASQUERADE"
+	Authored string `json:"authored,omitempty"` // as the document has it, where that is something else
+	Packets  uint64 `json:"packets,omitempty"`
+	Bytes    uint64 `json:"bytes,omitempty"`
+}
+
+// Conntrack is the table of tracked connections, as `conntrack -L` shows it.
+type Conntrack struct {
+	Flows []Flow `json:"flows"` // at most 500
+	Count int    `json:"count"` // of all
+}
+
+// Flow is a tracked connection.
+type Flow struct {
+	Protocol string   `json:"protocol"`          // "tcp", "udp", "icmp", … or a number
+	State    string   `json:"state,omitempty"`   // of TCP: "ESTABLISHED", "SYN_SENT", …
+	Timeout  int      `json:"timeout"`           // s until it is forgotten, unless another packet comes
+	Original FlowEnds `json:"original"`          // as the first packet had them
+	Reply    FlowEnds `json:"reply"`             // as packets of the other direction have them: with NAT, not the same the other way round
+	Unseen   bool     `json:"unseen,omitempty"`  // no reply has come yet: UNREPLIED
+	Assured  bool     `json:"assured,omitempty"` // both directions have been busy: kept when the table is full
+	Mark     uint32   `json:"mark,omitempty"`
+}
+
+// FlowEnds is where the packets of one direction come from and go to.
+type FlowEnds struct {
+	From     string `json:"from"` // an address
+	To       string `json:"to"`
+	FromPort int    `json:"fromPort,omitempty"`
+	ToPort   int    `json:"toPort,omitempty"`
+	ICMP     string `json:"icmp,omitempty"`    // "type=8 code=0 id=57"
+	Packets  uint64 `json:"packets,omitempty"` // where the kernel counts them
+	Bytes    uint64 `json:"bytes,omitempty"`
+}
+
+// Socket is one that waits: of TCP it listens, of UDP it is connected to nobody.
+type Socket struct {
+	Protocol string `json:"protocol"` // "tcp" or "udp"
+	Address  string `json:"address"`  // "0.0.0.0" and "::" are all of the node's
+	Port     int    `json:"port"`
+	Dev      string `json:"dev,omitempty"`     // the interface that it is bound to
+	Process  string `json:"process,omitempty"` // "busybox (57)", by its number in its machine, where it is known
+}
+
+// ContainerState is what runs in a container because the lab started it.
+type ContainerState struct {
+	Init    Process  `json:"init"`
+	Command *Process `json:"command,omitempty"` // while it runs
+	Ended   string   `json:"ended,omitempty"`   // how the command ended: "exit status 127"
+}
+
+// Process is a process that has two numbers, pid_namespaces(7).
+type Process struct {
+	Pid   int    `json:"pid"`   // in its machine
+	Inner int    `json:"inner"` // in its container
+	Line  string `json:"line"`  // as ps(1) shows it
 }
 
 // Neighbour is an entry of the ARP or NDP table, as ip-neighbour(8) shows it.

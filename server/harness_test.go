@@ -37,7 +37,7 @@ cables:
 // testServer is a server that listens on loopback, with a lab process side of the test's own.
 type testServer struct {
 	*Server
-	t    *testing.T
+	t    testing.TB
 	http *httptest.Server
 	labs *tinyLabs
 }
@@ -49,8 +49,14 @@ func serve(t *testing.T) *testServer {
 func serveIn(t *testing.T, state string, labs *tinyLabs) *testServer {
 	t.Helper()
 	before := runtime.NumGoroutine()
+	t.Cleanup(func() { waitForGoroutines(t, before) })
+	return serveWith(t, state, labs, slog.New(slog.NewTextHandler(testLog{t}, nil)))
+}
+
+func serveWith(t testing.TB, state string, labs *tinyLabs, log *slog.Logger) *testServer {
+	t.Helper()
 	s, err := New(t.Context(), Config{
-		State: state, Labs: labs, Version: "test", Log: slog.New(slog.NewTextHandler(testLog{t}, nil)),
+		State: state, Labs: labs, Version: "test", Log: log,
 		Page: fstest.MapFS{
 			"index.html":          {Data: []byte("<!doctype html><title>the page</title>")},
 			"assets/app-1234.js":  {Data: []byte("export {}")},
@@ -66,7 +72,6 @@ func serveIn(t *testing.T, state string, labs *tinyLabs) *testServer {
 	t.Cleanup(func() {
 		ts.close()
 		labs.killAll()
-		waitForGoroutines(t, before)
 	})
 	return ts
 }
@@ -193,7 +198,7 @@ func (ts *testServer) signIn() *http.Client {
 
 // page is a page's websocket.
 type page struct {
-	t  *testing.T
+	t  testing.TB
 	ws *websocket.Conn
 }
 

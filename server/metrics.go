@@ -60,6 +60,8 @@ func (m *metrics) count(r labengine.Request, err error) {
 	switch {
 	case r.Op != nil:
 		kind = "op"
+	case r.Restore != nil:
+		kind = "restore"
 	case r.Undo != nil:
 		kind = "undo"
 	case r.Redo != nil:

@@ -69,14 +69,30 @@ func keepIDs(have, read labengine.Lab) labengine.Lab {
 		} else if place, ok := have.Places[n.ID]; ok {
 			lab.Places[n.ID] = place
 		}
-		if _, ok := ids[labengine.LoopbackID(id)]; !ok { // the one ID that follows from another
-			ids[labengine.LoopbackID(id)] = labengine.LoopbackID(n.ID)
-			taken[labengine.LoopbackID(n.ID)] = true
+		for _, of := range []func(labengine.ID) labengine.ID{labengine.LoopbackID, labengine.SwitchID} { // IDs that follow from another
+			if _, ok := ids[of(id)]; !ok {
+				ids[of(id)] = of(n.ID)
+				taken[of(n.ID)] = true
+			}
 		}
 	}
 	for id, i := range read.Interfaces {
 		i.ID, i.Node = known(id), known(i.Node)
+		if i.Master != "" {
+			i.Master = known(i.Master)
+		}
+		if i.Parent != "" {
+			i.Parent = known(i.Parent)
+		}
 		lab.Interfaces[i.ID] = i
+		if i.Kind != labengine.Bridge {
+			continue
+		}
+		if place, ok := read.Places[id]; ok {
+			lab.Places[i.ID] = place
+		} else if place, ok := have.Places[i.ID]; ok {
+			lab.Places[i.ID] = place
+		}
 	}
 	for id, c := range read.Cables {
 		c.ID = known(id)

@@ -43,7 +43,7 @@ func decodeRequest(data []byte) (labengine.Request, *labengine.Problem) {
 	}
 	set := 0
 	for _, is := range [...]bool{
-		r.Op != nil, r.Undo != nil, r.Redo != nil, r.Ping != nil, r.ARP != nil, r.Cancel != nil, r.Close != nil,
+		r.Op != nil, r.Undo != nil, r.Redo != nil, r.Restore != nil, r.Ping != nil, r.ARP != nil, r.Cancel != nil, r.Close != nil,
 	} {
 		if is {
 			set++
@@ -84,7 +84,8 @@ func badJSON(what string, err error) *labengine.Problem {
 	case errors.As(err, &syntax):
 		p.Message = fmt.Sprintf("%s is not JSON: %v, at byte %d", what, syntax, syntax.Offset)
 	case errors.As(err, &kind):
-		p.Message = fmt.Sprintf("%s has a %s where %s belongs", what, kind.Value, jsonKind(kind.Type.String()))
+		value := strings.NewReplacer("a array", "a list", "a object", "an object").Replace("a " + kind.Value)
+		p.Message = fmt.Sprintf("%s has %s where %s belongs", what, value, jsonKind(kind.Type.String()))
 		p.Field = kind.Field
 	}
 	p.Err = err

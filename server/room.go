@@ -21,8 +21,8 @@ import (
 // in their order.
 //
 // Where the disk refuses a change: that of a stopped lab has not happened, and the room goes back to what is on disk.
-// One of a running lab has happened, in the kernel. It is told, and never acknowledged; everyone is told that the lab
-// goes on unsaved; new ops are refused; and the room tries again each retryEvery until the disk takes it.
+// One of a running lab has happened, in the kernel. It is told; who asked for it gets the problem for a reply; everyone is
+// told that the lab goes on unsaved; new ops are refused; and the room tries again each retryEvery until the disk takes it.
 type room struct {
 	id      labengine.ID
 	dir     string // the lab's folder
@@ -48,8 +48,9 @@ type room struct {
 	checkpoint int64 // the change as of which the lab is saved whole
 	saved      int64 // the newest change on disk
 	unsaved    *labengine.Problem
-	keeping    int // writes of other things than changes that are under way
-	writing    int // counts the attempts to write; what an earlier one reports is passed over
+	keeping    int  // writes of other things than changes that are under way
+	lagging    bool // the disk has another state than the status
+	writing    int  // counts the attempts to write; what an earlier one reports is passed over
 	unstored   []labengine.Change
 	inKernel   bool // the lab process has made some of what is unstored
 	tells      []outgoing
@@ -59,6 +60,7 @@ type room struct {
 	status    labengine.Status
 	live      labengine.Live
 	terminals []labengine.Terminal
+	features  map[string]labengine.Feature // what the kernel has, as the lab process found when it last ran
 	viewers   map[*viewer]bool
 
 	running   *running // nil while no lab process is
@@ -79,7 +81,7 @@ type outgoing struct {
 	seq    int64
 	wait   bool
 	send   func()
-	refuse func(*labengine.Problem) // instead, where the change was taken back
+	refuse func(*labengine.Problem) // instead, where the disk does not take the change
 }
 
 // asked is a request that a lab process has not answered yet.
@@ -119,8 +121,15 @@ func (r *room) end(code int, reason string) {
 	if r.running != nil {
 		r.running.cancel()
 	}
-	if !r.deleted && len(r.unstored) == 0 && r.journal.Seq > r.checkpoint {
+	switch {
+	case r.deleted:
+	case r.unsaved != nil: // a last attempt
+		r.retry()
+	case len(r.unstored) == 0 && r.journal.Seq > r.checkpoint:
 		r.submitCheckpoint()
+	}
+	if !r.deleted && r.lagging {
+		r.saveStatus()
 	}
 	for _, w := range r.waiters {
 		w(errRoomClosed)
@@ -138,8 +147,8 @@ func (r *room) wait() {
 
 // idle says that nothing would be lost if the room were closed.
 func (r *room) idle() bool {
-	return r.running == nil && len(r.unstored) == 0 && r.keeping == 0 && len(r.held) == 0 && len(r.viewers) == 0 &&
-		(r.status.State == labengine.Stopped || r.status.State == labengine.Dead)
+	return r.running == nil && len(r.unstored) == 0 && r.keeping == 0 && !r.lagging && len(r.held) == 0 &&
+		len(r.viewers) == 0 && (r.status.State == labengine.Stopped || r.status.State == labengine.Dead)
 }
 
 // ---- telling
@@ -197,7 +206,7 @@ func (r *room) snapshot() labengine.Message {
 	}
 	return labengine.Message{Snapshot: &labengine.Snapshot{
 		ID: r.id, Lab: r.journal.Lab, Live: r.live, Status: r.currentStatus(), Seq: r.journal.Seq,
-		Changes: changes, Terminals: terminals,
+		Changes: changes, Terminals: terminals, Features: r.features,
 	}}
 }
 
@@ -228,15 +237,21 @@ func (r *room) leave(v *viewer) {
 	r.unused()
 }
 
-// flush sends what waited for the disk and need not any longer: changes, then the replies to who asked for them.
+// flush sends what waited for the disk and need not any longer: changes, then the replies to who asked for them. While the
+// disk takes nothing, nobody waits for it.
 func (r *room) flush() {
 	for len(r.tells) > 0 && (!r.tells[0].wait || r.tells[0].seq <= r.saved || r.unsaved != nil && r.inKernel) {
 		r.tells[0].send()
 		r.tells = r.tells[1:]
 	}
-	for len(r.acks) > 0 && r.acks[0].seq <= r.saved {
-		r.acks[0].send()
+	for len(r.acks) > 0 && (r.acks[0].seq <= r.saved || r.unsaved != nil) {
+		ack := r.acks[0]
 		r.acks = r.acks[1:]
+		if ack.seq <= r.saved {
+			ack.send()
+		} else {
+			ack.refuse(r.unsaved)
+		}
 	}
 }
 
@@ -255,7 +270,7 @@ func (r *room) tell(c labengine.Change, data []byte) {
 	}})
 }
 
-// acknowledge replies once the change is on disk, or with the problem where it was taken back.
+// acknowledge replies once the change is on disk, or with the problem where the disk does not take it.
 func (r *room) acknowledge(reply labengine.Reply, send func(labengine.Reply)) {
 	r.acks = append(r.acks, outgoing{
 		seq:    reply.Seq,
@@ -266,25 +281,26 @@ func (r *room) acknowledge(reply labengine.Reply, send func(labengine.Reply)) {
 
 // ---- saving
 
-// persist has a change written that the journal has just recorded.
-func (r *room) persist(c labengine.Change) {
+// persist has a change written that the journal has just recorded, and what else is on disk with it or not at all.
+func (r *room) persist(c labengine.Change, with ...func(*sql.Tx) error) {
 	r.unstored = append(r.unstored, c)
 	r.updated = c.At.UnixMilli()
 	if r.unsaved != nil {
 		return // the next attempt takes it along
 	}
-	do := appendChange(r.id, r.journal.Lab.Name, c)
+	writes := append([]func(*sql.Tx) error{appendChange(r.id, r.journal.Lab.Name, c)}, with...)
 	if c.Seq-r.checkpoint >= checkpointEvery {
 		r.checkpoint = c.Seq
-		change, whole := do, saveCheckpoint(r.id, r.journal.Lab, c.Seq)
-		do = func(tx *sql.Tx) error {
-			if err := change(tx); err != nil {
+		writes = append(writes, saveCheckpoint(r.id, r.journal.Lab, c.Seq))
+	}
+	r.submit(c.Seq, func(tx *sql.Tx) error {
+		for _, write := range writes {
+			if err := write(tx); err != nil {
 				return err
 			}
-			return whole(tx)
 		}
-	}
-	r.submit(c.Seq, do)
+		return nil
+	})
 }
 
 func (r *room) submit(seq int64, do func(*sql.Tx) error) {
@@ -346,18 +362,26 @@ func (r *room) wereNotSaved(err error) {
 	first := r.unsaved == nil
 	unsaved := *p
 	unsaved.Message = "the lab goes on unsaved: " + p.Message
+	if p.Code == labengine.CodeDiskFull {
+		unsaved.Hint = "free some space there: what was done is then saved by itself"
+	}
 	r.unsaved = &unsaved
 	if first {
 		r.log.Error("the lab goes on unsaved", "err", err, "changes", len(r.unstored))
 		r.broadcastStatus()
 	}
 	r.flush()
+	r.later(r.retry)
+}
+
+// later has f done after retryEvery, if the room is still open then.
+func (r *room) later(f func()) {
 	r.tasks.Add(1)
 	go func() {
 		defer r.tasks.Done()
 		select {
 		case <-time.After(retryEvery):
-			r.mail.post(r.retry)
+			r.mail.post(f)
 		case <-r.ctx.Done():
 		}
 	}()
@@ -394,12 +418,12 @@ func (r *room) takeBack(p *labengine.Problem) {
 
 func (r *room) submitCheckpoint() {
 	r.checkpoint = r.journal.Seq
-	r.keep("the lab whole", saveCheckpoint(r.id, r.journal.Lab, r.journal.Seq))
+	r.keep("the lab whole", saveCheckpoint(r.id, r.journal.Lab, r.journal.Seq), func(error) {})
 }
 
-// keep writes something that can be worked out again, or that the lab can do without. The room stays open until it is on
-// disk: who opens it next reads it there.
-func (r *room) keep(what string, do func(*sql.Tx) error) {
+// keep writes something that can be worked out again, or that the lab can do without. The room stays open until then:
+// who opens it next reads it from disk.
+func (r *room) keep(what string, do func(*sql.Tx) error, then func(error)) {
 	r.keeping++
 	r.store.submit(do, func(err error) {
 		if err != nil {
@@ -407,6 +431,7 @@ func (r *room) keep(what string, do func(*sql.Tx) error) {
 		}
 		r.mail.post(func() {
 			r.keeping--
+			then(err)
 			r.unused()
 		})
 	})
@@ -416,8 +441,25 @@ func (r *room) keep(what string, do func(*sql.Tx) error) {
 // itself.
 func (r *room) setStatus(state labengine.State, p *labengine.Problem) {
 	r.status = labengine.Status{State: state, Since: nowMillis(), Problem: p}
-	r.keep("the lab's state", saveState(r.id, r.status))
+	r.saveStatus()
 	r.broadcastStatus()
+}
+
+// saveStatus has the disk take the lab's state, now or as soon as it can.
+func (r *room) saveStatus() {
+	state, since := r.status.State, r.status.Since
+	r.keep("the lab's state", saveState(r.id, r.status), func(err error) {
+		if r.status.State != state || r.status.Since != since {
+			return // a newer one is on its way
+		}
+		if r.lagging = err != nil; r.lagging {
+			r.later(func() {
+				if r.lagging {
+					r.saveStatus()
+				}
+			})
+		}
+	})
 }
 
 // dropUnsaved takes from a lab that is not in the kernel what its file has no words for.
@@ -431,12 +473,12 @@ func (r *room) dropUnsaved() {
 	}, after)
 }
 
-// record makes a change of a lab that is not in the kernel.
-func (r *room) record(c labengine.Change, after labengine.Lab) labengine.Change {
+// record makes a change of a lab that is not in the kernel; with is written in the same transaction.
+func (r *room) record(c labengine.Change, after labengine.Lab, with ...func(*sql.Tx) error) labengine.Change {
 	c.At = time.Now().UTC().Round(0)
 	c = r.journal.Commit(c, after)
 	r.tell(c, nil)
-	r.persist(c)
+	r.persist(c, with...)
 	r.flush()
 	return c
 }

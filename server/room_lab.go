@@ -313,7 +313,7 @@ func (r *room) heardSnapshot(l *running, s labengine.Snapshot) {
 		r.adopt(s)
 	}
 	l.synced = true
-	r.live, r.terminals = s.Live, s.Terminals
+	r.live, r.terminals, r.features = s.Live, s.Terminals, s.Features
 	if r.status.State == labengine.Starting || s.Status.Problem != nil || r.status.Problem != nil {
 		r.setStatus(labengine.Running, s.Status.Problem)
 	}

@@ -36,7 +36,7 @@ func (r *room) request(v *viewer, request labengine.Request, origin labengine.Or
 		r.held = append(r.held, func() { r.request(v, request, origin, reply) })
 		return
 	}
-	changes := request.Op != nil || request.Undo != nil || request.Redo != nil
+	changes := request.Op != nil || request.Undo != nil || request.Redo != nil || request.Restore != nil
 	if request.Op != nil {
 		if c, done := r.journal.Done(request.Op.ID); done {
 			r.acknowledge(labengine.Reply{Seq: c.Seq}, reply)
@@ -71,6 +71,9 @@ func (r *room) carryOut(request labengine.Request, origin labengine.Origin, repl
 	case request.Op != nil:
 		c.Op = request.Op.ID
 		after, err = r.journal.Lab.Edit(request.Op.Edits)
+	case request.Restore != nil:
+		after, err = r.journal.Restore(request.Restore.Seq)
+		c.Origin, c.Sentence = labengine.FromRestore, labengine.RestoreSentence(request.Restore.Seq)
 	case request.Undo != nil:
 		var taken labengine.Change
 		after, taken, err = r.journal.Undo(request.Author)
@@ -83,7 +86,9 @@ func (r *room) carryOut(request labengine.Request, origin labengine.Origin, repl
 	if err != nil {
 		return err
 	}
-	c.Sentence = labengine.Describe(r.journal.Lab, after)
+	if c.Sentence == "" {
+		c.Sentence = labengine.Describe(r.journal.Lab, after)
+	}
 	r.metrics.count(request, nil)
 	c = r.record(c, after)
 	r.acknowledge(labengine.Reply{Seq: c.Seq, Text: text}, reply)
@@ -107,9 +112,8 @@ func (r *room) replace(author string, lab labengine.Lab, source []byte, reply fu
 	}
 	c := r.record(labengine.Change{
 		Author: author, Origin: labengine.FromAPI, Sentence: "Replaced by a file",
-	}, keepIDs(r.journal.Lab, lab))
+	}, keepIDs(r.journal.Lab, lab), saveSource(r.id, source))
 	r.source = source
-	r.keep("the file as it was written", saveSource(r.id, source))
 	r.acknowledge(labengine.Reply{Seq: c.Seq}, reply)
 	r.flush()
 }

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -337,6 +336,18 @@ func TestTerminalIsPassedOn(t *testing.T) {
 	if _, _, err := ws.ReadMessage(); !websocket.IsCloseError(err, websocket.CloseNormalClosure) {
 		t.Errorf("after the end: %v", err)
 	}
+
+	pasted, _, err := ts.dial(path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pasted.Close()
+	pasted.WriteMessage(websocket.BinaryMessage, make([]byte, 3*maxRequest))
+	pasted.ReadMessage() // hello
+	var closed *websocket.CloseError
+	if _, _, err := pasted.ReadMessage(); !errors.As(err, &closed) || closed.Code != websocket.CloseMessageTooBig || closed.Text == "" {
+		t.Errorf("after too much at once: %v", err)
+	}
 }
 
 func TestDeletedLab(t *testing.T) {
@@ -389,8 +400,12 @@ func TestMalformedMessagesAreAnsweredInWords(t *testing.T) {
 	if r := p.reply(""); r.Problem == nil {
 		t.Error("a binary message is taken")
 	}
-	huge, _ := json.Marshal(labengine.Request{ID: labengine.ID(strings.Repeat("x", maxRequest*3)), Undo: &labengine.Undo{}})
-	p.ws.WriteMessage(websocket.TextMessage, huge)
+	long := []byte(`{"id":"long","undo":{}` + strings.Repeat(" ", maxRequest-23) + "}")
+	p.ws.WriteMessage(websocket.TextMessage, long)
+	if r := p.reply("long"); r.Problem == nil || r.Problem.Code != labengine.CodeNothingToUndo {
+		t.Errorf("a message of %d bytes is answered with %+v", len(long), r)
+	}
+	p.ws.WriteMessage(websocket.TextMessage, append(long, ' '))
 	if r := p.reply(""); r.Problem == nil || r.Problem.Code != labengine.CodeTooLarge {
 		t.Errorf("an oversized message is answered with %+v", r)
 	}

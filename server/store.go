@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"net/url"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"syscall"
 
@@ -140,6 +141,7 @@ func (s *store) run() {
 	defer close(s.ended)
 	for range s.pending {
 		for {
+			runtime.Gosched() // pages are told within microseconds; a commit first would have them wait for its hundreds
 			s.mu.Lock()
 			batch := s.queue[:min(len(s.queue), batchLimit)]
 			s.queue = s.queue[len(batch):]
@@ -189,14 +191,16 @@ func (s *store) transact(batch []write) error {
 // diskError is a problem in words where the disk is full or read-only, and err itself otherwise.
 func diskError(err error) error {
 	var lite *sqlite.Error
-	code := 0
+	code, extended := 0, 0 // https://www.sqlite.org/rescode.html
 	if errors.As(err, &lite) {
-		code = lite.Code() & 0xff // the primary code; https://www.sqlite.org/rescode.html
+		extended = lite.Code()
+		code = extended & 0xff
 	}
 	switch {
 	case err == nil:
 		return nil
-	case code == sqlite3.SQLITE_FULL || errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT):
+	case code == sqlite3.SQLITE_FULL || extended == sqlite3.SQLITE_IOERR_SHMSIZE, // the log's index could not grow
+		errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		p := labengine.Problemf(labengine.CodeDiskFull, "the disk that holds vethlab's state folder is full, so this could not be saved").
 			WithHint("free some space there and do it again; nothing that was saved is lost")
 		p.Err = err

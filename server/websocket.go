@@ -3,6 +3,9 @@ package server
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"sync"
@@ -90,7 +93,6 @@ func (s *Server) terminal(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer page.Close()
-	page.SetReadLimit(maxRequest)
 	if lab == nil {
 		endTerminal(page, labengine.Problemf(labengine.CodeNotRunning, "the lab is %s", state).WithHint("start the lab first"))
 		return
@@ -145,7 +147,9 @@ func join(page, shell *websocket.Conn) {
 	page.SetPongHandler(func(string) error { return page.SetReadDeadline(time.Now().Add(pagePongWait)) })
 	done := make(chan struct{})
 	keys.Go(func() {
-		pass(shell, page)
+		if errors.Is(pass(shell, page), errTooLarge) {
+			farewell(page, websocket.CloseMessageTooBig, errTooLarge.Error())
+		}
 		shell.Close() // the page has gone; the shell goes on without it
 	})
 	keys.Go(func() {
@@ -167,16 +171,26 @@ func join(page, shell *websocket.Conn) {
 	keys.Wait()
 }
 
-// pass hands on what one websocket says to another, until either ends.
-func pass(to, from *websocket.Conn) {
+// errTooLarge is also the reason that a page is told.
+var errTooLarge = fmt.Errorf("a message may have %d KiB; paste less at once", maxRequest>>10)
+
+// pass hands on what one websocket says to another, until either ends or says too much at once.
+func pass(to, from *websocket.Conn) error {
 	for {
-		kind, data, err := from.ReadMessage()
+		kind, reader, err := from.NextReader()
 		if err != nil {
-			return
+			return err
+		}
+		data, err := io.ReadAll(io.LimitReader(reader, maxRequest+1))
+		if err != nil {
+			return err
+		}
+		if len(data) > maxRequest {
+			return errTooLarge
 		}
 		to.SetWriteDeadline(time.Now().Add(pageWriteWait))
-		if to.WriteMessage(kind, data) != nil {
-			return
+		if err := to.WriteMessage(kind, data); err != nil {
+			return err
 		}
 	}
 }

@@ -1,20 +1,33 @@
 package document
 
 import (
+	"fmt"
+	"slices"
 	"strings"
 
 	"vethlab/labengine"
 )
 
-// end is one end of a cable: `red:veth-red 192.168.15.1/24 mtu 1400 mac 02:00:5e:10:00:01 down`.
+// cable is an entry of the list of cables.
+type cable struct {
+	at   position // of its ends
+	ends [2]end
+	mtu  int // bytes; 0 where it does not stand for the whole cable
+}
+
+// end is one end of a cable: `red:veth-red 192.168.15.1/24 mtu 1400 mac 02:00:5e:10:00:01 down`. A LAN's end may be the
+// LAN's name alone.
 type end struct {
 	labengine.End
-	mtu   int // bytes; 0 where the end does not say
-	mtuAt position
+	at       position // of its interface's name, or of the LAN's
+	mtu      int      // bytes; 0 where the end does not say
+	mtuAt    position
+	noMaster bool
 }
 
 const exampleCable = "[red:eth0 192.168.15.1/24, blue:eth0 192.168.15.2/24]"
 
+// cables reads the cables. Ends without a name get one when all names are known.
 func (r *reader) cables(v value) error {
 	items, err := r.items(v, "the cables are a list", "begin each with `- "+exampleCable+"`")
 	if err != nil {
@@ -23,60 +36,109 @@ func (r *reader) cables(v value) error {
 	if len(items) > MaxCables {
 		return r.problem(items[MaxCables].at, "", "the lab has %d cables; up to %d are made", len(items), MaxCables)
 	}
-	for _, item := range items {
-		if err := r.cable(item); err != nil {
+	r.cabled = make([]cable, len(items))
+	for i, item := range items {
+		if r.cabled[i], err = r.cable(item); err != nil {
 			return err
 		}
 	}
-	return r.edit()
+	ports := newPorts(func(lan labengine.ID, name string) bool { _, taken := r.names[lan][name]; return taken })
+	for i := range r.cabled {
+		for e := range r.cabled[i].ends {
+			end := &r.cabled[i].ends[e]
+			if end.Name != "" {
+				continue
+			}
+			end.Name = ports.next(end.Node)
+			if err := r.declare(end.Node, end.Name, end.at); err != nil {
+				return err
+			}
+			end.ID = r.names[end.Node][end.Name].id
+		}
+	}
+	return nil
+}
+
+// ports gives names to the ends at a LAN that have none: port1, port2, … in the order of the file, those aside that
+// something has.
+type ports struct {
+	taken func(lan labengine.ID, name string) bool
+	last  map[labengine.ID]int
+}
+
+func newPorts(taken func(lan labengine.ID, name string) bool) ports {
+	return ports{taken, map[labengine.ID]int{}}
+}
+
+func (p ports) next(lan labengine.ID) string {
+	for {
+		p.last[lan]++
+		if name := fmt.Sprintf("port%d", p.last[lan]); !p.taken(lan, name) {
+			return name
+		}
+	}
 }
 
 // cable reads a list of two ends, or a mapping with that list and what both ends share.
-func (r *reader) cable(v value) error {
-	ends, shared := v, 0
-	if v.form == mapping && len(v.pairs) > 0 && contains(cableShape.keys, v.pairs[0].key.text) {
+func (r *reader) cable(v value) (c cable, err error) {
+	ends := v
+	if v.form == mapping && len(v.pairs) > 0 && slices.Contains(cableShape.keys, v.pairs[0].key.text) {
 		fields, err := r.fields(v, cableShape)
 		if err != nil {
-			return err
+			return c, err
 		}
 		if ends = fields["ends"]; ends.form == nothing {
-			return r.problem(v.at, "write it as {ends: "+exampleCable+", mtu: 1400}", "this cable has no ends")
+			return c, r.problem(v.at, "write it as {ends: "+exampleCable+", mtu: 1400}", "this cable has no ends")
 		}
 		if mtu, ok := fields["mtu"]; ok {
-			if shared, err = r.mtu(mtu, mtu.text, mtu.at); err != nil {
-				return err
+			if c.mtu, err = r.mtu(mtu, mtu.text, mtu.at); err != nil {
+				return c, err
 			}
 		}
 	}
 	if ends.form != list {
-		return r.problem(ends.at, "write it as "+exampleCable, "a cable is a list of its two ends")
+		return c, r.problem(ends.at, "write it as "+exampleCable, "a cable is a list of its two ends")
 	}
 	if len(ends.list) != 2 {
-		return r.problem(ends.at, "write it as "+exampleCable, "a cable has two ends; this one has %d", len(ends.list))
+		return c, r.problem(ends.at, "write it as "+exampleCable, "a cable has two ends; this one has %d", len(ends.list))
 	}
-	var two [2]end
+	c.at = ends.at
 	for i, item := range ends.list {
-		var err error
-		if two[i], err = r.end(item); err != nil {
-			return err
+		if c.ends[i], err = r.end(item); err != nil {
+			return c, err
 		}
-		if shared != 0 && two[i].mtu != 0 {
-			return r.problem(two[i].mtuAt, "remove one of them", "the MTU stands here and for the whole cable")
-		}
-	}
-	a, b := two[0], two[1]
-	add := labengine.AddCable{ID: cableID(a.ID, b.ID), A: a.End, B: b.End, MTU: shared}
-	if a.mtu == b.mtu && a.mtu != 0 {
-		add.MTU = a.mtu
-	}
-	r.where[add.ID] = ends.at
-	r.edits = append(r.edits, labengine.Edit{AddCable: &add})
-	for _, e := range two {
-		if e.mtu != 0 && a.mtu != b.mtu {
-			r.edits = append(r.edits, labengine.Edit{UpdateInterface: &labengine.UpdateInterface{ID: e.ID, MTU: &e.mtu}})
+		if c.mtu != 0 && c.ends[i].mtu != 0 {
+			return c, r.problem(c.ends[i].mtuAt, "remove one of them", "the MTU stands here and for the whole cable")
 		}
 	}
-	return nil
+	return c, nil
+}
+
+// cableEdits are the edits that make the cables.
+func (r *reader) cableEdits() []labengine.Edit {
+	var edits []labengine.Edit
+	for _, c := range r.cabled {
+		a, b := c.ends[0], c.ends[1]
+		add := labengine.AddCable{ID: cableID(a.ID, b.ID), A: a.End, B: b.End, MTU: c.mtu}
+		if a.mtu == b.mtu && a.mtu != 0 {
+			add.MTU = a.mtu
+		}
+		r.where[add.ID] = c.at
+		edits = append(edits, labengine.Edit{AddCable: &add})
+		for _, e := range c.ends {
+			change := labengine.UpdateInterface{ID: e.ID}
+			if e.mtu != 0 && a.mtu != b.mtu {
+				change.MTU = &e.mtu
+			}
+			if e.noMaster {
+				change.Master = new(labengine.ID)
+			}
+			if change.MTU != nil || change.Master != nil {
+				edits = append(edits, labengine.Edit{UpdateInterface: &change})
+			}
+		}
+	}
+	return edits
 }
 
 // word is a part of an end's text, and where it begins in it.
@@ -114,87 +176,87 @@ func (r *reader) end(v value) (e end, err error) {
 	if len(parts) == 0 {
 		return e, r.problem(v.at, hint, "an end of a cable names a node and an interface")
 	}
-	label, name, ok := strings.Cut(parts[0].text, ":")
-	at := r.within(v, parts[0].offset)
-	if !ok {
-		return e, r.problem(at, hint, "an end of a cable names a node and an interface; %q has no colon", abridge(parts[0].text))
+	label, name, hasName := strings.Cut(parts[0].text, ":")
+	e.at = r.within(v, parts[0].offset)
+	t, known := r.labels.find(label)
+	switch {
+	case !known && hasName:
+		return e, r.because(e.at, r.labels.problem(label))
+	case !hasName && t.bridge:
+		return e, r.problem(e.at, "write it as "+label+":veth-red-br", "`%s` is a bridge: the end is an interface of its node, and has a name", abridge(label))
+	case !hasName && t.kind != labengine.LAN:
+		return e, r.problem(e.at, hint, "an end of a cable names a node and an interface; %q has no colon", abridge(parts[0].text))
 	}
-	if e.Node, err = r.nodeCalled(label, at); err != nil {
-		return e, err
+	if e.Node = t.node; t.bridge {
+		e.Master = t.id
 	}
-	at = r.within(v, parts[0].offset+len(label)+1)
-	if err := labengine.CheckInterfaceName(name); err != nil {
-		return e, r.because(at, err)
-	}
-	if first, taken := r.names[e.Node][name]; taken {
-		p := r.problem(at, "give it another name", "%s has an interface `%s` already, from line %d", label, name, first.line)
-		if name == "lo" {
-			p = r.problem(at, "give it another name", "%s has its loopback interface `lo` already", label)
+	if hasName {
+		e.at = r.within(v, parts[0].offset+len(label)+1)
+		if err := labengine.CheckInterfaceName(name); err != nil {
+			return e, r.because(e.at, err)
 		}
-		p.Err = &labengine.Problem{Code: labengine.CodeExists}
-		return e, p
+		if err := r.declare(e.Node, name, e.at); err != nil {
+			return e, err
+		}
+		e.Name, e.ID = name, r.names[e.Node][name].id
 	}
-	r.names[e.Node][name] = at
-	n := r.lab.Nodes[e.Node]
-	e.Name, e.ID = name, interfaceID(r.lab.Nodes[n.In].Name, n.Name, name)
-	r.where[e.ID] = at
 	return e, r.settingsOfEnd(&e, v, parts[1:])
 }
 
+// examples are of the words of an end that a value follows.
+var examples = map[string]string{"mtu": "mtu 1400", "mac": "mac 02:00:5e:10:00:01", "master": "master v-net-0"}
+
 // settingsOfEnd reads the words after node:interface.
 func (r *reader) settingsOfEnd(e *end, v value, parts []word) (err error) {
+	seen := map[string]bool{}
 	for i := 0; i < len(parts); i++ {
-		at := r.within(v, parts[i].offset)
-		argument := func() (string, position, error) {
+		key, at := parts[i].text, r.within(v, parts[i].offset)
+		if seen[key] && !strings.ContainsAny(key, ".:") {
+			return r.problem(at, "remove one of them", "`%s` is here twice", abridge(key))
+		}
+		seen[key] = true
+		argument, argumentAt := "", at
+		if _, takes := examples[key]; takes {
 			if i++; i == len(parts) {
-				return "", at, r.problem(at, "", "`%s` is followed by its value", parts[i-1].text)
+				return r.problem(at, "write it as "+examples[key], "`%s` is followed by its value", key)
 			}
-			return parts[i].text, r.within(v, parts[i].offset), nil
+			argument, argumentAt = parts[i].text, r.within(v, parts[i].offset)
 		}
-		twice := func(is bool) error {
-			if is {
-				return r.problem(at, "remove one of them", "`%s` is here twice", parts[i].text)
-			}
-			return nil
-		}
-		switch parts[i].text {
+		switch key {
 		case "down":
-			if err := twice(e.Down); err != nil {
-				return err
-			}
 			e.Down = true
 		case "mtu":
-			if err := twice(e.mtu != 0); err != nil {
-				return err
-			}
-			text, where, err := argument()
-			if err != nil {
-				return err
-			}
-			if e.mtu, err = r.mtu(v, text, where); err != nil {
-				return err
-			}
 			e.mtuAt = at
+			e.mtu, err = r.mtu(v, argument, argumentAt)
 		case "mac":
-			if err := twice(e.MAC != ""); err != nil {
-				return err
+			if e.MAC, err = labengine.CanonicalMAC(argument); err != nil {
+				err = r.because(argumentAt, err)
 			}
-			text, where, err := argument()
-			if err != nil {
-				return err
+		case "master", "nomaster":
+			if e.Master != "" || seen["master"] && seen["nomaster"] {
+				return r.problem(at, "remove one of them", "the end says twice which bridge it is on")
 			}
-			if e.MAC, err = labengine.CanonicalMAC(text); err != nil {
-				return r.because(where, err)
+			if e.noMaster = key == "nomaster"; !e.noMaster {
+				e.Master, err = r.bridgeIn(e.Node, argument, argumentAt)
 			}
 		default:
-			if !strings.ContainsAny(parts[i].text, ".:") {
+			if !strings.ContainsAny(key, ".:") {
 				return r.problem(at, "after node:interface stand addresses, `mtu 1400`, `mac 02:00:5e:10:00:01` and `down`",
-					"%q is no word for an end of a cable", abridge(parts[i].text))
+					"%q is no word for an end of a cable", abridge(key))
 			}
-			if e.Addresses, err = r.address(e.Addresses, parts[i].text, at, e.Name); err != nil {
-				return err
-			}
+			e.Addresses, err = r.address(e.Addresses, key, at, e.label())
+		}
+		if err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// label is what errors call the end.
+func (e *end) label() string {
+	if e.Name == "" {
+		return "this end"
+	}
+	return e.Name
 }

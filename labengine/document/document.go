@@ -1,19 +1,26 @@
 // Package document reads and writes a lab as a file: YAML, in the words that people type already.
 //
 //	vethlab: 1
-//	name: Red and blue
+//	name: Two namespaces on a bridge
 //	nodes:
-//	  - {name: host, kind: machine}
-//	  - {name: red,  kind: namespace, in: host}
+//	  - {name: host, kind: machine, sysctls: {net.ipv4.ip_forward: 1}, interfaces: {d0: {kind: dummy}}}
+//	  - {name: red,  kind: namespace, in: host, routes: [default via 192.168.15.5]}
 //	  - {name: blue, kind: namespace, in: host, interfaces: {lo: {up: true}}}
+//	  - {name: v-net-0, kind: bridge, in: host, addresses: [192.168.15.5/24], options: stp_state 1}
+//	  - {name: office, kind: lan}
 //	cables:
-//	  - [red:veth-red 192.168.15.1/24, blue:veth-blue 192.168.15.2/24]
+//	  - [red:veth-red 192.168.15.1/24, v-net-0:veth-red-br]
+//	  - [blue:veth-blue 192.168.15.2/24, v-net-0:veth-blue-br]
+//	  - [host:eth0 192.168.1.2/24, office]
 //	canvas:
 //	  positions:
 //	    host: [120, 80]
 //
-// An end of a cable is `node:interface`, then in any order its addresses, `mtu N`, `mac XX:…` and `down`. What a file does
-// not state is as a fresh namespace has it; what [Format] would only repeat it leaves out. Keys are the same in every
+// A bridge is a node to the file and an interface to the engine; an end of a cable on a bridge is an interface of the node
+// that the bridge is in. An end is `node:interface`, then in any order its addresses, `mtu N`, `mac XX:…`, `master BRIDGE`
+// and `down`; an end at a LAN may leave its name out, and is then port1, port2, … in the order of the file. Nodes and
+// bridges are called by their names, or by as much of their path as tells them apart: `host/red`, `red/br0`. What a file
+// does not state is as a fresh namespace has it; what [Format] would only repeat it leaves out. Keys are the same in every
 // place, and unknown ones are refused, so that later versions can add some.
 package document
 
@@ -48,7 +55,9 @@ func Parse(name string, source []byte) (labengine.Lab, error) {
 	if err != nil {
 		return labengine.Lab{}, err
 	}
-	return f.lab(root)
+	r := newReader(f)
+	err = r.read(root)
+	return r.lab, err
 }
 
 // Format writes a lab. Where source says the same as the lab, it is returned byte for byte, with its comments and its

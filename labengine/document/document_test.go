@@ -122,7 +122,6 @@ func rounded(lab labengine.Lab) labengine.Lab {
 // checkWhole checks what holds of every lab: keys are IDs, and references lead somewhere.
 func checkWhole(t *testing.T, lab labengine.Lab) {
 	t.Helper()
-	loopbacks := 0
 	for id, n := range lab.Nodes {
 		if n.ID != id || n.Order < 1 || n.Order > len(lab.Nodes) {
 			t.Errorf("node %q is %+v", id, n)
@@ -130,20 +129,33 @@ func checkWhole(t *testing.T, lab labengine.Lab) {
 		if lo := lab.Interfaces[labengine.LoopbackID(id)]; lo.Node != id || lo.Kind != labengine.Loopback {
 			t.Errorf("the loopback interface of %q is %+v", id, lo)
 		}
-		loopbacks++
 	}
+	ends := 0
 	for id, c := range lab.Cables {
 		if c.ID != id || c.Order < 1 || c.Order > len(lab.Cables) || len(id) > 120 {
 			t.Errorf("cable %q is %+v", id, c)
 		}
 		for _, end := range c.Ends {
+			ends++
 			if lab.Interfaces[end].Kind != labengine.Veth {
 				t.Errorf("cable %q ends in %+v", id, lab.Interfaces[end])
 			}
 		}
 	}
-	if len(lab.Interfaces) != loopbacks+2*len(lab.Cables) {
-		t.Errorf("%d interfaces for %d nodes and %d cables", len(lab.Interfaces), loopbacks, len(lab.Cables))
+	for id, i := range lab.Interfaces {
+		if i.Kind == labengine.Veth {
+			ends--
+		}
+		bridge := lab.Interfaces[i.Master]
+		if _, ok := lab.Nodes[i.Node]; i.ID != id || !ok || i.Master != "" && (bridge.Kind != labengine.Bridge || bridge.Node != i.Node) {
+			t.Errorf("interface %q is %+v", id, i)
+		}
+		if _, ok := lab.Interfaces[i.Parent]; i.Parent != "" && !ok {
+			t.Errorf("interface %q is %+v", id, i)
+		}
+	}
+	if ends != 0 {
+		t.Errorf("%d more ends of cables than veths", ends)
 	}
 }
 
@@ -197,7 +209,7 @@ func TestFormatLeavesOutWhatIsNotSaved(t *testing.T) {
 	lab.Nodes["held"] = labengine.Node{ID: "held", Name: "red", Kind: labengine.Namespace, In: "host", Held: "bash (57)"}
 	lab.Nodes["odd"] = labengine.Node{ID: "odd", Name: "a:b", Kind: labengine.Namespace, In: "host"}
 	for id, i := range map[labengine.ID]labengine.Interface{
-		"dummy":  {Node: "host/red", Name: "dummy0", Kind: labengine.Dummy},
+		"tunnel": {Node: "host/red", Name: "gre1", Kind: "gre"},
 		"x":      {Node: "held", Name: "x", Kind: labengine.Veth, MTU: 1500},
 		"y":      {Node: "host/red", Name: "y", Kind: labengine.Veth, MTU: 1500},
 		"single": {Node: "host/red", Name: "single", Kind: labengine.Veth, MTU: 1500},

@@ -253,28 +253,14 @@ func (f *file) convertPairs(v *value, values []*ast.MappingValueNode, flow bool)
 	return nil
 }
 
-// shape is what a mapping may have: the keys, and what has them, for errors.
-type shape struct {
-	of   string
-	keys []string
-}
-
-// fields reads a mapping with keys that are known, each at most once.
-func (f *file) fields(v value, s shape) (map[string]value, error) {
-	if v.form != mapping {
-		return nil, f.expected(v, s.of+" is a mapping")
-	}
-	found := make(map[string]value, len(v.pairs))
+// get is the value of a mapping's key; the first one where the key is there twice.
+func (v value) get(key string) (value, bool) {
 	for _, p := range v.pairs {
-		if !contains(s.keys, p.key.text) {
-			return nil, f.problem(p.key.at, didYouMean(p.key.text, s), "%s has no key `%s`", s.of, p.key.text)
+		if p.key.text == key {
+			return p.value, true
 		}
-		if _, twice := found[p.key.text]; twice {
-			return nil, f.problem(p.key.at, "remove one of them", "%s has `%s` twice", s.of, p.key.text)
-		}
-		found[p.key.text] = p.value
 	}
-	return found, nil
+	return value{}, false
 }
 
 // expected says that a value has another form than it should.

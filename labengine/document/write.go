@@ -4,151 +4,286 @@ import (
 	"bytes"
 	"cmp"
 	"fmt"
-	"math"
-	"slices"
 	"strconv"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 
 	"vethlab/labengine"
 )
-
-// saved is what a file keeps of a lab, by node.
-type saved struct {
-	nodes      []labengine.Node
-	labels     map[labengine.ID]string
-	interfaces map[labengine.ID]labengine.Interface // with names that can be said
-	cables     []labengine.Cable
-}
-
-func savedOf(lab labengine.Lab) saved {
-	s := saved{labels: map[labengine.ID]string{}, interfaces: map[labengine.ID]labengine.Interface{}}
-	called := map[string]int{}
-	for _, n := range lab.NodesInOrder() {
-		machine, inMachine := lab.Nodes[n.In]
-		known := n.Kind == labengine.Machine && n.In == "" || n.Kind == labengine.Namespace && inMachine && machine.Held == ""
-		if known && n.Held == "" && labengine.CheckNodeName(n.Kind, n.Name) == nil {
-			s.nodes = append(s.nodes, n)
-			called[n.Name]++
-		}
-	}
-	for _, n := range s.nodes {
-		s.labels[n.ID] = n.Name
-		if called[n.Name] > 1 && n.In != "" {
-			s.labels[n.ID] = lab.Nodes[n.In].Name + "/" + n.Name
-		}
-	}
-	for id, i := range lab.Interfaces {
-		if _, ok := s.labels[i.Node]; ok && i.Saved() && labengine.CheckInterfaceName(i.Name) == nil {
-			s.interfaces[id] = i
-		}
-	}
-	for _, c := range lab.CablesInOrder() {
-		_, a := s.interfaces[c.Ends[0]]
-		_, b := s.interfaces[c.Ends[1]]
-		if a && b {
-			s.cables = append(s.cables, c)
-		}
-	}
-	return s
-}
 
 // write is the text of a lab: the same for labs that are the same.
 func write(lab labengine.Lab) []byte {
 	s := savedOf(lab)
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "vethlab: %s\n", Version)
-	if name := strings.TrimSpace(strings.ToValidUTF8(lab.Name, "\ufffd")); name != "" && name != Unnamed {
-		fmt.Fprintf(&b, "name: %s\n", quoted(name, isTitle))
+	if s.Name != Unnamed {
+		fmt.Fprintf(&b, "name: %s\n", quoted(s.Name, isTitle))
 	}
-	if lab.Quiet {
+	if s.Quiet {
 		b.WriteString("quiet: true\n")
 	}
-	s.writeNodes(&b, lab)
-	s.writeCables(&b, lab)
-	s.writePlaces(&b, lab)
+	s.writeNodes(&b)
+	s.writeCables(&b)
+	s.writePlaces(&b)
 	return b.Bytes()
 }
 
-// maxAligned is the width up to which the names of nodes are written in a column, in characters.
-const maxAligned = 24
+// maxAligned is the width up to which the names of nodes are written in a column, and maxLine that up to which a node is
+// written in one line; both in characters.
+const (
+	maxAligned = 24
+	maxLine    = 120
+)
 
-func (s saved) writeNodes(b *bytes.Buffer, lab labengine.Lab) {
-	if len(s.nodes) == 0 {
+func (s *saved) writeNodes(b *bytes.Buffer) {
+	entries := s.entries()
+	if len(entries) == 0 {
 		b.WriteString("nodes: []\n")
 		return
 	}
 	b.WriteString("nodes:\n")
 	width := 0
-	for _, n := range s.nodes {
-		if w := utf8.RuneCountInString(quoted(n.Name, isWord)); w <= maxAligned {
+	for _, id := range entries {
+		if w := utf8.RuneCountInString(quoted(s.nameOf(id), isWord)); w <= maxAligned {
 			width = max(width, w)
 		}
 	}
+	for _, id := range entries {
+		v := s.entry(id)
+		name := quoted(s.nameOf(id), isWord)
+		line := fmt.Sprintf("  - {name: %-*s %s\n", width+1, name+",", strings.TrimPrefix(flow(value{form: mapping, pairs: v.pairs[1:]}), "{"))
+		if utf8.RuneCountInString(line) > maxLine {
+			line = "  - " + strings.TrimPrefix(block(v, "    ", 2), "    ")
+		}
+		b.WriteString(line)
+	}
+}
+
+// entries lists the nodes with the bridges: those of a machine after the last of what is in it, those of a namespace after
+// that.
+func (s *saved) entries() []labengine.ID {
+	last := map[labengine.ID]labengine.ID{} // of the nodes of a machine
 	for _, n := range s.nodes {
-		fmt.Fprintf(b, "  - {name: %-*s kind: %s", width+1, quoted(n.Name, isWord)+",", n.Kind)
+		last[n.ID] = n.ID
+	}
+	for _, n := range s.nodes {
 		if n.In != "" {
-			fmt.Fprintf(b, ", in: %s", quoted(lab.Nodes[n.In].Name, isWord))
+			last[n.In] = n.ID
 		}
-		if lo := s.loopback(n, lab); lo != "" {
-			fmt.Fprintf(b, ", interfaces: {lo: {%s}}", lo)
+	}
+	for _, n := range s.nodes { // a machine may stand behind its namespaces
+		if in := last[n.ID]; s.Nodes[in].Order < n.Order {
+			last[n.ID] = n.ID
 		}
-		b.WriteString("}\n")
+	}
+	var all []labengine.ID
+	add := func(bridges []labengine.Interface) {
+		for _, i := range bridges {
+			all = append(all, i.ID)
+		}
+	}
+	for _, n := range s.nodes {
+		all = append(all, n.ID)
+		if n.In != "" {
+			add(s.bridges[n.ID])
+		}
+		if machine := cmp.Or(n.In, n.ID); last[machine] == n.ID {
+			add(s.bridges[machine])
+		}
+	}
+	return all
+}
+
+// nameOf is the name of a node or bridge.
+func (s *saved) nameOf(id labengine.ID) string {
+	if i, ok := s.Interfaces[id]; ok {
+		return i.Name
+	}
+	return s.Nodes[id].Name
+}
+
+// entry is a node or bridge as an entry of the list of nodes.
+func (s *saved) entry(id labengine.ID) value {
+	t := s.labels.byID[id]
+	stated := map[string]value{"name": scalarOf(s.nameOf(id), isWord), "kind": scalarOf(string(t.kind), isWord)}
+	switch t.kind {
+	case bridgeKind:
+		stated["in"] = scalarOf(s.labels.of(t.node), isWord)
+		s.settingsOf(stated, s.Interfaces[id])
+	case labengine.LAN:
+		s.settingsOf(stated, s.Interfaces[labengine.SwitchID(id)])
+	case labengine.Namespace:
+		stated["in"] = scalarOf(s.Nodes[s.Nodes[id].In].Name, isWord)
+	}
+	if t.kind != bridgeKind {
+		s.ofNode(stated, s.Nodes[id])
+	}
+	return ordered(stated, nodeShapes[t.kind])
+}
+
+// ofNode states a node's settings, routes and interfaces.
+func (s *saved) ofNode(stated map[string]value, n labengine.Node) {
+	var sysctls, interfaces []pair
+	for _, text := range n.Sysctls {
+		name, setting, _ := strings.Cut(text, "=")
+		sysctls = append(sysctls, pair{scalarOf(name, isWord), scalarOf(setting, func(text string) bool { return isWord(text) || isNumber(text) })})
+	}
+	if len(sysctls) > 0 {
+		stated["sysctls"] = value{form: mapping, pairs: sysctls}
+	}
+	if len(n.Routes) > 0 {
+		stated["routes"] = value{form: list, list: texts(n.Routes, isRoute)}
+	}
+	if lo := s.interfaceOf(s.Interfaces[labengine.LoopbackID(n.ID)]); len(lo.pairs) > 0 {
+		interfaces = append(interfaces, pair{scalarOf("lo", isWord), lo})
+	}
+	for _, i := range s.inside[n.ID] {
+		interfaces = append(interfaces, pair{scalarOf(i.Name, isWord), s.interfaceOf(i)})
+	}
+	if len(interfaces) > 0 {
+		stated["interfaces"] = value{form: mapping, pairs: interfaces}
 	}
 }
 
-// loopback is what a node's lo has that a fresh node's has not.
-func (s saved) loopback(n labengine.Node, lab labengine.Lab) string {
-	lo, ok := lab.Interfaces[labengine.LoopbackID(n.ID)]
-	if !ok {
-		return ""
+// interfaceOf is an interface as it stands under its node.
+func (s *saved) interfaceOf(i labengine.Interface) value {
+	stated := map[string]value{}
+	s.settingsOf(stated, i)
+	if i.Kind == labengine.Loopback {
+		return ordered(stated, loopbackShape)
 	}
-	var parts []string
-	if lo.Up != (n.Kind == labengine.Machine) {
-		parts = append(parts, fmt.Sprintf("up: %t", lo.Up))
+	stated["kind"] = scalarOf(i.Kind, isWord)
+	if i.Parent != "" {
+		stated["parent"] = scalarOf(s.parentName(i), isEnd)
 	}
-	if lo.MTU != labengine.DefaultMTU(labengine.Loopback) && labengine.CheckMTU(lo.MTU) == nil {
-		parts = append(parts, fmt.Sprintf("mtu: %d", lo.MTU))
+	if i.Master != "" {
+		stated["master"] = scalarOf(s.Interfaces[i.Master].Name, isWord)
 	}
-	if addresses := sayable(lo.Addresses); len(addresses) > 0 {
-		for i, a := range addresses {
-			addresses[i] = quoted(a, isEnd)
-		}
-		parts = append(parts, "addresses: ["+strings.Join(addresses, ", ")+"]")
-	}
-	return strings.Join(parts, ", ")
+	return ordered(stated, interfaceShape)
 }
 
-func (s saved) writeCables(b *bytes.Buffer, lab labengine.Lab) {
+// parentName is what an interface's `parent` says.
+func (s *saved) parentName(i labengine.Interface) string {
+	parent := s.Interfaces[i.Parent]
+	if parent.Node == i.Node {
+		return parent.Name
+	}
+	return s.labels.of(parent.Node) + ":" + parent.Name
+}
+
+// settingsOf states what an interface has that a fresh one has not.
+func (s *saved) settingsOf(stated map[string]value, i labengine.Interface) {
+	if i.Options != "" {
+		stated["options"] = scalarOf(i.Options, isRoute)
+	}
+	if len(i.Addresses) > 0 {
+		stated["addresses"] = value{form: list, list: texts(i.Addresses, isEnd)}
+	}
+	if i.MTU != s.freshMTU(i) {
+		stated["mtu"] = plain(strconv.Itoa(i.MTU))
+	}
+	if i.Kind != labengine.Loopback && i.MAC != s.MACFor(i.Node, i.Name) {
+		stated["mac"] = value{form: scalar, text: i.MAC}
+	}
+	if i.Up != s.freshUp(i) {
+		stated["up"] = plain(strconv.FormatBool(i.Up))
+	}
+}
+
+func (s *saved) freshMTU(i labengine.Interface) int {
+	if i.Parent != "" {
+		return chosenMTU(i.Kind, s.Interfaces[i.Parent].MTU)
+	}
+	return labengine.DefaultMTU(i.Kind)
+}
+
+func (s *saved) freshUp(i labengine.Interface) bool {
+	return i.Kind != labengine.Loopback || s.Nodes[i.Node].Kind == labengine.Machine
+}
+
+func (s *saved) writeCables(b *bytes.Buffer) {
 	if len(s.cables) > 0 {
 		b.WriteString("cables:\n")
 	}
+	unnamed := s.unnamedPorts()
 	for _, c := range s.cables {
-		ends := [2]labengine.Interface{s.interfaces[c.Ends[0]], s.interfaces[c.Ends[1]]}
-		shared := ends[0].MTU == ends[1].MTU
-		var text [2]string
-		for i, end := range ends {
-			text[i] = quoted(s.end(end, lab, !shared), isEnd)
+		fmt.Fprintf(b, "  - %s\n", flow(s.cable(c, unnamed)))
+	}
+}
+
+// unnamedPorts finds the ends at LANs that have the name that they would get anyway.
+func (s *saved) unnamedPorts() map[labengine.ID]bool {
+	unnamed := map[labengine.ID]bool{}
+	for _, c := range s.cables {
+		for _, end := range c.Ends {
+			unnamed[end] = s.isAtLAN(s.Interfaces[end])
 		}
-		pair := "[" + text[0] + ", " + text[1] + "]"
-		if mtu := ends[0].MTU; shared && statesMTU(mtu) {
-			fmt.Fprintf(b, "  - {ends: %s, mtu: %d}\n", pair, mtu)
-		} else {
-			fmt.Fprintf(b, "  - %s\n", pair)
+	}
+	s.settlePorts(unnamed, s.cables)
+	return unnamed
+}
+
+// isAtLAN says whether a cable's end is plugged into a LAN, rather than into a bridge that is in it.
+func (s *saved) isAtLAN(i labengine.Interface) bool {
+	_, entry := s.labels.byID[i.Master]
+	return s.Nodes[i.Node].Kind == labengine.LAN && !entry
+}
+
+// settlePorts gives those of the unnamed ends a name that would get another one, the cables being in this order.
+func (s *saved) settlePorts(unnamed map[labengine.ID]bool, cables []labengine.Cable) {
+	for wrong := true; wrong; {
+		wrong = false
+		taken := map[labengine.ID]map[string]bool{}
+		for id, i := range s.Interfaces {
+			if s.Nodes[i.Node].Kind == labengine.LAN && !unnamed[id] {
+				if taken[i.Node] == nil {
+					taken[i.Node] = map[string]bool{}
+				}
+				taken[i.Node][i.Name] = true
+			}
+		}
+		ports := newPorts(func(lan labengine.ID, name string) bool { return taken[lan][name] })
+		for _, c := range cables {
+			for _, end := range c.Ends {
+				if i := s.Interfaces[end]; unnamed[end] && ports.next(i.Node) != i.Name {
+					unnamed[end], wrong = false, true
+				}
+			}
 		}
 	}
 }
 
+// cable is a cable as an entry of the list of cables.
+func (s *saved) cable(c labengine.Cable, unnamed map[labengine.ID]bool) value {
+	a, b := s.Interfaces[c.Ends[0]], s.Interfaces[c.Ends[1]]
+	shared := a.MTU == b.MTU
+	ends := value{form: list}
+	for _, i := range []labengine.Interface{a, b} {
+		text := s.end(i, unnamed[i.ID], !shared)
+		ends.list = append(ends.list, scalarOf(text, isEnd))
+	}
+	if !shared || a.MTU == labengine.DefaultMTU(labengine.Veth) {
+		return ends
+	}
+	return value{form: mapping, pairs: []pair{{scalarOf("ends", isWord), ends}, {scalarOf("mtu", isWord), plain(strconv.Itoa(a.MTU))}}}
+}
+
 // end is the text of a cable's end.
-func (s saved) end(i labengine.Interface, lab labengine.Lab, withMTU bool) string {
-	parts := []string{s.labels[i.Node] + ":" + i.Name}
-	parts = append(parts, sayable(i.Addresses)...)
-	if withMTU && statesMTU(i.MTU) {
+func (s *saved) end(i labengine.Interface, unnamed, withMTU bool) string {
+	label, master := s.plug(i)
+	first := label + ":" + i.Name
+	if unnamed {
+		first = label
+	}
+	parts := append([]string{first}, i.Addresses...)
+	if master != "" {
+		parts = append(parts, master)
+	}
+	if withMTU && i.MTU != labengine.DefaultMTU(labengine.Veth) {
 		parts = append(parts, "mtu", strconv.Itoa(i.MTU))
 	}
-	if mac, err := labengine.CanonicalMAC(i.MAC); err == nil && mac != lab.MACFor(i.Node, i.Name) {
-		parts = append(parts, "mac", mac)
+	if i.MAC != s.MACFor(i.Node, i.Name) {
+		parts = append(parts, "mac", i.MAC)
 	}
 	if !i.Up {
 		parts = append(parts, "down")
@@ -156,102 +291,52 @@ func (s saved) end(i labengine.Interface, lab labengine.Lab, withMTU bool) strin
 	return strings.Join(parts, " ")
 }
 
-// statesMTU says whether a cable's MTU is worth a word, and would be read.
-func statesMTU(mtu int) bool {
-	return mtu != labengine.DefaultMTU(labengine.Veth) && labengine.CheckMTU(mtu) == nil
-}
-
-// sayable is the addresses as a file has them.
-func sayable(addresses []string) []string {
-	var said []string
-	for _, a := range addresses {
-		if a, err := labengine.CanonicalAddress(a); err == nil && !slices.Contains(said, a) {
-			said = append(said, a)
-		}
+// plug is the label of what a cable's end is plugged into, a node or a bridge, and what is left to say of its bridge.
+func (s *saved) plug(i labengine.Interface) (label, master string) {
+	lan := s.Nodes[i.Node].Kind == labengine.LAN
+	_, entry := s.labels.byID[i.Master]
+	switch {
+	case entry:
+		return s.labels.of(i.Master), ""
+	case lan && i.Master == "":
+		master = "nomaster"
+	case i.Master != "" && !(lan && i.Master == labengine.SwitchID(i.Node)):
+		master = "master " + s.Interfaces[i.Master].Name
 	}
-	return said
+	return s.labels.of(i.Node), master
 }
 
-func (s saved) writePlaces(b *bytes.Buffer, lab labengine.Lab) {
+func (s *saved) writePlaces(b *bytes.Buffer) {
 	first := true
-	for _, n := range s.nodes {
-		p, ok := lab.Places[n.ID]
-		if !ok || !(math.Abs(p.X) <= maxPlace && math.Abs(p.Y) <= maxPlace) {
-			continue
+	place := func(id labengine.ID, label string) {
+		p, ok := s.Places[id]
+		if !ok {
+			return
 		}
 		if first {
 			b.WriteString("canvas:\n  positions:\n")
 			first = false
 		}
-		fmt.Fprintf(b, "    %s: [%s, %s]\n", quoted(s.labels[n.ID], isWord), pixels(p.X), pixels(p.Y))
+		fmt.Fprintf(b, "    %s: [%s, %s]\n", quoted(label, isEnd), pixels(p.X), pixels(p.Y))
 	}
-}
-
-// pixels is a coordinate to a hundredth of a pixel.
-func pixels(x float64) string {
-	x = cmp.Or(math.Round(x*100)/100, 0) // and no -0
-	return strconv.FormatFloat(x, 'f', -1, 64)
-}
-
-// quoted is text as YAML, in double quotes unless it is plain in the sense of the function and no word of YAML's own.
-func quoted(text string, plain func(string) bool) string {
-	switch strings.ToLower(text) {
-	case "", "true", "false", "yes", "no", "on", "off", "null", "y", "n":
-	default:
-		if plain(text) {
-			return text
+	for _, id := range s.entries() {
+		place(id, s.labels.of(id))
+		if t := s.labels.byID[id]; !t.bridge {
+			for _, i := range s.inside[id] {
+				place(i.ID, s.placeLabel(i.ID))
+			}
+			place(labengine.SwitchID(id), s.placeLabel(labengine.SwitchID(id)))
 		}
 	}
-	var b strings.Builder
-	b.WriteByte('"')
-	for _, r := range text {
-		switch {
-		case r == '"' || r == '\\':
-			b.WriteByte('\\')
-			b.WriteRune(r)
-		case unicode.IsPrint(r):
-			b.WriteRune(r)
-		case r <= 0xff:
-			fmt.Fprintf(&b, `\x%02x`, r)
-		case r <= 0xffff:
-			fmt.Fprintf(&b, `\u%04x`, r)
-		default:
-			fmt.Fprintf(&b, `\U%08x`, r)
-		}
+}
+
+// placeLabel is what a node or bridge is called under positions.
+func (s *saved) placeLabel(id labengine.ID) string {
+	if _, entry := s.labels.byID[id]; entry {
+		return s.labels.of(id)
 	}
-	b.WriteByte('"')
-	return b.String()
+	i := s.Interfaces[id]
+	return s.labels.of(i.Node) + ":" + i.Name
 }
 
-func isLetter(r rune) bool { return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' }
-
-// isWord says that a name is plain text anywhere in YAML.
-func isWord(text string) bool {
-	return only(text, func(r rune) bool { return isLetter(r) || r >= '0' && r <= '9' || strings.ContainsRune("_-./", r) })
-}
-
-// isEnd says the same of an end of a cable or an address. More than one colon, as in IPv6, is not plain for everyone who
-// reads YAML.
-func isEnd(text string) bool {
-	return strings.Count(text, ":") <= 1 && !strings.HasSuffix(text, ":") && only(strings.Replace(text, ":", "_", 1), func(r rune) bool {
-		return isLetter(r) || r >= '0' && r <= '9' || strings.ContainsRune("_-./ ", r)
-	}) || isIPv4(text)
-}
-
-// isIPv4 says that an address in CIDR notation is one of IPv4, which is plain though it begins with a digit.
-func isIPv4(text string) bool {
-	return strings.Count(text, ".") == 3 && strings.Trim(text, "0123456789./") == ""
-}
-
-// isTitle says that a line is plain text as the value of a key.
-func isTitle(text string) bool {
-	return !strings.HasSuffix(text, " ") && only(text, func(r rune) bool {
-		return unicode.IsLetter(r) || r >= '0' && r <= '9' || strings.ContainsRune("_-./ ,()'+", r)
-	})
-}
-
-// only says that text begins with a letter and has nothing but such characters.
-func only(text string, such func(rune) bool) bool {
-	first, _ := utf8.DecodeRuneInString(text)
-	return isLetter(first) && strings.IndexFunc(text, func(r rune) bool { return !such(r) }) < 0
-}
+func pixels(x float64) string { return strconv.FormatFloat(toPixel(x), 'f', -1, 64) }

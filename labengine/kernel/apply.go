@@ -16,9 +16,11 @@ import (
 	"vethlab/labengine/plan"
 )
 
-// Machines makes and ends machines, and names namespaces in them. Package sandbox has them.
+// Machines makes and ends machines and containers, names namespaces in machines, and answers for services. Packages
+// sandbox and service have them.
 type Machines interface {
-	// AddMachine makes a machine, or of a LAN just the namespace, and gives its network namespace.
+	// AddMachine makes a machine, or of a LAN just the namespace, and gives its network namespace; of an internet, that of
+	// its edge.
 	AddMachine(ctx context.Context, node labengine.ID, name string, kind labengine.Kind) (netns *os.File, err error)
 	DeleteMachine(ctx context.Context, node labengine.ID) error
 	RenameMachine(ctx context.Context, node labengine.ID, name string) error
@@ -27,6 +29,14 @@ type Machines interface {
 	AddNamespaces(ctx context.Context, machine string, names []string, made func(i int, netns *os.File), done func(error))
 	DeleteNamespace(ctx context.Context, machine, name string) error
 	RenameNamespace(ctx context.Context, machine, from, to string) error
+	// AddContainer makes a container in the named machine, and gives its network namespace.
+	AddContainer(ctx context.Context, node labengine.ID, machine, name, command string) (netns *os.File, err error)
+	DeleteContainer(ctx context.Context, node labengine.ID) error
+	RenameContainer(ctx context.Context, node labengine.ID, name string) error
+	// AddService answers on a port of the namespace; one that is there already stays as it is.
+	AddService(n *Netns, service string) error
+	// DeleteService ends a service, if it is there.
+	DeleteService(node labengine.ID, service string) error
 }
 
 // addrGenModeNone is IN6_ADDR_GEN_MODE_NONE, uapi/linux/if_link.h: no IPv6 link-local address.
@@ -96,6 +106,12 @@ func (a *applier) step(p plan.Plan, i int) error {
 		return a.deleteNamespace(s)
 	case plan.RenameNamespace:
 		return a.machines.RenameNamespace(a.ctx, s.At.Machine, s.At.Netns, s.To)
+	case plan.AddContainer:
+		return a.addContainer(s)
+	case plan.DeleteContainer:
+		return a.deleteContainer(s)
+	case plan.RenameContainer:
+		return a.machines.RenameContainer(a.ctx, s.At.Node, s.To)
 	case plan.AddVeth:
 		return a.addVeth(s)
 	case plan.AddLink:
@@ -130,12 +146,28 @@ func (a *applier) step(p plan.Plan, i int) error {
 			return nil
 		}
 		return err
+	case plan.AddIPRule:
+		return a.ipRule(s.At, s.Rule, true)
+	case plan.DeleteIPRule:
+		err := a.ipRule(s.At, s.Rule, false)
+		if errors.Is(err, unix.ENOENT) { // it has gone already
+			return nil
+		}
+		return err
 	case plan.SetSysctl:
 		n, err := a.await(s.At.Node)
 		if err != nil {
 			return err
 		}
 		return a.w.setSysctl(n, s.Name, s.Value)
+	case plan.AddService:
+		n, err := a.await(s.At.Node)
+		if err != nil {
+			return err
+		}
+		return a.machines.AddService(n, s.Service)
+	case plan.DeleteService:
+		return a.machines.DeleteService(s.At.Node, s.Service)
 	case plan.AddAddress:
 		return a.address(s.At, s.Dev, s.Address, unix.RTM_NEWADDR, unix.NLM_F_CREATE|unix.NLM_F_EXCL)
 	case plan.DeleteAddress:
@@ -242,6 +274,28 @@ func (a *applier) deleteNamespace(s plan.DeleteNamespace) error {
 		return err
 	}
 	a.w.Unbind(s.At.Node)
+	return nil
+}
+
+func (a *applier) addContainer(s plan.AddContainer) error {
+	file, err := a.machines.AddContainer(a.ctx, s.At.Node, s.At.Machine, s.Name, s.Command)
+	if err != nil {
+		return err
+	}
+	n, err := a.w.Add(file)
+	if err == nil {
+		a.w.Bind(n, s.At.Node)
+	}
+	return err
+}
+
+func (a *applier) deleteContainer(s plan.DeleteContainer) error {
+	if err := a.machines.DeleteContainer(a.ctx, s.At.Node); err != nil {
+		return err
+	}
+	if n, ok := a.w.Of(s.At.Node); ok {
+		a.w.Remove(n)
+	}
 	return nil
 }
 

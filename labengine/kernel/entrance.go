@@ -1,12 +1,9 @@
 package kernel
 
 import (
-	"errors"
 	"os"
 	"runtime"
 
-	"github.com/vishvananda/netlink/nl"
-	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
 )
 
@@ -44,15 +41,13 @@ func (e *entrance) in(file *os.File, f func() error) error {
 	return <-result
 }
 
-func (e *entrance) open(file *os.File) (*nl.NetlinkSocket, error) {
-	var socket *nl.NetlinkSocket
+func (e *entrance) open(file *os.File) (*socket, error) {
+	var s *socket
 	err := e.in(file, func() (err error) {
-		if socket, err = nl.GetNetlinkSocketAt(netns.None(), netns.None(), unix.NETLINK_ROUTE); err == nil {
-			err = errors.Join(socket.SetExtAck(true), socket.SetReceiveTimeout(&nl.SocketTimeoutTv))
-		}
+		s, err = newSocket()
 		return err
 	})
-	return socket, err
+	return s, err
 }
 
 func (e *entrance) close() {

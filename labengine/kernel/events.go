@@ -39,6 +39,7 @@ func newEventSocket() (*eventSocket, error) {
 		for _, g := range []int{
 			unix.RTNLGRP_LINK, unix.RTNLGRP_IPV4_IFADDR, unix.RTNLGRP_IPV6_IFADDR, unix.RTNLGRP_NEIGH,
 			unix.RTNLGRP_IPV4_ROUTE, unix.RTNLGRP_IPV6_ROUTE, unix.RTNLGRP_IPV4_NETCONF, unix.RTNLGRP_IPV6_NETCONF,
+			unix.RTNLGRP_IPV4_RULE, unix.RTNLGRP_IPV6_RULE,
 			unix.RTNLGRP_TC,
 		} {
 			groups |= 1 << (g - 1)
@@ -116,8 +117,8 @@ func (w *World) Drain() error {
 			return err
 		}
 		if n, ok := w.byNsid[nsid]; ok && nsid != local {
-			for kind, body := range netlinkMessages(messages) {
-				w.take(n, kind, body)
+			for h, body := range netlinkMessages(messages) {
+				w.take(n, h.kind, body)
 			}
 		}
 	}

@@ -15,15 +15,22 @@ import (
 
 var native = binary.NativeEndian
 
-// netlinkMessages yields the type and body of each message in a datagram, netlink(7).
-func netlinkMessages(data []byte) iter.Seq2[uint16, []byte] {
-	return func(yield func(uint16, []byte) bool) {
+// header is what matters of struct nlmsghdr, netlink(7).
+type header struct {
+	kind, flags uint16
+	seq         uint32
+}
+
+// netlinkMessages yields the header and body of each message in a datagram, netlink(7).
+func netlinkMessages(data []byte) iter.Seq2[header, []byte] {
+	return func(yield func(header, []byte) bool) {
 		for len(data) >= unix.SizeofNlMsghdr {
 			length := int(native.Uint32(data))
 			if length < unix.SizeofNlMsghdr || length > len(data) {
 				return
 			}
-			if !yield(native.Uint16(data[4:]), data[unix.SizeofNlMsghdr:length]) {
+			h := header{kind: native.Uint16(data[4:]), flags: native.Uint16(data[6:]), seq: native.Uint32(data[8:])}
+			if !yield(h, data[unix.SizeofNlMsghdr:length]) {
 				return
 			}
 			data = data[min(align(length), len(data)):]
@@ -63,7 +70,7 @@ func (w *World) take(n *Netns, kind uint16, body []byte) {
 		w.takeAddress(n, body, kind == unix.RTM_NEWADDR)
 	case unix.RTM_NEWNEIGH, unix.RTM_DELNEIGH:
 		w.takeNeighbour(n, body, kind == unix.RTM_NEWNEIGH)
-	case unix.RTM_NEWROUTE, unix.RTM_DELROUTE:
+	case unix.RTM_NEWROUTE, unix.RTM_DELROUTE, unix.RTM_NEWRULE, unix.RTM_DELRULE:
 		w.markRoutes(n)
 	case unix.RTM_NEWQDISC, unix.RTM_DELQDISC:
 		w.takeQdisc(n, body, kind == unix.RTM_NEWQDISC)

@@ -4,22 +4,20 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
 
-// Named lists the network namespaces that have a name in a machine, by name, with their nsfs inodes. pid is the machine's
-// init; the names are read from its mounts, proc_pid_mountinfo(5).
-func Named(pid int) (map[string]uint64, error) {
-	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/mountinfo", pid))
-	if err != nil {
-		return nil, err
-	}
+// namesIn lists the network namespaces that have a name, by name, with their nsfs inodes. mountinfo is that of a machine's
+// init, proc_pid_mountinfo(5).
+func namesIn(mountinfo []byte) map[string]uint64 {
 	named := map[string]uint64{}
-	for line := range bytes.Lines(data) {
+	for line := range bytes.Lines(mountinfo) {
 		fields := strings.Fields(string(line))
 		if len(fields) < 10 {
 			continue
@@ -29,7 +27,7 @@ func Named(pid int) (map[string]uint64, error) {
 			named[name] = inode // the last mount on a name is the one that is seen
 		}
 	}
-	return named, nil
+	return named
 }
 
 // OpenNamed opens the namespace that has a name in the machine with this init.
@@ -166,29 +164,31 @@ func identity(pid int) (inner int, comm string) {
 // OpenHeld opens the namespace that a process is in.
 func OpenHeld(pid int) (*os.File, error) { return os.Open(fmt.Sprintf("/proc/%d/ns/net", pid)) }
 
-// MountWatch tells when the mounts of a machine change, as ip-netns(8) add and delete do: poll(2) on its mountinfo.
+// MountWatch follows the names of a machine's network namespaces, which are mounts: ip-netns(8). poll(2) on mountinfo tells
+// when mounts change, each open file once.
 type MountWatch struct {
-	mounts *os.File
+	mounts *os.File // the watching goroutine's
 	quit   *os.File // the end of a pipe that is closed to stop
 	done   chan struct{}
+
+	names   *os.File // mountinfo again, for Named
+	changes syscall.RawConn
+	named   map[string]uint64 // what Named said last
 }
 
 // WatchMounts calls changed, on a goroutine of its own, whenever the mounts that process pid sees have changed.
 func WatchMounts(pid int, changed func()) (*MountWatch, error) {
-	mounts, err := os.Open(fmt.Sprintf("/proc/%d/mountinfo", pid))
+	m := &MountWatch{done: make(chan struct{})}
+	r, err := m.open(pid)
 	if err != nil {
+		m.mounts.Close() // of those that are nil this does nothing
+		m.names.Close()
 		return nil, err
 	}
-	r, quit, err := os.Pipe()
-	if err != nil {
-		mounts.Close()
-		return nil, err
-	}
-	m := &MountWatch{mounts: mounts, quit: quit, done: make(chan struct{})}
 	go func() {
 		defer close(m.done)
 		defer r.Close()
-		polled := []unix.PollFd{{Fd: int32(mounts.Fd()), Events: unix.POLLPRI}, {Fd: int32(r.Fd()), Events: unix.POLLIN}}
+		polled := []unix.PollFd{{Fd: int32(m.mounts.Fd()), Events: unix.POLLPRI}, {Fd: int32(r.Fd()), Events: unix.POLLIN}}
 		for {
 			_, err := unix.Poll(polled, -1)
 			if err != nil && !errors.Is(err, unix.EINTR) || polled[1].Revents != 0 {
@@ -202,9 +202,63 @@ func WatchMounts(pid int, changed func()) (*MountWatch, error) {
 	return m, nil
 }
 
+func (m *MountWatch) open(pid int) (quit *os.File, err error) {
+	name := fmt.Sprintf("/proc/%d/mountinfo", pid)
+	if m.mounts, err = openUnpolled(name); err == nil {
+		m.names, err = openUnpolled(name)
+	}
+	if err == nil {
+		m.changes, err = m.names.SyscallConn()
+	}
+	if err == nil {
+		quit, m.quit, err = os.Pipe()
+	}
+	return quit, err
+}
+
+// openUnpolled opens a file that Go's own poller leaves alone: that would be told of changes in place of who asks.
+func openUnpolled(name string) (*os.File, error) {
+	fd, err := unix.Open(name, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, &os.PathError{Op: "open", Path: name, Err: err}
+	}
+	return os.NewFile(uintptr(fd), name), nil
+}
+
+// Named lists the network namespaces that have a name in the machine, by name, with their nsfs inodes, and says whether
+// that may have changed since the call before. The map is the watch's own. One goroutine at a time may call it.
+func (m *MountWatch) Named() (named map[string]uint64, changed bool, err error) {
+	if m.named != nil && !m.moved() {
+		return m.named, false, nil
+	}
+	m.named = nil
+	if _, err := m.names.Seek(0, io.SeekStart); err != nil {
+		return nil, true, err
+	}
+	data, err := io.ReadAll(m.names)
+	if err != nil {
+		return nil, true, err
+	}
+	m.named = namesIn(data)
+	return m.named, true, nil
+}
+
+// moved says whether mounts have changed since it was asked last.
+func (m *MountWatch) moved() bool {
+	ready := 1
+	m.changes.Control(func(fd uintptr) {
+		var err error
+		if ready, err = unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLPRI}}, 0); err != nil {
+			ready = 1
+		}
+	})
+	return ready > 0
+}
+
 // Close stops the watch and waits until changed is not called any more.
 func (m *MountWatch) Close() {
 	m.quit.Close()
 	<-m.done
 	m.mounts.Close()
+	m.names.Close()
 }

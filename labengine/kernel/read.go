@@ -16,7 +16,7 @@ func (w *World) read(n *Netns) error {
 		w.dirty[linkKey{n.Key, index}] = true
 	}
 	n.Links, n.names, n.Neigh = map[int]*Link{}, map[string]int{}, map[neighKey]labengine.Neighbour{}
-	links, err := n.ask(unix.RTM_GETLINK, unix.NLM_F_DUMP, unix.RTM_NEWLINK, nl.NewIfInfomsg(unix.AF_UNSPEC))
+	links, err := n.ask(unix.RTM_GETLINK, unix.NLM_F_DUMP, nl.NewIfInfomsg(unix.AF_UNSPEC))
 	if err != nil {
 		return fmt.Errorf("read links: %w", err)
 	}
@@ -28,14 +28,14 @@ func (w *World) read(n *Netns) error {
 			l.ID, l.Doomed, l.Impair = was.ID, was.Doomed, was.Impair
 		}
 	}
-	addresses, err := n.ask(unix.RTM_GETADDR, unix.NLM_F_DUMP, unix.RTM_NEWADDR, nl.NewIfInfomsg(unix.AF_UNSPEC))
+	addresses, err := n.ask(unix.RTM_GETADDR, unix.NLM_F_DUMP, nl.NewIfInfomsg(unix.AF_UNSPEC))
 	if err != nil {
 		return fmt.Errorf("read addresses: %w", err)
 	}
 	for _, body := range addresses {
 		w.takeAddress(n, body, true)
 	}
-	neighbours, err := n.ask(unix.RTM_GETNEIGH, unix.NLM_F_DUMP, unix.RTM_NEWNEIGH, nl.NewIfInfomsg(unix.AF_UNSPEC))
+	neighbours, err := n.ask(unix.RTM_GETNEIGH, unix.NLM_F_DUMP, nl.NewIfInfomsg(unix.AF_UNSPEC))
 	if err != nil {
 		return fmt.Errorf("read neighbours: %w", err)
 	}

@@ -17,7 +17,12 @@ func refused(step plan.Step, err error) error {
 	if errors.As(err, &known) {
 		return err
 	}
-	p := labengine.Problemf(labengine.CodeRefused, "%s", words(err))
+	said := words(err)
+	switch step.(type) {
+	case plan.AddContainer, plan.DeleteContainer, plan.RenameContainer, plan.AddService, plan.DeleteService:
+		said = strings.TrimPrefix(said, routingWords) // no netlink request
+	}
+	p := labengine.Problemf(labengine.CodeRefused, "%s", said)
 	p.Err = err
 	if commands := step.Commands(); len(commands) > 0 {
 		p.Command = commands[0].Line
@@ -30,6 +35,8 @@ func refused(step plan.Step, err error) error {
 	return p
 }
 
+const routingWords = "RTNETLINK answers: "
+
 // words is an error as ip(8) prints it: strerror(3), and what the kernel adds of its own.
 func words(err error) string {
 	var errno syscall.Errno
@@ -41,7 +48,7 @@ func words(err error) string {
 	if _, own, found := strings.Cut(err.Error(), errno.Error()+": "); found {
 		text = "Error: " + own
 	}
-	return "RTNETLINK answers: " + text
+	return routingWords + text
 }
 
 // hint is what the user can do, and the object that the step is about.
@@ -71,8 +78,18 @@ func hint(step plan.Step, errno syscall.Errno) (labengine.ID, string) {
 		on, name = s.At.Node, s.At.Netns
 	case plan.AddMachine:
 		on, name = s.Node, s.Name
+	case plan.AddContainer:
+		on, name = s.At.Node, s.Name
+	case plan.DeleteContainer:
+		on, name = s.At.Node, s.Name
+	case plan.RenameContainer:
+		on, name = s.At.Node, s.From
+	case plan.AddService:
+		on, name = s.At.Node, s.Service
 	}
 	switch errno {
+	case unix.EADDRINUSE:
+		return on, "another program listens on this port already: `ss -lntup` in " + serviceNode(step) + " shows which"
 	case unix.EEXIST:
 		return on, name + " is there already: choose another name or address"
 	case unix.ENODEV, unix.ENOENT:
@@ -89,4 +106,11 @@ func hint(step plan.Step, errno syscall.Errno) (labengine.ID, string) {
 		return on, "the kernel does not take this value for " + name
 	}
 	return on, ""
+}
+
+func serviceNode(step plan.Step) string {
+	if s, ok := step.(plan.AddService); ok {
+		return s.Name
+	}
+	return "the node"
 }

@@ -26,7 +26,7 @@ var scopes = map[uint8]string{
 func (n *Netns) Routes() ([]labengine.Route, error) {
 	list := []labengine.Route{}
 	for _, family := range []int{unix.AF_INET, unix.AF_INET6} {
-		routes, err := n.ask(unix.RTM_GETROUTE, unix.NLM_F_DUMP, unix.RTM_NEWROUTE, nl.NewIfInfomsg(family))
+		routes, err := n.ask(unix.RTM_GETROUTE, unix.NLM_F_DUMP, nl.NewIfInfomsg(family))
 		if err != nil {
 			return nil, fmt.Errorf("read routes: %w", err)
 		}

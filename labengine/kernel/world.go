@@ -5,12 +5,10 @@
 package kernel
 
 import (
-	"errors"
 	"fmt"
 	"net/netip"
 	"os"
 	"slices"
-	"syscall"
 
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
@@ -23,6 +21,7 @@ type World struct {
 	root    *Netns // the lab process's own namespace: the socket for events is in it, nsids count in it
 	events  *eventSocket
 	byKey   map[uint64]*Netns
+	byInode map[uint64]*Netns
 	byNsid  map[int32]*Netns
 	byNode  map[labengine.ID]*Netns
 	dirty   map[linkKey]bool
@@ -48,11 +47,11 @@ type Netns struct {
 	Links map[int]*Link // by ifindex
 	Neigh map[neighKey]labengine.Neighbour
 
-	names   map[string]int // ifindex by name
-	nsid    int32          // its number in the world's root
-	rootID  int32          // the root's number in it; -1 while it has none
-	peers   map[int32]*Netns
-	request map[int]*nl.SocketHandle
+	names  map[string]int // ifindex by name
+	nsid   int32          // its number in the world's root
+	rootID int32          // the root's number in it; -1 while it has none
+	peers  map[int32]*Netns
+	socket *socket
 }
 
 // Link is a network device as the kernel has it.
@@ -100,7 +99,7 @@ func NewWorld() (*World, error) {
 		return nil, err
 	}
 	w := &World{
-		byKey: map[uint64]*Netns{}, byNsid: map[int32]*Netns{}, byNode: map[labengine.ID]*Netns{},
+		byKey: map[uint64]*Netns{}, byInode: map[uint64]*Netns{}, byNsid: map[int32]*Netns{}, byNode: map[labengine.ID]*Netns{},
 		dirty: map[linkKey]bool{}, dirtyIn: map[*Netns]dirtiness{}, moved: map[linkKey]bool{},
 	}
 	w.enter = newEntrance(self)
@@ -140,7 +139,7 @@ func (w *World) Add(file *os.File) (*Netns, error) {
 		n.close()
 		return nil, fmt.Errorf("nsid for a namespace: %w", err)
 	}
-	w.byKey[n.Key], w.byNsid[n.nsid] = n, n
+	w.byKey[n.Key], w.byInode[n.Inode], w.byNsid[n.nsid] = n, n, n
 	if err := w.read(n); err != nil {
 		w.Remove(n)
 		return nil, err
@@ -151,6 +150,7 @@ func (w *World) Add(file *os.File) (*Netns, error) {
 // Remove lets go of a namespace: without a name and without processes the kernel then ends it.
 func (w *World) Remove(n *Netns) {
 	delete(w.byKey, n.Key)
+	delete(w.byInode, n.Inode)
 	delete(w.byNsid, n.nsid)
 	if w.byNode[n.Node] == n {
 		delete(w.byNode, n.Node)
@@ -196,14 +196,7 @@ func (w *World) Of(node labengine.ID) (*Netns, bool) { n, ok := w.byNode[node]; 
 func (w *World) ByKey(key uint64) (*Netns, bool) { n, ok := w.byKey[key]; return n, ok }
 
 // ByInode is the namespace whose nsfs file has this inode number.
-func (w *World) ByInode(inode uint64) (*Netns, bool) {
-	for _, n := range w.byKey {
-		if n.Inode == inode {
-			return n, true
-		}
-	}
-	return nil, false
-}
+func (w *World) ByInode(inode uint64) (*Netns, bool) { n, ok := w.byInode[inode]; return n, ok }
 
 // All yields every namespace that is followed, in no order.
 func (w *World) All(yield func(*Netns) bool) {
@@ -277,36 +270,13 @@ func (w *World) peerOf(n *Netns, l *Link) (at *Netns, peer *Link, ok bool) {
 func (w *World) refresh(n *Netns, index int) {
 	msg := nl.NewIfInfomsg(unix.AF_UNSPEC)
 	msg.Index = int32(index)
-	answers, err := n.ask(unix.RTM_GETLINK, 0, unix.RTM_NEWLINK, msg)
+	answers, err := n.ask(unix.RTM_GETLINK, 0, msg)
 	if err != nil {
 		return
 	}
 	for _, body := range answers {
 		w.takeLink(n, body)
 	}
-}
-
-// namespaceIn is the namespace that has a number in n. The answer is kept: numbers are not used again while both live.
-func (w *World) namespaceIn(n *Netns, nsid int32) (*Netns, bool) {
-	if at, ok := n.peers[nsid]; ok && w.byKey[at.Key] == at {
-		return at, true
-	}
-	if n.rootID < 0 {
-		id, err := n.giveNsid(w.root)
-		if err != nil {
-			return nil, false
-		}
-		n.rootID = id
-	}
-	id, err := n.translateNsid(nsid, n.rootID)
-	if err != nil {
-		return nil, false
-	}
-	at, ok := w.byNsid[id]
-	if ok {
-		n.peers[nsid] = at
-	}
-	return at, ok
 }
 
 func (w *World) open(file *os.File) (*Netns, error) {
@@ -324,8 +294,8 @@ func (w *World) open(file *os.File) (*Netns, error) {
 		file.Close()
 		return nil, fmt.Errorf("netlink socket in a namespace: %w", err)
 	}
-	n.request = map[int]*nl.SocketHandle{unix.NETLINK_ROUTE: {Socket: socket}}
-	if n.Key, err = unix.GetsockoptUint64(socket.GetFd(), unix.SOL_SOCKET, unix.SO_NETNS_COOKIE); err != nil {
+	n.socket = socket
+	if n.Key, err = unix.GetsockoptUint64(socket.fd, unix.SOL_SOCKET, unix.SO_NETNS_COOKIE); err != nil {
 		n.close()
 		return nil, fmt.Errorf("SO_NETNS_COOKIE: %w", err)
 	}
@@ -333,78 +303,8 @@ func (w *World) open(file *os.File) (*Netns, error) {
 }
 
 func (n *Netns) close() {
-	for _, s := range n.request {
-		s.Close()
-	}
+	n.socket.close()
 	n.File.Close()
-}
-
-// do sends one request and waits for its answer. The error is an errno, with the kernel's own words behind it if it has any.
-func (n *Netns) do(kind, flags int, data ...nl.NetlinkRequestData) error {
-	_, err := n.ask(kind, flags|unix.NLM_F_ACK, 0, data...)
-	return err
-}
-
-func (n *Netns) ask(kind, flags int, answer uint16, data ...nl.NetlinkRequestData) ([][]byte, error) {
-	req := nl.NewNetlinkRequest(kind, flags)
-	req.Sockets = n.request
-	for _, d := range data {
-		req.AddData(d)
-	}
-	for {
-		answers, err := req.Execute(unix.NETLINK_ROUTE, answer)
-		if errors.Is(err, nl.ErrDumpInterrupted) { // changed while it was read
-			continue
-		}
-		return answers, err
-	}
-}
-
-// The attributes of RTM_NEWNSID and RTM_GETNSID, uapi/linux/net_namespace.h.
-const (
-	netnsaNsid       = 1
-	netnsaFd         = 3
-	netnsaTargetNsid = 4
-)
-
-// rtgenmsg is struct rtgenmsg in uapi/linux/rtnetlink.h, padded as netlink wants it.
-type rtgenmsg struct{}
-
-func (rtgenmsg) Len() int          { return 4 }
-func (rtgenmsg) Serialize() []byte { return make([]byte, 4) }
-
-// giveNsid gives other a number in n, or finds the one that it has.
-func (n *Netns) giveNsid(other *Netns) (int32, error) {
-	fd := nl.NewRtAttr(netnsaFd, nl.Uint32Attr(uint32(other.File.Fd())))
-	auto := int32(-1)
-	err := n.do(unix.RTM_NEWNSID, 0, rtgenmsg{}, fd, nl.NewRtAttr(netnsaNsid, nl.Uint32Attr(uint32(auto))))
-	if err != nil && !errors.Is(err, unix.EEXIST) {
-		return -1, err
-	}
-	return n.getNsid(fd)
-}
-
-// translateNsid is the number in the namespace numbered target of the namespace numbered nsid, both numbers being n's.
-func (n *Netns) translateNsid(nsid, target int32) (int32, error) {
-	return n.getNsid(nl.NewRtAttr(netnsaNsid, nl.Uint32Attr(uint32(nsid))),
-		nl.NewRtAttr(netnsaTargetNsid, nl.Uint32Attr(uint32(target))))
-}
-
-func (n *Netns) getNsid(which ...nl.NetlinkRequestData) (int32, error) {
-	answers, err := n.ask(unix.RTM_GETNSID, 0, unix.RTM_NEWNSID, append([]nl.NetlinkRequestData{rtgenmsg{}}, which...)...)
-	if err != nil {
-		return -1, err
-	}
-	for _, a := range answers {
-		for t, value := range attributes(a, 4) {
-			if t == netnsaNsid && len(value) == 4 {
-				if id := int32(nl.NativeEndian().Uint32(value)); id >= 0 {
-					return id, nil
-				}
-			}
-		}
-	}
-	return -1, syscall.ENOENT
 }
 
 // AddressesText lists the addresses that the kernel does not make itself, as a document has them.

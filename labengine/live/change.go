@@ -96,6 +96,18 @@ func (l *Lab) redo(author string) (labengine.Change, error) {
 	}, want)
 }
 
+// restore makes the lab again what it was right after a change.
+func (l *Lab) restore(author string, seq int64) (labengine.Change, error) {
+	l.observe()
+	want, err := l.journal.Restore(seq)
+	if err != nil {
+		return labengine.Change{}, err
+	}
+	return l.change(labengine.Change{
+		Author: author, Origin: labengine.FromRestore, Sentence: labengine.RestoreSentence(seq),
+	}, want)
+}
+
 // change makes the lab into want: it plans, applies, and records what then is. When a step is refused, what was done for
 // the change is taken back in the same way.
 func (l *Lab) change(c labengine.Change, want labengine.Lab) (labengine.Change, error) {
@@ -160,7 +172,7 @@ func (l *Lab) rollBack(want labengine.Lab, patch labengine.Patch) {
 	}
 	half := l.reconcileTables(want, l.journal.Lab, want)
 	for id, n := range patch.Nodes { // made, and not yet seen by name
-		if n != nil {
+		if _, had := l.journal.Lab.Nodes[id]; n != nil && !had {
 			if _, ok := l.world.Of(id); ok {
 				half.patch.Nodes[id] = n
 			}

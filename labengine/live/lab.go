@@ -49,11 +49,14 @@ type Lab struct {
 	journal  *labengine.Journal
 	machines map[labengine.ID]*machine
 	lans     map[labengine.ID]bool
+	nameless bool                            // some namespace has no name, or could not be opened by it
 	bound    map[kernel.LinkRef]labengine.ID // which interface a link is
 	refs     map[labengine.ID]kernel.LinkRef // and the other way round
 	cabled   map[labengine.ID]labengine.ID   // the cable that an interface is an end of
 	moving   map[labengine.ID]time.Time      // interfaces on their way to another namespace, since when
 	status   labengine.Status
+	tried    chan struct{} // closed once features is set
+	features map[string]labengine.Feature
 	begun    bool
 	tap      *capture.Tap
 	where    atomic.Pointer[interfaces] // which interface a captured link is; read by the tap
@@ -75,7 +78,7 @@ func Run(ctx context.Context, box *sandbox.Lab, version string, log *slog.Logger
 	}
 	l := &Lab{
 		box: box, log: log, version: version, world: world,
-		calls: make(chan func()), wake: make(chan struct{}), names: make(chan struct{}, 1), ended: make(chan struct{}),
+		calls: make(chan func()), tried: make(chan struct{}), wake: make(chan struct{}), names: make(chan struct{}, 1), ended: make(chan struct{}),
 		machines: map[labengine.ID]*machine{}, lans: map[labengine.ID]bool{}, bound: map[kernel.LinkRef]labengine.ID{},
 		refs: map[labengine.ID]kernel.LinkRef{}, cabled: map[labengine.ID]labengine.ID{},
 		moving:  map[labengine.ID]time.Time{},
@@ -88,6 +91,8 @@ func Run(ctx context.Context, box *sandbox.Lab, version string, log *slog.Logger
 	l.probes.init()
 	l.tap = l.newTap()
 	defer l.tap.Close()
+	go l.tryFeatures()
+	defer func() { <-l.tried }()
 	stopServing := l.serve()
 	defer stopServing()
 	defer close(l.ended)
@@ -267,6 +272,9 @@ func (b *binder) tables(most int, of func(*kernel.Netns) bool) (more bool) {
 			}
 			b.state(n, routes)
 			node.Routes = labengine.RoutesSeen(b.authored(node.ID).Routes, routes)
+			if rules, err := n.IPRules(); err == nil {
+				node.IPRules = labengine.IPRulesSeen(b.authored(node.ID).IPRules, rules)
+			}
 		}
 		if t.Sysctls && node.Kind != labengine.LAN { // nobody can type them there
 			if settings, err := b.lab.world.Sysctls(n, b.authored(node.ID).Sysctls); err == nil {
@@ -313,6 +321,17 @@ func (b *binder) state(n *kernel.Netns, routes []labengine.Route) {
 	b.live.Nodes[n.Node] = state
 }
 
+// tryFeatures finds out what the kernel has, while the lab's goroutine goes on.
+func (l *Lab) tryFeatures() {
+	defer close(l.tried)
+	scratch, err := sandbox.NewNetNS()
+	if err != nil {
+		l.log.Error("a namespace to try features in", "error", err)
+		return
+	}
+	l.features = kernel.Features(scratch)
+}
+
 // setStatus tells everyone how the lab is.
 func (l *Lab) setStatus(s labengine.Status) {
 	if s.State != l.status.State {
@@ -326,6 +345,7 @@ func (l *Lab) setStatus(s labengine.Status) {
 
 // snapshot is all that a page needs to show the lab.
 func (l *Lab) snapshot() labengine.Snapshot {
+	<-l.tried
 	live := labengine.Live{Links: map[labengine.ID]*labengine.Link{}, Nodes: map[labengine.ID]*labengine.NodeState{}}
 	for n := range l.world.All {
 		for _, link := range n.Links {
@@ -347,6 +367,6 @@ func (l *Lab) snapshot() labengine.Snapshot {
 	live.Nodes = b.live.Nodes
 	return labengine.Snapshot{
 		Lab: l.journal.Lab.Clone(), Live: live, Status: l.status, Seq: l.journal.Seq, Changes: l.journal.Changes,
-		Terminals: l.terminals.list(),
+		Terminals: l.terminals.list(), Features: l.features,
 	}
 }

@@ -10,25 +10,37 @@ import (
 	"vethlab/labengine/sandbox"
 )
 
-// namespaces finds out which namespaces have come, gone, or got another name, in all machines.
+// namespaces finds out which namespaces have come, gone, or got another name, in all machines. Most events are about none
+// of that: then it costs the same however many namespaces there are.
 func (b *binder) namespaces() {
 	l := b.lab
 	inits := map[int]bool{}
 	byInit := map[int]labengine.ID{}
-	named := map[uint64]nameIn{} // by nsfs inode
+	names := map[labengine.ID]map[string]uint64{} // by machine, then name
+	changed := l.nameless
 	for id, m := range l.machines {
 		if m.ended() {
 			b.machineEnded(id)
+			changed = true
 			continue
 		}
 		inits[m.box.Pid()] = true
 		byInit[m.box.Pid()] = id
-		names, err := kernel.Named(m.box.Pid())
+		named, moved, err := m.watch.Named()
 		if err != nil {
 			continue // it is just ending
 		}
-		for _, name := range slices.Sorted(maps.Keys(names)) {
-			inode := names[name]
+		names[id] = named
+		changed = changed || moved
+	}
+	looking := l.looking()
+	if len(inits) == 0 || !changed && !looking {
+		return
+	}
+	named := map[uint64]nameIn{} // by nsfs inode
+	for id, inodes := range names {
+		for _, name := range slices.Sorted(maps.Keys(inodes)) {
+			inode := inodes[name]
 			known, taken := named[inode]
 			current := l.currentName(inode)
 			if !taken || known.name != current && name == current { // of several names, the one that is known stays
@@ -36,13 +48,11 @@ func (b *binder) namespaces() {
 			}
 		}
 	}
-	if len(inits) == 0 {
-		return
-	}
 	var holders map[uint64]kernel.Holder
-	if l.shouldLook(named) {
+	if looking || l.someNameless(named) {
 		holders = kernel.Holders(inits)
 	}
+	l.nameless = false
 	for inode, in := range named {
 		b.named(inode, in)
 	}
@@ -62,6 +72,7 @@ func (b *binder) namespaces() {
 	for _, n := range gone {
 		b.forget(n)
 	}
+	l.nameless = l.nameless || l.someNameless(named)
 }
 
 type nameIn struct {
@@ -69,16 +80,11 @@ type nameIn struct {
 	machine labengine.ID
 }
 
-// shouldLook says whether /proc has to be looked through: after typing, now and then, and whenever a name has gone.
-func (l *Lab) shouldLook(named map[uint64]nameIn) bool {
-	if l.looking() {
-		return true
-	}
+// someNameless says whether a namespace has no name: then a process keeps it, or it is just ending.
+func (l *Lab) someNameless(named map[uint64]nameIn) bool {
 	for n := range l.world.All {
-		if _, ok := named[n.Inode]; !ok {
-			if !l.isRoot(n.Node) {
-				return true
-			}
+		if _, ok := named[n.Inode]; !ok && !l.isRoot(n.Node) {
+			return true
 		}
 	}
 	return false
@@ -102,10 +108,12 @@ func (b *binder) named(inode uint64, in nameIn) {
 	if !ok {
 		file, err := kernel.OpenNamed(l.machines[in.machine].box.Pid(), in.name)
 		if err != nil {
+			l.nameless = true
 			return // gone again
 		}
 		if n, err = l.world.Add(file); err != nil {
 			l.log.Error("follow a namespace", "name", in.name, "error", err)
+			l.nameless = true // looked at again
 			return
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"runtime"
 	"sync"
 	"time"
 
@@ -95,6 +96,7 @@ func (h *hub) broadcast(m labengine.Message) {
 	for _, c := range conns {
 		c.sendRaw(data)
 	}
+	runtime.Gosched() // who writes it goes first: what this goroutine does next may take longer than the way to the page
 }
 
 func (h *hub) add(c *conn) {
@@ -250,6 +252,11 @@ func (l *Lab) handle(c *conn, r labengine.Request) {
 	case r.Redo != nil:
 		l.do(func() {
 			change, err := l.redo(r.Author)
+			reply(change, change.Sentence, err)
+		})
+	case r.Restore != nil:
+		l.do(func() {
+			change, err := l.restore(r.Author, r.Restore.Seq)
 			reply(change, change.Sentence, err)
 		})
 	case r.Ping != nil:

@@ -52,6 +52,8 @@ func (w *walker) step() {
 	steps := []func(labengine.Lab){
 		w.addNode, w.addNode, w.addCable, w.addCable, w.addCable, w.delete, w.rename, w.set, w.set, w.address, w.address, w.replug,
 		w.undo, w.undo, w.redo,
+		w.addBridge, w.addOnTop, w.addPort, w.addPort, w.impair, w.route, w.route, w.sysctl,
+		w.typeBridge, w.typePort, w.typePort, w.typeRoute, w.typeRoute, w.typeSysctl, w.typeImpair,
 		w.typeNamespace, w.typeVeth, w.typeVeth, w.typeSet, w.typeSet, w.typeAddress, w.typeMove, w.typeDelete,
 	}
 	steps[w.rand.IntN(len(steps))](lab)
@@ -108,6 +110,11 @@ func (w *walker) edit(e ...labengine.Edit) {
 }
 
 func (w *walker) addNode(lab labengine.Lab) {
+	if w.rand.IntN(8) == 0 {
+		name := w.name("l")
+		w.edit(labengine.Edit{AddNode: &labengine.AddNode{ID: labengine.ID(name), Name: name, Kind: labengine.LAN}})
+		return
+	}
 	if w.rand.IntN(6) == 0 {
 		name := w.name("m")
 		w.edit(labengine.Edit{AddNode: &labengine.AddNode{ID: labengine.ID(name), Name: name, Kind: labengine.Machine}})

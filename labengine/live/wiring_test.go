@@ -211,3 +211,88 @@ func TestImpairments(t *testing.T) {
 		t.Errorf("is %s", is())
 	}
 }
+
+func TestRestoreAnyRevision(t *testing.T) {
+	lab := labtest.StartLab(t, bridged(t))
+	revisions := []labengine.Lab{lab.State().Lab}
+	for _, typed := range []string{"ip netns add green", "ip link del v-net-0", "ip -n red link del veth-red", "sysctl -qw net.ipv4.ip_forward=0"} {
+		changes := len(lab.State().Changes)
+		lab.Shell("host", typed)
+		lab.Until(typed, func(s labtest.State) bool { return len(s.Changes) > changes })
+		lab.CheckKernel()
+		for len(revisions) <= len(lab.State().Changes) {
+			revisions = append(revisions, lab.State().Lab)
+		}
+	}
+	newest := len(revisions) - 1
+	for _, seq := range []int{0, newest, 1, newest - 1, 0} {
+		if r := lab.Ask(labengine.Request{Restore: &labengine.Restore{Seq: int64(seq)}}); r.Problem != nil {
+			t.Fatalf("revision %d: %v", seq, r.Problem)
+		}
+		lab.CheckKernel()
+		if p := labengine.Compare(revisions[seq], lab.State().Lab); !p.Empty() {
+			t.Errorf("revision %d differs by %+v", seq, p)
+		}
+	}
+	lab.MustRun("blue", "ping", "-c1", "-W3", "192.168.1.3")
+	if r := lab.Ask(labengine.Request{Restore: &labengine.Restore{Seq: 1000}}); r.Problem == nil || r.Problem.Code != labengine.CodeBadRequest {
+		t.Errorf("a revision that is not there: %v", r.Problem)
+	}
+}
+
+func TestFeaturesAreTried(t *testing.T) {
+	lab := labtest.Start(t, hostAlone)
+	features := lab.State().Features
+	for _, name := range []string{"bridge", "tbf", "netem", "vlan", "vlan_filtering", "vxlan", "macvlan", "dummy"} {
+		f, ok := features[name]
+		if !ok || f.Answer == labengine.NotKnown || f.Answer == labengine.Lacking && !strings.Contains(f.Reason, "CONFIG_") {
+			t.Errorf("%s: %+v", name, f)
+		}
+	}
+	_, status := lab.Run("host", "sh", "-c", "tc qdisc add dev lo root netem delay 1ms")
+	if has := features["netem"].Answer == labengine.Present; has != (status == 0) {
+		t.Errorf("netem: %+v, and tc ends with %d", features["netem"], status)
+	}
+}
+
+func TestPolicyRouting(t *testing.T) {
+	lab := labtest.StartLab(t, bridged(t))
+	rule := func(text string) *labengine.Problem {
+		return lab.Edit(labengine.Edit{AddIPRule: &labengine.AddIPRule{Node: "host", Rule: text}})
+	}
+	for _, text := range []string{
+		"from 192.168.15.1 table 100 priority 1000", "fwmark 0x1 table 100", "not to 10.0.0.0/8 iif v-net-0 table 200",
+		"from 2001:db8::/32 prohibit", "to 10.99.0.0/16 blackhole priority 5",
+	} {
+		if p := rule(text); p != nil {
+			t.Errorf("%s: %v", text, p)
+		}
+	}
+	lab.MustEdit(labengine.Edit{AddRoute: &labengine.AddRoute{Node: "host", Route: "default via 192.168.1.3 table 100"}})
+	out := lab.Shell("host", "ip rule; ip -6 rule; ip route show table 100")
+	for _, words := range []string{
+		"1000:\tfrom 192.168.15.1 lookup 100", "from all fwmark 0x1 lookup 100", "not from all to 10.0.0.0/8 iif v-net-0 lookup 200",
+		"from 2001:db8::/32 prohibit", "5:\tfrom all to 10.99.0.0/16 blackhole", "default via 192.168.1.3 dev eth0",
+	} {
+		if !strings.Contains(out, words) {
+			t.Errorf("no %q in\n%s", words, out)
+		}
+	}
+	before := len(lab.State().Lab.Nodes["host"].IPRules)
+	lab.Shell("host", "ip rule add to 10.9.0.0/16 lookup 300 pref 77; ip rule del pref 5")
+	state := lab.Until("the typed rules", func(s labtest.State) bool {
+		rules := strings.Join(s.Lab.Nodes["host"].IPRules, ";")
+		return strings.Contains(rules, "to 10.9.0.0/16 table 300 priority 77") && !strings.Contains(rules, "blackhole")
+	})
+	if got := len(state.Lab.Nodes["host"].IPRules); got != before {
+		t.Errorf("%d rules, not %d: %v", got, before, state.Lab.Nodes["host"].IPRules)
+	}
+	for range len(state.Changes) {
+		if r := lab.Ask(labengine.Request{Undo: &labengine.Undo{}}); r.Problem != nil && r.Problem.Code != labengine.CodeNothingToUndo {
+			t.Fatal(r.Problem)
+		}
+	}
+	if out := lab.Shell("host", "ip rule; ip -6 rule"); strings.Count(out, "\n") != 5 {
+		t.Errorf("rules after all is undone:\n%s", out)
+	}
+}

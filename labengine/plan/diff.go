@@ -43,6 +43,7 @@ func Diff(have, want labengine.Lab) Plan {
 	d.values()
 	d.sysctls(true)
 	d.routes()
+	d.services()
 	return d.plan
 }
 
@@ -68,11 +69,11 @@ func (d *differ) keepsInterface(id labengine.ID) bool {
 	return keeps(d, d.have.Interfaces, d.want.Interfaces, id)
 }
 
-// findRemade finds what cannot be changed in place: a node in another machine, a cable between other interfaces, a link on
-// top of another one than before, and everything that hangs on such.
+// findRemade finds what cannot be changed in place: a node in another machine, a container with another command, a cable
+// between other interfaces, a link on top of another one than before, and everything that hangs on such.
 func (d *differ) findRemade() {
 	for id, was := range d.have.Nodes {
-		if is, ok := d.want.Nodes[id]; ok && (is.In != was.In || is.Kind != was.Kind) {
+		if is, ok := d.want.Nodes[id]; ok && (is.In != was.In || is.Kind != was.Kind || is.Command != was.Command) {
 			d.remade[id] = true
 		}
 	}
@@ -138,7 +139,7 @@ func (d *differ) parentGoes(i labengine.Interface) bool {
 	return i.Parent != "" && !d.keepsInterface(i.Parent)
 }
 
-// deletes removes links, then namespaces, then machines. What is inside a machine goes with it.
+// deletes removes links, then namespaces and containers, then machines. What is inside a machine goes with it.
 func (d *differ) deletes() {
 	goes := func(node labengine.ID) bool { // with its machine
 		machine := d.have.MachineOf(node).ID
@@ -168,14 +169,17 @@ func (d *differ) deletes() {
 		case d.keepsNode(n.ID):
 		case n.In == "":
 			machines = append(machines, DeleteMachine{Node: n.ID, Name: n.Name, Kind: n.Kind})
-		case !goes(n.ID) && n.Held == "":
+		case goes(n.ID) || n.Held != "":
+		case n.Kind == labengine.Container:
+			d.do(DeleteContainer{At: SpotOf(d.have, n.ID), Name: n.Name})
+		default:
 			d.do(DeleteNamespace{At: SpotOf(d.have, n.ID)})
 		}
 	}
 	d.plan = append(d.plan, machines...)
 }
 
-// renameNodes gives machines and namespaces that stay their new names. Names that change places go by a third one.
+// renameNodes gives machines, and what is in them, that stay their new names. Names that change places go by a third one.
 func (d *differ) renameNodes() {
 	var renames []rename
 	for _, n := range d.want.NodesInOrder() {
@@ -191,6 +195,10 @@ func (d *differ) renameNodes() {
 	}
 	for _, r := range orderRenames(renames) {
 		at := SpotOf(d.want, r.id)
+		if d.want.Nodes[r.id].Kind == labengine.Container {
+			d.do(RenameContainer{At: containerSpot(r.id, at.Machine, r.from), From: r.from, To: r.to})
+			continue
+		}
 		at.Netns = r.from
 		d.do(RenameNamespace{At: at, To: r.to})
 	}
@@ -206,6 +214,11 @@ func (d *differ) addNodes() {
 	for _, n := range nodes {
 		if n.Kind == labengine.Namespace && !d.keepsNode(n.ID) && n.Held == "" {
 			d.do(AddNamespace{At: SpotOf(d.want, n.ID)})
+		}
+	}
+	for _, n := range nodes {
+		if n.Kind == labengine.Container && !d.keepsNode(n.ID) {
+			d.do(AddContainer{At: SpotOf(d.want, n.ID), Name: n.Name, Command: n.Command})
 		}
 	}
 }

@@ -203,3 +203,56 @@ func BenchmarkDiff(b *testing.B) {
 		})
 	}
 }
+
+func TestContainers(t *testing.T) {
+	have := lab(t, "red far!", "")
+	far, name, command := labengine.ID("far"), "api", "sleep 9"
+	end := func(id, node, name string) labengine.End {
+		return labengine.End{ID: labengine.ID(id), Node: labengine.ID(node), Name: name, MAC: "02:00:00:00:00:0" + id}
+	}
+	want := edit(t, have,
+		labengine.Edit{AddNode: &labengine.AddNode{ID: "w", Name: "web", Kind: labengine.Container, In: "host", Command: "echo 'hi'"}},
+		labengine.Edit{AddCable: &labengine.AddCable{ID: "c", A: end("1", "w", "eth0"), B: end("2", "host/red", "vethweb")}},
+		labengine.Edit{AddRoute: &labengine.AddRoute{Node: "w", Route: "2001:db8::/64 dev eth0"}},
+		labengine.Edit{SetSysctl: &labengine.SetSysctl{Node: "w", Name: "net.ipv4.ip_forward", Value: "1"}})
+	check(t, have, want, `
+		unshare --net --pid --mount --uts --ipc --fork --mount-proc sh -c 'hostname web; (echo '\''hi'\'') > /run/containers/web.log 2>&1 & exec sleep infinity' &
+		until pgrep -P $! > /run/containers/web.pid; do kill -0 $!; sleep 0.1; done
+		nsenter -t $(cat /run/containers/web.pid) -n sysctl -w net.ipv4.ip_forward=1
+		ip link add name eth0 address 02:00:00:00:00:01 netns $(cat /run/containers/web.pid) type veth peer name vethweb address 02:00:00:00:00:02 netns red
+		ip -n red link set dev vethweb up
+		nsenter -t $(cat /run/containers/web.pid) -n ip link set dev eth0 up
+		nsenter -t $(cat /run/containers/web.pid) -n ip -6 route add 2001:db8::/64 dev eth0
+	`)
+	check(t, want, edit(t, want, labengine.Edit{UpdateNode: &labengine.UpdateNode{ID: "w", Name: &name}}), `
+		nsenter -t $(cat /run/containers/web.pid) -u hostname api
+		mv /run/containers/web.pid /run/containers/api.pid
+	`)
+	bare := edit(t, want, labengine.Edit{Delete: &labengine.Delete{ID: "c"}})
+	check(t, bare, edit(t, bare, labengine.Edit{UpdateNode: &labengine.UpdateNode{ID: "w", In: &far}},
+		labengine.Edit{SetSysctl: &labengine.SetSysctl{Node: "w", Name: "net.ipv4.ip_forward"}},
+		labengine.Edit{UpdateNode: &labengine.UpdateNode{ID: "w", Command: &command}}), `
+		kill -9 $(cat /run/containers/web.pid)
+		unshare --net --pid --mount --uts --ipc --fork --mount-proc sh -c 'hostname web; (sleep 9) > /run/containers/web.log 2>&1 & exec sleep infinity' &
+		until pgrep -P $! > /run/containers/web.pid; do kill -0 $!; sleep 0.1; done
+	`)
+}
+
+func TestServices(t *testing.T) {
+	have := edit(t, lab(t, "red", ""), labengine.Edit{AddService: &labengine.AddService{Node: "host/red", Service: "echo tcp 80"}})
+	want := edit(t, have, labengine.Edit{DeleteService: &labengine.DeleteService{Node: "host/red", Service: "echo tcp 80"}},
+		labengine.Edit{AddService: &labengine.AddService{Node: "host/red", Service: "http 80"}},
+		labengine.Edit{AddService: &labengine.AddService{Node: "host", Service: "dns 53 web.lan=10.0.0.1"}})
+	check(t, have, want, `
+		kill $(ip netns exec red ss -Hlnp --tcp sport = :80 | sed 's/.*pid=\([0-9]*\).*/\1/')
+		dnsmasq -C /dev/null -x '' -u root -p 53 --no-resolv --no-hosts --host-record=web.lan,10.0.0.1
+		mkdir -p /run/www/red
+		echo red > /run/www/red/index.html
+		ip netns exec red busybox httpd -p 80 -h /run/www/red
+	`)
+}
+
+func TestInternetHasNoCommands(t *testing.T) {
+	have := lab(t, "", "")
+	check(t, have, edit(t, have, labengine.Edit{AddNode: &labengine.AddNode{ID: "i", Name: "internet", Kind: labengine.Internet}}), "")
+}

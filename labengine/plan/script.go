@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"net/netip"
 	"strings"
 
 	"vethlab/labengine"
@@ -16,8 +17,16 @@ func Script(lab labengine.Lab) string {
 	b.WriteString("#!/bin/sh\n")
 	fmt.Fprintf(&b, "# %s\n", strings.ReplaceAll(lab.Name, "\n", " "))
 	fmt.Fprintf(&b, "# The shell that runs this is %s. To try it where it can leave nothing behind:\n", first)
-	b.WriteString("#   unshare --user --map-root-user --net --mount sh -c 'mount -t tmpfs none /run; sh THIS-FILE; exec bash'\n")
+	processes := "" // of containers and services, which are to end with the shell
+	if hasProcesses(flat) {
+		processes = " --pid --fork --mount-proc"
+	}
+	fmt.Fprintf(&b, "#   unshare --user --map-root-user --net --mount%s sh -c 'mount -t tmpfs none /run; sh THIS-FILE; exec bash'\n", processes)
+	b.WriteString(standIns(lab))
 	b.WriteString("set -e\n")
+	if hasKind(flat, labengine.Container) {
+		b.WriteString("mkdir -p " + containerFolder + "\n")
+	}
 	b.WriteString(Diff(labengine.NewLab(""), flat).Script())
 	return b.String()
 }
@@ -32,7 +41,58 @@ func firstMachine(lab labengine.Lab) labengine.Node {
 	return labengine.Node{}
 }
 
-// flatten makes each machine but the first, and each LAN, a namespace of the first, and leaves out what is not saved.
+func hasKind(lab labengine.Lab, kind labengine.Kind) bool {
+	for _, n := range lab.Nodes {
+		if n.Kind == kind {
+			return true
+		}
+	}
+	return false
+}
+
+func hasProcesses(lab labengine.Lab) bool {
+	for _, n := range lab.Nodes {
+		if n.Kind == labengine.Container || len(n.Services) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// standIns says in comments what a script has something else for than the lab.
+func standIns(lab labengine.Lab) string {
+	var b strings.Builder
+	for _, n := range lab.NodesInOrder() {
+		if n.Kind == labengine.Internet {
+			fmt.Fprintf(&b, "# %s stands in for the world: one namespace, with the public addresses on its lo, so that they are one hop away\n"+
+				"# and not four. It has no way back to addresses that are not its neighbours', as in the lab.\n", n.Name)
+		}
+	}
+	if hasProcesses(flatten(lab)) {
+		b.WriteString("# What the lab answers itself, small programs answer here: HTTP with a fixed page, not with who called.\n")
+	}
+	return b.String()
+}
+
+// standForWorld makes the internet, by now a namespace, all of what is behind it: its addresses are on lo.
+func standForWorld(flat labengine.Lab, n *labengine.Node) {
+	lo := flat.Interfaces[labengine.LoopbackID(n.ID)]
+	lo.Up, lo.Addresses = true, nil
+	for _, a := range labengine.PublicAddresses() {
+		lo.Addresses = append(lo.Addresses, netip.PrefixFrom(a, a.BitLen()).String())
+	}
+	flat.Interfaces[lo.ID] = lo
+	dns := labengine.Service{Protocol: "dns", Port: 53}
+	for _, h := range labengine.PublicHosts {
+		for _, a := range h.Addresses {
+			dns.Names = append(dns.Names, labengine.NameAddress{Name: h.Name, Address: a})
+		}
+	}
+	n.Services = []string{"http 80", dns.String()}
+}
+
+// flatten makes each machine but the first, each LAN and the internet a namespace of the first, and leaves out what is not
+// saved.
 func flatten(lab labengine.Lab) labengine.Lab {
 	flat := lab.Saved()
 	first := firstMachine(flat).ID
@@ -51,7 +111,12 @@ func flatten(lab labengine.Lab) labengine.Lab {
 		if n.ID == first {
 			continue
 		}
-		n.Kind, n.In = labengine.Namespace, first
+		if n.Kind == labengine.Internet {
+			standForWorld(flat, &n)
+		}
+		if n.In = first; n.Kind != labengine.Container {
+			n.Kind = labengine.Namespace
+		}
 		for base, count := n.Name, 2; names[n.Name]; count++ {
 			n.Name = fmt.Sprintf("%s-%d", base, count)
 		}

@@ -16,7 +16,7 @@ type Spot struct {
 	Node    labengine.ID
 	Machine string
 	Netns   string // "" is the machine's own
-	Pid     string // of a process in a namespace that has no name
+	Pid     string // of a process in a namespace that has no name, or what a shell says for it
 }
 
 // SpotOf is a node's spot in the lab.
@@ -26,21 +26,25 @@ func SpotOf(lab labengine.Lab, node labengine.ID) Spot {
 		return Spot{Node: node, Machine: n.Name}
 	}
 	s := Spot{Node: node, Machine: lab.Nodes[n.In].Name, Netns: n.Name}
-	if n.Held != "" {
+	switch {
+	case n.Kind == labengine.Container:
+		return containerSpot(node, s.Machine, n.Name)
+	case n.Held != "":
 		s.Netns, s.Pid = "", strings.TrimSuffix(n.Held[strings.LastIndexByte(n.Held, '(')+1:], ")")
 	}
 	return s
 }
 
-// ip is the ip(8) command for this spot, as typed in the machine's shell.
-func (s Spot) ip() string {
+// ip is the ip(8) command for this spot, as typed in the machine's shell, with options of its own.
+func (s Spot) ip(options ...string) string {
+	command := strings.Join(append([]string{"ip"}, options...), " ")
 	switch {
 	case s.Pid != "":
-		return "nsenter -t " + s.Pid + " -n ip"
+		return "nsenter -t " + s.Pid + " -n " + command
 	case s.Netns != "":
-		return "ip -n " + quote(s.Netns)
+		return command + " -n " + quote(s.Netns)
 	}
-	return "ip"
+	return command
 }
 
 // run is the command for this spot, as typed in the machine's shell.
@@ -75,19 +79,19 @@ type Step interface {
 
 // The steps. Each holds names as they are when its turn comes.
 type (
-	// AddMachine makes a machine, with lo up, or the namespace of a LAN, which is in no machine.
+	// AddMachine makes a machine, with lo up, or the namespace of a LAN or of the internet's edge, which is in no machine.
 	AddMachine struct {
 		Node labengine.ID
 		Name string
 		Kind labengine.Kind
 	}
-	// DeleteMachine ends a machine, or a LAN, with all that is in it.
+	// DeleteMachine ends a machine, a LAN or an internet, with all that is in it.
 	DeleteMachine struct {
 		Node labengine.ID
 		Name string
 		Kind labengine.Kind
 	}
-	// RenameMachine changes a machine's hostname, or a LAN's name.
+	// RenameMachine changes a machine's hostname, or the name of a LAN or an internet.
 	RenameMachine struct {
 		Node     labengine.ID
 		From, To string
@@ -153,6 +157,16 @@ type (
 	DeleteRoute struct {
 		At    Spot
 		Route string
+	}
+	// AddIPRule adds a rule of the routing policy, ip-rule(8).
+	AddIPRule struct {
+		At   Spot
+		Rule string
+	}
+	// DeleteIPRule takes one away.
+	DeleteIPRule struct {
+		At   Spot
+		Rule string
 	}
 	// SetSysctl sets one setting of a namespace, sysctl(8).
 	SetSysctl struct {
@@ -224,15 +238,15 @@ func in(machine string, lines ...string) []labengine.Command {
 
 // Commands implements [Step]: what a plain shell in a new network namespace lacks of a machine.
 func (s AddMachine) Commands() []labengine.Command {
-	if s.Kind == labengine.LAN {
-		return nil // a switch has no shell, and its bridge is a step of its own
+	if s.Kind != labengine.Machine {
+		return nil // a switch has no shell, and its bridge is a step of its own; nor has the internet
 	}
 	return in(s.Name, "ip link set dev lo up")
 }
 
 // Commands implements [Step]: a machine is ended from outside.
 func (s DeleteMachine) Commands() []labengine.Command {
-	if s.Kind == labengine.LAN {
+	if s.Kind != labengine.Machine {
 		return nil
 	}
 	return in(s.Name, "poweroff -f")
@@ -240,7 +254,7 @@ func (s DeleteMachine) Commands() []labengine.Command {
 
 // Commands implements [Step].
 func (s RenameMachine) Commands() []labengine.Command {
-	if s.Kind == labengine.LAN {
+	if s.Kind != labengine.Machine {
 		return nil
 	}
 	return in(s.To, "hostname "+quote(s.To))
@@ -378,13 +392,32 @@ func (s DeleteRoute) Commands() []labengine.Command {
 func routeCommand(at Spot, verb, route string) string {
 	line := at.ip()
 	if r, err := labengine.ParseRoute(route); err == nil && r.IPv6 {
-		line = strings.Replace(line, "ip", "ip -6", 1)
+		line = at.ip("-6")
 	}
-	words := strings.Fields(route)
+	return line + " route " + verb + " " + quoteWords(route)
+}
+
+// quoteWords writes each word of a text so that a shell reads it as it is.
+func quoteWords(text string) string {
+	words := strings.Fields(text)
 	for i, w := range words {
 		words[i] = quote(w)
 	}
-	return line + " route " + verb + " " + strings.Join(words, " ")
+	return strings.Join(words, " ")
+}
+
+// Commands implements [Step].
+func (s AddIPRule) Commands() []labengine.Command { return ipRuleCommand(s.At, "add", s.Rule) }
+
+// Commands implements [Step].
+func (s DeleteIPRule) Commands() []labengine.Command { return ipRuleCommand(s.At, "del", s.Rule) }
+
+func ipRuleCommand(at Spot, verb, rule string) []labengine.Command {
+	line := at.ip()
+	if r, err := labengine.ParseIPRule(rule); err == nil && r.IPv6 {
+		line = strings.Replace(line, "ip", "ip -6", 1)
+	}
+	return in(at.Machine, line+" rule "+verb+" "+quoteWords(rule))
 }
 
 // Commands implements [Step].

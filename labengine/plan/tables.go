@@ -46,6 +46,7 @@ func (d *differ) routes() {
 			have, lost = d.routesLeft(n.ID)
 		}
 		at := SpotOf(d.want, n.ID)
+		d.ipRules(at, n)
 		for _, text := range have {
 			if !slices.Contains(n.Routes, text) {
 				d.do(DeleteRoute{At: at, Route: text})
@@ -59,6 +60,24 @@ func (d *differ) routes() {
 			default:
 				d.do(AddRoute{At: at, Route: text})
 			}
+		}
+	}
+}
+
+// ipRules takes rules of the routing policy away and adds others; they outlive links.
+func (d *differ) ipRules(at Spot, n labengine.Node) {
+	var have []string
+	if d.keepsNode(n.ID) {
+		have = d.have.Nodes[n.ID].IPRules
+	}
+	for _, text := range have {
+		if !slices.Contains(n.IPRules, text) {
+			d.do(DeleteIPRule{At: at, Rule: text})
+		}
+	}
+	for _, text := range n.IPRules {
+		if !slices.Contains(have, text) {
+			d.do(AddIPRule{At: at, Rule: text})
 		}
 	}
 }

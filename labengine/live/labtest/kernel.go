@@ -314,9 +314,12 @@ func (l *Lab) CheckScript() {
 	machines := 0
 	first := ""
 	for _, n := range lab.NodesInOrder() {
-		if n.Kind == labengine.Machine {
+		switch n.Kind {
+		case labengine.Machine:
 			machines++
 			first = n.Name
+		case labengine.LAN:
+			machines = 2 // the script has a namespace for it, which no machine has
 		}
 	}
 	if machines != 1 {

@@ -60,13 +60,14 @@ type Lab struct {
 
 // State is what the messages so far have said.
 type State struct {
-	Lab     labengine.Lab
-	Links   map[labengine.ID]*labengine.Link
-	Nodes   map[labengine.ID]*labengine.NodeState
-	Changes []labengine.Change
-	Status  labengine.Status
-	Frames  []labengine.Frame
-	Probes  []labengine.ProbeEvent
+	Lab      labengine.Lab
+	Links    map[labengine.ID]*labengine.Link
+	Nodes    map[labengine.ID]*labengine.NodeState
+	Changes  []labengine.Change
+	Status   labengine.Status
+	Frames   []labengine.Frame
+	Probes   []labengine.ProbeEvent
+	Features map[string]labengine.Feature
 }
 
 // Start makes the lab of a document, and ends it with the test.
@@ -155,7 +156,7 @@ func (l *Lab) take(m labengine.Message, err error) {
 	case err != nil:
 		l.failed = err
 	case m.Snapshot != nil:
-		s.Lab, s.Changes, s.Status = m.Snapshot.Lab, m.Snapshot.Changes, m.Snapshot.Status
+		s.Lab, s.Changes, s.Status, s.Features = m.Snapshot.Lab, m.Snapshot.Changes, m.Snapshot.Status, m.Snapshot.Features
 		s.Links, s.Nodes = m.Snapshot.Live.Links, m.Snapshot.Live.Nodes
 	case m.Change != nil:
 		s.Lab = s.Lab.Clone()

@@ -6,6 +6,7 @@ import { Packets } from '../packets/Packets';
 import { Probes } from '../packets/Probes';
 import { type DockTab, useView } from '../session/stores';
 import { Terminals } from '../terminal/Terminals';
+import { foldedDock, leastCanvas, statusStrip, topBar } from './heights';
 
 const tabs: [DockTab, string][] = [
 	['terminals', 'Terminals'],
@@ -18,12 +19,12 @@ const tabs: [DockTab, string][] = [
 const least = 120;
 const set = (more: Partial<{ open: boolean; tab: DockTab; height: number }>) =>
 	useView.setState((v) => ({ dock: { ...v.dock, ...more } }));
-const clampHeight = (h: number) => Math.min(Math.max(least, h), window.innerHeight - 40 - 300);
+const clampHeight = (h: number) => Math.min(Math.max(least, h), innerHeight - topBar - leastCanvas - statusStrip);
 
 export function Dock() {
 	const dock = useView((v) => v.dock);
 	return (
-		<section className="dock" id="dock" aria-label="Dock" style={{ height: dock.open ? dock.height : 30 }}>
+		<section className="dock" id="dock" aria-label="Dock" style={{ height: dock.open ? dock.height : foldedDock }}>
 			{dock.open && <Splitter height={dock.height} />}
 			<Tabs.Root
 				className="dock-tabs"

@@ -33,9 +33,7 @@ export function LabPage({ id, home }: { id: string; home: () => void }) {
 	}, []);
 	return (
 		<div className="lab-page">
-			<a className="skip" href="#canvas" onClick={() => canvasView.focus()}>
-				To the canvas
-			</a>
+			<SkipLinks />
 			<TopBar home={home} />
 			<Banner />
 			<main className="lab-main">
@@ -53,7 +51,29 @@ export function LabPage({ id, home }: { id: string; home: () => void }) {
 	);
 }
 
+/** The first tab stops, seen only while they have the focus. */
+function SkipLinks() {
+	return (
+		<nav aria-label="Skip to">
+			<button type="button" className="skip" onClick={() => canvasView.focus()}>
+				To the canvas
+			</button>
+			<button type="button" className="skip" onClick={() => focusRegion('#dock')}>
+				To the dock
+			</button>
+		</nav>
+	);
+}
+
 const regions = ['#topbar', '#tools', '#canvas', '#inspector', '#dock'];
+
+function focusRegion(selector: string): void {
+	const region = document.querySelector<HTMLElement>(selector);
+	const first = region?.matches('[tabindex]')
+		? region
+		: region?.querySelector<HTMLElement>('button:not([tabindex="-1"]), [tabindex="0"], input, textarea');
+	first?.focus();
+}
 
 /** Keys that work wherever the focus is. */
 function pageKey(e: KeyboardEvent): void {
@@ -66,16 +86,10 @@ function pageKey(e: KeyboardEvent): void {
 		e.stopPropagation();
 		return;
 	}
-	if (e.key === 'F6' && !e.ctrlKey) {
+	if (e.key === 'F6') {
 		const present = regions.filter((r) => document.querySelector(r));
 		const at = present.findIndex((r) => target.closest?.(r));
-		const next = document.querySelector<HTMLElement>(
-			present[(at + (e.shiftKey ? -1 : 1) + present.length) % present.length] ?? '#canvas',
-		);
-		(next?.matches('[tabindex]')
-			? next
-			: next?.querySelector<HTMLElement>('button, [tabindex="0"], input, textarea')
-		)?.focus();
+		focusRegion(present[(at + (e.shiftKey ? -1 : 1) + present.length) % present.length] ?? '#canvas');
 		e.preventDefault();
 		return;
 	}

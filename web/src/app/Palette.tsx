@@ -2,7 +2,7 @@ import { Command as Menu } from 'cmdk';
 import { Dialog } from 'radix-ui';
 import { commands, keyText } from '../commands/commands';
 import { labelOf, nodesInOrder } from '../model/lab';
-import { select } from '../session/actions';
+import { show } from '../session/actions';
 import { useLab, useView } from '../session/stores';
 import { canvasView } from '../session/viewport';
 
@@ -23,7 +23,7 @@ export function Palette() {
 				<Dialog.Overlay className="overlay" />
 				<Dialog.Content className="palette" aria-describedby={undefined}>
 					<Dialog.Title className="sr-only">{mode === 'keys' ? 'All keys' : 'Commands'}</Dialog.Title>
-					<Menu label="Commands" loop>
+					<Menu label="Commands" loop filter={hasAllWords}>
 						<Menu.Input
 							placeholder={mode === 'keys' ? 'All keys' : 'A command, or a thing: ns-red, 192.168.15.2'}
 							data-testid="palette-input"
@@ -37,7 +37,8 @@ export function Palette() {
 										.map((c) => (
 											<Menu.Item
 												key={c.id}
-												value={`${c.name} ${c.id}`}
+												value={c.id}
+												keywords={[c.name]}
 												disabled={c.enabled?.() === false}
 												onSelect={() => {
 													close();
@@ -62,18 +63,27 @@ export function Palette() {
 	);
 }
 
+/** Finds what has every word that was typed; ids are nobody's words. */
+function hasAllWords(_: string, search: string, keywords: string[] = []): number {
+	const text = keywords.join(' ').toLowerCase();
+	return search
+		.toLowerCase()
+		.split(/\s+/)
+		.every((word) => text.includes(word))
+		? 1
+		: 0;
+}
+
 function Things({ close }: { close: () => void }) {
 	const lab = useLab((s) => s.lab);
 	const find = (id: string) => {
 		close();
-		select([id]);
-		useView.setState({ focus: id });
-		canvasView.reveal(id);
+		show(id);
 	};
 	return (
 		<Menu.Group heading="In this lab">
 			{nodesInOrder(lab).map((n) => (
-				<Menu.Item key={n.id} value={`${labelOf(lab, n.id)} ${n.kind} ${n.id}`} onSelect={() => find(n.id)}>
+				<Menu.Item key={n.id} value={n.id} keywords={[labelOf(lab, n.id), n.kind]} onSelect={() => find(n.id)}>
 					<span>{labelOf(lab, n.id)}</span> <span className="small">{n.kind}</span>
 				</Menu.Item>
 			))}
@@ -82,7 +92,8 @@ function Things({ close }: { close: () => void }) {
 				.map((i) => (
 					<Menu.Item
 						key={i.id}
-						value={`${labelOf(lab, i.node)}:${i.name} ${i.addresses.join(' ')} ${i.mac ?? ''} ${i.id}`}
+						value={i.id}
+						keywords={[`${labelOf(lab, i.node)}:${i.name}`, ...i.addresses, i.mac ?? '']}
 						onSelect={() => find(i.id)}
 					>
 						<span className="mono">

@@ -1,11 +1,14 @@
 // Beside a cable that was just drawn: both names and both addresses, to be changed or left.
 import { useEffect, useLayoutEffect, useRef, useState } from 'react';
+import { useRefusal } from '../app/useRefusal';
+import { Words } from '../app/Words';
+import { cardTop } from '../gestures/draw';
 import { pointOn } from '../model/geometry';
 import { labelOf } from '../model/lab';
 import { canonicalAddress, checkInterfaceName } from '../model/names';
 import { problemOf } from '../model/problem';
 import { addressNote } from '../model/suggest';
-import { edit } from '../session/actions';
+import { edit, type Outcome } from '../session/actions';
 import { useGeometry, useLab, useView } from '../session/stores';
 import type { Edit } from '../wire/types.gen';
 
@@ -27,7 +30,6 @@ function Card({ id }: { id: string }) {
 	useEffect(() => root.current?.querySelector('input')?.focus({ preventScroll: true }), []);
 	if (!ends || !curve) return null;
 	const mid = pointOn(curve, 0.5);
-	const below = Math.max(mid.y, curve[0].y, curve[3].y) + 36;
 	return (
 		<div
 			ref={root}
@@ -35,7 +37,7 @@ function Card({ id }: { id: string }) {
 			aria-label="New cable"
 			data-testid="cable-card"
 			className="card nodrag nopan nowheel"
-			style={{ left: mid.x, top: below }}
+			style={{ left: mid.x, top: cardTop(curve) }}
 			onKeyDown={(e) => {
 				if (e.key === 'Escape') {
 					e.stopPropagation();
@@ -64,7 +66,7 @@ function EndFields({ id, letter }: { id: string; letter: 'a' | 'b' }) {
 				testid={`card-name-${letter}`}
 				value={i.name}
 				check={(text) => problemOf(() => checkInterfaceName(text))?.message}
-				apply={(name, refused) => edit([{ updateInterface: { id, name } }], refused)}
+				apply={(name, outcome) => edit([{ updateInterface: { id, name } }], outcome)}
 			/>
 			<Field
 				label={`Address at ${node}`}
@@ -79,7 +81,7 @@ function EndFields({ id, letter }: { id: string; letter: 'a' | 'b' }) {
 						.find(Boolean)
 				}
 				note={(text) => addressNote(useLab.getState().lab, id, text.split(/\s+/)[0] ?? '')}
-				apply={(text, refused) => edit(addressEdits(id, i.addresses, text), refused)}
+				apply={(text, outcome) => edit(addressEdits(id, i.addresses, text), outcome)}
 			/>
 		</fieldset>
 	);
@@ -101,12 +103,12 @@ interface FieldProps {
 	placeholder?: string;
 	check: (text: string) => string | undefined;
 	note?: (text: string) => string | undefined;
-	apply: (text: string, refused: (words: string) => void) => boolean;
+	apply: (text: string, outcome: Outcome) => boolean;
 }
 
 function Field({ label, testid, value, placeholder, check, note, apply }: FieldProps) {
 	const [text, setText] = useState(value);
-	const [refusal, setRefusal] = useState<string>();
+	const [refusal, setRefusal] = useRefusal();
 	const shown = useRef(value);
 	useLayoutEffect(() => {
 		if (shown.current !== value) setText(value); // changed elsewhere
@@ -115,7 +117,7 @@ function Field({ label, testid, value, placeholder, check, note, apply }: FieldP
 	const problem = check(text) ?? refusal;
 	const odd = problem ? undefined : note?.(text);
 	const commit = () => {
-		if (!check(text) && text !== value) apply(text, setRefusal);
+		if (!check(text) && text !== value) apply(text, { refused: setRefusal });
 	};
 	return (
 		<label>
@@ -143,7 +145,11 @@ function Field({ label, testid, value, placeholder, check, note, apply }: FieldP
 					}
 				}}
 			/>
-			{problem && <span className="field-problem">{problem}</span>}
+			{problem && (
+				<span className="field-problem" role="alert">
+					<Words text={problem} />
+				</span>
+			)}
 			{odd && <span className="field-note">{odd}</span>}
 		</label>
 	);

@@ -1,12 +1,16 @@
 // Cables below the namespaces, jacks and labels above them. Each subscribes to its own curve, ends and state.
 import { memo } from 'react';
 import { useShallow } from 'zustand/react/shallow';
-import { type Jack, outward, pathOf, pointOn } from '../model/geometry';
-import { isSaved, labelOf, linkState } from '../model/lab';
-import { announce, discard, retry, select } from '../session/actions';
+import { isUpright, type Jack, outward, type Point, pathOf, pointOn } from '../model/geometry';
+import { isSaved, type LinkState, labelOf, linkState, machineOf } from '../model/lab';
+import { addressRows, titleOf } from '../model/labels';
+import { rowHeight } from '../model/sizes';
+import type { FailedOp } from '../model/state';
+import { announce, select } from '../session/actions';
 import { useGeometry, useLab, useView } from '../session/stores';
 import { openTerminal } from '../session/terminals';
 import { useSpoken } from './Canvas';
+import { Failure } from './Failure';
 
 export const CableLayer = memo(function CableLayer() {
 	const ids = useGeometry(useShallow((g) => Object.keys(g.curves)));
@@ -32,7 +36,7 @@ export const JackLayer = memo(function JackLayer() {
 	);
 });
 
-function useEndState(id: string | undefined) {
+function useEndState(id: string | undefined): LinkState {
 	return useLab((s) => {
 		const i = id ? s.lab.interfaces[id] : undefined;
 		return i ? linkState(i, s.links[i.id], s.status.state === 'running') : 'unknown';
@@ -53,6 +57,10 @@ const CableLine = memo(function CableLine({ id }: { id: string }) {
 		const [x, y] = (s.lab.cables[id]?.ends ?? []).map((end) => s.lab.interfaces[end]?.name);
 		return `${x}-${y}`;
 	});
+	const inside = useLab((s) => {
+		const [x, y] = (ends ?? []).map((end) => machineOf(s.lab, s.lab.interfaces[end]?.node ?? '')?.id);
+		return x === y;
+	});
 	const label = useSpoken(id);
 	if (!curve || !ends) return null;
 	const isDown = a === 'down' || b === 'down';
@@ -62,6 +70,7 @@ const CableLine = memo(function CableLine({ id }: { id: string }) {
 		isDown ? 'is-down' : dark ? 'no-carrier' : '',
 		mark ? `is-${mark}` : '',
 		touched ? 'is-touched' : '',
+		inside ? 'is-inside' : '',
 		selected ? 'is-selected' : '',
 		focused ? 'is-focused' : '',
 		framed ? 'is-framed' : '',
@@ -70,6 +79,7 @@ const CableLine = memo(function CableLine({ id }: { id: string }) {
 	const mid = pointOn(curve, 0.5);
 	return (
 		// biome-ignore lint/a11y/useSemanticElements: a group within a drawing
+		// biome-ignore lint/a11y/noInteractiveElementToNoninteractiveRole: g is not interactive; the canvas has its keys
 		<g
 			id={`item-${id}`}
 			role="group"
@@ -99,17 +109,6 @@ const CableLine = memo(function CableLine({ id }: { id: string }) {
 					sending
 				</text>
 			)}
-			{!isDown && dark && (
-				<text className="cable-note is-warn" x={mid.x} y={mid.y - 8}>
-					no carrier
-				</text>
-			)}
-			{isDown && (
-				<text className="cable-note" x={mid.x} y={mid.y - 8}>
-					down
-				</text>
-			)}
-			{mark === 'failed' && <FailedNote id={id} x={mid.x} y={mid.y} />}
 		</g>
 	);
 });
@@ -130,25 +129,22 @@ function Chevron({ id }: { id: string }) {
 	);
 }
 
-function FailedNote({ id, x, y }: { id: string; x: number; y: number }) {
-	const failed = useLab((s) => s.failed.find((f) => f.edits.some((e) => e.addCable?.id === id)));
-	if (!failed) return null;
+/** What is said beside cables that were refused. */
+export const FailureLayer = memo(function FailureLayer() {
+	const failed = useLab((s) => s.failed);
+	return failed.flatMap((f) =>
+		f.edits.flatMap((e) => (e.addCable ? [<FailedCable key={f.id} id={e.addCable.id} failed={f} />] : [])),
+	);
+});
+
+function FailedCable({ id, failed }: { id: string; failed: FailedOp }) {
+	const curve = useGeometry((g) => g.curves[id]);
+	if (!curve) return null;
+	const mid = pointOn(curve, 0.5);
 	return (
-		<foreignObject x={x - 130} y={y + 8} width={260} height={110} className="failed-box">
-			<div className="mark-failed nodrag nopan" role="alert">
-				<p>
-					{failed.problem.command && <code>{failed.problem.command}: </code>}
-					{failed.problem.message}
-					{failed.problem.errno && ` (${failed.problem.errno})`}
-				</p>
-				<button type="button" onClick={() => retry(failed.id)}>
-					Retry
-				</button>
-				<button type="button" onClick={() => discard(failed.id)}>
-					Discard
-				</button>
-			</div>
-		</foreignObject>
+		<div className="failed-note" style={{ left: mid.x, top: mid.y }}>
+			<Failure failed={failed} />
+		</div>
 	);
 }
 
@@ -173,6 +169,7 @@ const JackMark = memo(function JackMark({ id }: { id: string }) {
 		);
 	});
 	const node = useLab((s) => (i ? labelOf(s.lab, i.node).replace('/', '-') : ''));
+	const inside = useLab((s) => (i ? s.lab.nodes[i.node]?.in !== undefined : false));
 	const label = useSpoken(id);
 	if (!jack || !i) return null;
 	const classes = [
@@ -185,10 +182,12 @@ const JackMark = memo(function JackMark({ id }: { id: string }) {
 		focused ? 'is-focused' : '',
 		framed ? 'is-framed' : '',
 		isSaved(i) ? '' : 'is-unsaved',
+		inside ? 'is-inside' : '',
 	].join(' ');
 	const n = outward(jack);
 	return (
 		// biome-ignore lint/a11y/useSemanticElements: a group within a drawing
+		// biome-ignore lint/a11y/noInteractiveElementToNoninteractiveRole: g is not interactive; the canvas has its keys
 		<g
 			id={`item-${id}`}
 			role="group"
@@ -214,8 +213,8 @@ const JackMark = memo(function JackMark({ id }: { id: string }) {
 			/>
 			{state === 'no carrier' && <circle className="jack-ring" r={8} />}
 			<circle className="jack-dot" r={5} />
-			{state === 'down' && <path className="contact" d={contactPath(n)} />}
-			<JackLabel id={id} jack={jack} />
+			{state === 'down' && <Contact out={n} />}
+			<JackLabel id={id} jack={jack} state={state} />
 			{touched && (
 				<text className="mark-terminal" x={-n.x * 2 - 7} y={-12}>
 					{'>_'}
@@ -225,41 +224,38 @@ const JackMark = memo(function JackMark({ id }: { id: string }) {
 	);
 });
 
-/** The open contact: a gap with a stroke across the cable on either side. */
-function contactPath(n: { x: number; y: number }): string {
-	const bar = (at: number) =>
-		`M${n.x * at - n.y * 6},${n.y * at - n.x * 6}L${n.x * at + n.y * 6},${n.y * at + n.x * 6}`;
-	return `${bar(10)}${bar(16)}`;
+/** The open contact: a gap in the cable between two strokes across it. */
+function Contact({ out }: { out: Point }) {
+	const at = (along: number, across: number) => `${out.x * along - out.y * across},${out.y * along - out.x * across}`;
+	return (
+		<>
+			<path className="contact-gap" d={`M${at(10, 0)}L${at(16, 0)}`} />
+			<path className="contact" d={`M${at(10, -6)}L${at(10, 6)}M${at(16, -6)}L${at(16, 6)}`} />
+		</>
+	);
 }
 
-const JackLabel = memo(function JackLabel({ id, jack }: { id: string; jack: Jack }) {
+const stateWords: Partial<Record<LinkState, string>> = { down: 'down', 'no carrier': 'no carrier' };
+
+const JackLabel = memo(function JackLabel({ id, jack, state }: { id: string; jack: Jack; state: LinkState }) {
 	const labels = useView((v) => v.labels);
-	const name = useLab((s) => s.lab.interfaces[id]?.name);
-	const addresses = useLab((s) => s.lab.interfaces[id]?.addresses);
-	const mac = useLab((s) => s.lab.interfaces[id]?.mac);
-	const kind = useLab((s) => s.lab.interfaces[id]?.kind);
+	const i = useLab((s) => s.lab.interfaces[id]);
 	const all = useLab((s) => (labels === 3 ? s.links[id]?.addresses : undefined));
-	if (labels === 0 || !name) return null;
-	const n = outward(jack);
-	const lines: string[] = [];
-	if (labels >= 2) {
-		const shown = all ? all.map((a) => a.address) : (addresses ?? []);
-		lines.push(...shown.slice(0, 4));
-		if (shown.length > 4) lines.push(`+${shown.length - 4}`);
-	}
-	if (labels === 3 && mac) lines.push(mac);
-	const title = kind === 'veth' ? name : `${name} ${kind}`;
-	const upright = jack.side === 'left' || jack.side === 'right';
-	const anchor = upright && n.x < 0 ? 'end' : 'start';
-	const x = upright ? n.x * 12 : 9;
-	// Upright sides: the name above the cable, addresses below. Top and bottom: all beside it, each row a little further.
-	const first = upright ? -6 : n.y > 0 ? 18 + (jack.row % 3) * 26 : -10 - lines.length * 12 - (jack.row % 3) * 26;
+	if (labels === 0 || !i) return null;
+	const rows: string[] = [];
+	if (labels >= 2) rows.push(...addressRows(all ? all.map((a) => a.address) : i.addresses));
+	if (labels === 3 && i.mac) rows.push(i.mac);
+	const { label } = jack;
+	const past = isUpright(jack.side) && state === 'down' && !jack.inward ? 8 : 0; // past the open contact
+	const x = label.anchor === 'start' ? label.x + past : label.x - past;
+	const words = [stateWords[state], isSaved(i) ? undefined : 'not saved'].filter((w) => w !== undefined).join(', ');
 	return (
-		<text className="jack-label" textAnchor={anchor} x={x} y={first}>
-			<tspan className="jack-name">{title}</tspan>
-			{lines.map((line, at) => (
-				<tspan key={line} x={x} y={upright ? 14 + at * 12 : first + 12 * (at + 1)}>
-					{line}
+		<text className="jack-label" textAnchor={label.anchor} x={x} y={label.name}>
+			<tspan className="jack-name">{titleOf(i)}</tspan>
+			{words && <tspan className={`jack-state is-${state.replace(' ', '-')}`}>{`  ${words}`}</tspan>}
+			{rows.map((row, at) => (
+				<tspan key={row} x={x} y={label.rows + at * rowHeight}>
+					{row}
 				</tspan>
 			))}
 		</text>

@@ -14,7 +14,9 @@ import {
 import { memo, useCallback, useEffect, useMemo, useRef, useState } from 'react';
 import { addNode, runKey } from '../commands/commands';
 import { cable } from '../gestures/draw';
-import { type Box, bounds, type Geometry, jackAt, machineAt, nodeAt, type Point } from '../model/geometry';
+import { carry, dropNodes, moveByKeys } from '../gestures/drop';
+import { moveKey } from '../gestures/move';
+import { type Box, bounds, type Geometry, jackAt, machineAt, nodeAt, type Point, pointOn } from '../model/geometry';
 import { outline, spoken } from '../model/outline';
 import { select } from '../session/actions';
 import { useGeometry, useLab, useView } from '../session/stores';
@@ -22,8 +24,7 @@ import { openTerminal } from '../session/terminals';
 import { canvasView } from '../session/viewport';
 import type { Lab } from '../wire/types.gen';
 import { CableCard } from './CableCard';
-import { CableLayer, JackLayer } from './Cables';
-import { dropNodes } from './drop';
+import { CableLayer, FailureLayer, JackLayer } from './Cables';
 import { MachineNode, NamespaceNode } from './Nodes';
 import { QuickAdd } from './QuickAdd';
 import { TokenCanvas } from './Tokens';
@@ -116,19 +117,19 @@ function Pane() {
 		canvasView.show = (box) => {
 			const room = roomOf(root.current);
 			if (!box || !room) return;
-			const { x, y, zoom } = flow.getViewport();
-			if (box.w * zoom > room.w - 48 || box.h * zoom > room.h - 48) return canvasView.fit(box);
-			const [dx, dy] = [
-				pan(box.x * zoom + x, (box.x + box.w) * zoom + x, room.w),
-				pan(box.y * zoom + y, (box.y + box.h) * zoom + y, room.h),
-			];
-			if (dx !== 0 || dy !== 0) void flow.setViewport({ x: x + dx, y: y + dy, zoom });
+			const { zoom } = flow.getViewport();
+			if (box.w * zoom > room.w - 2 * margin || box.h * zoom > room.h - 2 * margin) canvasView.fit(box);
+			else panTo(flow, box, room);
 		};
-		canvasView.reveal = (id) => reveal(id, root.current, flow);
+		canvasView.reveal = (id) => {
+			const room = roomOf(root.current);
+			const box = boxOf(id);
+			if (box && room) panTo(flow, box, room);
+		};
 	}, [flow]);
 	useEffect(() => {
 		if (!loaded) return;
-		canvasView.fit(bounds(useGeometry.getState()));
+		canvasView.fit(bounds(useGeometry.getState().boxes));
 		const first = outline(useLab.getState().lab)[0];
 		if (first) useView.setState({ focus: first.id });
 		if (document.activeElement === document.body) root.current?.focus();
@@ -139,9 +140,7 @@ function Pane() {
 	const onKeyDown = (e: React.KeyboardEvent) => {
 		const target = e.target as HTMLElement;
 		if (target.closest('input, textarea, select, button, [role="dialog"]')) return;
-		const v = useView.getState();
-		if (v.gesture.at === 'drawing' && /^[a-z0-9._-]$/i.test(e.key) && !e.ctrlKey && !e.metaKey) {
-			cable({ type: 'type', text: e.key });
+		if (drawingKey(e) || movingKey(e)) {
 			e.preventDefault();
 			return;
 		}
@@ -152,7 +151,6 @@ function Pane() {
 	};
 
 	return (
-		// biome-ignore lint/a11y/useAriaPropsSupportedByRole: role=application takes aria-activedescendant (ARIA 1.2)
 		<div
 			ref={root}
 			id="canvas"
@@ -165,6 +163,10 @@ function Pane() {
 			tabIndex={0}
 			className={`canvas tool-${tool} labels-${labels} ${isFar ? 'is-far' : ''} ${drawing ? 'is-drawing' : ''}`}
 			onKeyDown={onKeyDown}
+			onBlur={(e) => {
+				const moving = useView.getState().keyMove.at === 'moving';
+				if (moving && !e.currentTarget.contains(e.relatedTarget)) moveByKeys({ type: 'cancel' });
+			}}
 			onDragOver={(e) => e.dataTransfer.types.includes(dragType) && e.preventDefault()}
 			onDrop={dropped}
 		>
@@ -205,6 +207,7 @@ function Pane() {
 				<ViewportPortal>
 					<CableLayer />
 					<JackLayer />
+					<FailureLayer />
 					<GestureLayer />
 					<CableCard />
 				</ViewportPortal>
@@ -214,6 +217,23 @@ function Pane() {
 			<EmptyHint />
 		</div>
 	);
+}
+
+/** While a cable is in the hand, letters are the name of where it leads. */
+function drawingKey(e: React.KeyboardEvent): boolean {
+	if (useView.getState().gesture.at !== 'drawing' || e.ctrlKey || e.metaKey || e.altKey) return false;
+	if (e.key === 'Backspace') cable({ type: 'erase' });
+	else if (/^[a-z0-9._-]$/i.test(e.key)) cable({ type: 'type', text: e.key });
+	else return false;
+	return true;
+}
+
+/** While nodes move by keys, no other key means anything. */
+function movingKey(e: React.KeyboardEvent): boolean {
+	if (useView.getState().keyMove.at === 'resting' || e.key === 'Tab') return false;
+	const event = moveKey(e.key, e.shiftKey);
+	if (event) moveByKeys(event);
+	return true;
 }
 
 const noEdges: never[] = [];
@@ -248,15 +268,7 @@ function changed(changes: NodeChange<LabNode>[]): void {
 			selected = true;
 		}
 	}
-	if (moved) {
-		const only = Object.keys(moving).length === 1 ? Object.keys(moving)[0] : undefined;
-		const box = only ? boxes[only] : undefined;
-		const into =
-			only && lab.nodes[only]?.in && box
-				? (machineAt(lab, { ...useGeometry.getState() }, middle(box)) ?? '')
-				: undefined;
-		useView.setState({ moving, dropInto: into });
-	}
+	if (moved) carry(moving);
 	if (selected) {
 		// React Flow knows no cables: without Shift, choosing a node lets go of them.
 		if (!additive && changes.some((c) => c.type === 'select' && c.selected)) {
@@ -281,7 +293,10 @@ function paneClicked(e: React.MouseEvent): void {
 	const view = useView.getState();
 	if (view.gesture.at === 'drawing' || view.tool === 'cable') return;
 	const machine = machineAt(lab, useGeometry.getState(), at);
-	if (e.detail === 2) return useView.setState({ quickAdd: { at, machine, text: '' } });
+	if (e.detail === 2) {
+		useView.setState({ quickAdd: { at, machine, text: '' } });
+		return;
+	}
 	select(machine ? [machine] : []);
 	useView.setState({ focus: machine ?? view.focus, card: undefined, quickAdd: undefined, frame: undefined });
 }
@@ -370,10 +385,16 @@ function watchPointer(): () => void {
 
 const margin = 24;
 
-/** How far to pan so that low..high lies within 0..size. */
-function pan(low: number, high: number, size: number): number {
-	if (low < margin) return margin - low;
-	return high > size - margin ? Math.max(size - margin - high, margin - low) : 0;
+/** Pans just so far that the box is in view. */
+function panTo(flow: ReturnType<typeof useReactFlow>, box: Box, room: { w: number; h: number }): void {
+	const { x, y, zoom } = flow.getViewport();
+	const by = (low: number, high: number, size: number) => {
+		if (low < margin) return margin - low;
+		return high > size - margin ? Math.max(size - margin - high, margin - low) : 0;
+	};
+	const dx = by(box.x * zoom + x, (box.x + box.w) * zoom + x, room.w);
+	const dy = by(box.y * zoom + y, (box.y + box.h) * zoom + y, room.h);
+	if (dx !== 0 || dy !== 0) void flow.setViewport({ x: x + dx, y: y + dy, zoom });
 }
 
 /** What of the pane can be seen: the inspector slides over its right side where space is short. */
@@ -383,19 +404,11 @@ function roomOf(pane: HTMLElement | null): { w: number; h: number } | undefined 
 	return { w: pane.clientWidth - covered, h: pane.clientHeight };
 }
 
-function reveal(id: string, pane: HTMLElement | null, flow: ReturnType<typeof useReactFlow>): void {
+/** Where a node, a jack or a cable is. */
+function boxOf(id: string): Box | undefined {
 	const g = useGeometry.getState();
-	const jack = g.jacks[id];
-	const curve = g.curves[id];
-	const box = g.boxes[id] ?? (jack ? { ...jack, w: 0, h: 0 } : curve ? { ...curve[0], w: 0, h: 0 } : undefined);
-	if (!box || !pane) return;
-	const { x, y, zoom } = flow.getViewport();
-	const [w, h] = [pane.clientWidth, pane.clientHeight];
-	const clampInto = (low: number, high: number, size: number) =>
-		low < 24 ? 24 - low : high > size - 24 ? Math.max(size - 24 - high, 24 - low) : 0;
-	const dx = clampInto(box.x * zoom + x, (box.x + box.w) * zoom + x, w);
-	const dy = clampInto(box.y * zoom + y, (box.y + box.h) * zoom + y, h);
-	if (dx !== 0 || dy !== 0) void flow.setViewport({ x: x + dx, y: y + dy, zoom });
+	const at = g.jacks[id] ?? (g.curves[id] && pointOn(g.curves[id], 0.5));
+	return g.boxes[id] ?? (at && { x: at.x, y: at.y, w: 0, h: 0 });
 }
 
 /** The cable in the hand, and why it cannot end here. */
@@ -414,15 +427,16 @@ const GestureLayer = memo(function GestureLayer() {
 	if (gesture.at !== 'drawing' || !from) return null;
 	const to = gesture.by === 'keys' && target ? middle(target) : gesture.pointer;
 	const start = jack ?? edgeTowards(from, to);
+	const note = gesture.reason ?? gesture.typed;
 	return (
 		<div className="gesture-layer">
 			<svg className="layer" aria-hidden="true">
 				<line className={gesture.reason ? 'draft is-refused' : 'draft'} x1={start.x} y1={start.y} x2={to.x} y2={to.y} />
 				<circle className="draft-end" cx={to.x} cy={to.y} r={4} />
 			</svg>
-			{gesture.reason && (
+			{note && (
 				<div className="pointer-note" style={{ left: to.x + 14, top: to.y + 14 }}>
-					{gesture.reason}
+					{note}
 				</div>
 			)}
 		</div>
@@ -441,7 +455,7 @@ function EmptyHint() {
 	const empty = useLab((s) => s.loaded && Object.values(s.lab.nodes).every((n) => n.kind === 'machine'));
 	if (!empty) return null;
 	return (
-		<p className="empty-hint">
+		<p className="empty-hint" data-testid="empty-hint">
 			Nothing here yet. Press <kbd>N</kbd> and type <code>ns red blue</code>, or drag from the left.
 		</p>
 	);

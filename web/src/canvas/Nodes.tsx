@@ -1,11 +1,15 @@
 import { memo, useEffect, useRef, useState } from 'react';
+import { useRefusal } from '../app/useRefusal';
+import { Words } from '../app/Words';
+import { movesInto } from '../gestures/drop';
 import { colourOf } from '../model/colour';
 import { childrenOf, type Node } from '../model/lab';
 import { checkNodeName } from '../model/names';
 import { problemOf } from '../model/problem';
-import { discard, edit, retry } from '../session/actions';
+import { edit } from '../session/actions';
 import { useLab, useView } from '../session/stores';
 import { useSpoken } from './Canvas';
+import { Failure } from './Failure';
 
 const sides = ['left', 'right', 'top', 'bottom'] as const;
 
@@ -59,21 +63,7 @@ function Marks({ id }: { id: string }) {
 				</span>
 			)}
 			{pending && <span className="mark-sending">sending</span>}
-			{failed && (
-				<div className="mark-failed nodrag nopan" role="alert">
-					<p>
-						{failed.problem.command && <code>{failed.problem.command}: </code>}
-						{failed.problem.message}
-						{failed.problem.errno && ` (${failed.problem.errno})`}
-					</p>
-					<button type="button" onClick={() => retry(failed.id)}>
-						Retry
-					</button>
-					<button type="button" onClick={() => discard(failed.id)}>
-						Discard
-					</button>
-				</div>
-			)}
+			{failed && <Failure failed={failed} />}
 		</>
 	);
 }
@@ -87,14 +77,15 @@ function Name({ node }: { node: Node }) {
 function Rename({ node }: { node: Node }) {
 	const [text, setText] = useState(node.name);
 	const input = useRef<HTMLInputElement>(null);
-	const problem = problemOf(() => checkNodeName(node.kind, text));
+	const [refusal, setRefusal] = useRefusal();
+	const problem = problemOf(() => checkNodeName(node.kind, text))?.message ?? refusal;
 	useEffect(() => input.current?.select(), []);
 	const leave = () => {
 		useView.setState((v) => (v.renaming === node.id ? { renaming: undefined } : {}));
 	};
 	const apply = () => {
 		if (problem) return;
-		if (text === node.name || edit([{ updateNode: { id: node.id, name: text } }])) {
+		if (text === node.name || edit([{ updateNode: { id: node.id, name: text } }], { refused: setRefusal })) {
 			leave();
 			document.getElementById('canvas')?.focus();
 		}
@@ -109,7 +100,10 @@ function Rename({ node }: { node: Node }) {
 				value={text}
 				size={Math.max(6, text.length)}
 				spellCheck={false}
-				onChange={(e) => setText(e.target.value)}
+				onChange={(e) => {
+					setText(e.target.value);
+					setRefusal(undefined);
+				}}
 				onBlur={() => {
 					if (!problem && text !== node.name) edit([{ updateNode: { id: node.id, name: text } }]);
 					leave();
@@ -124,7 +118,11 @@ function Rename({ node }: { node: Node }) {
 					}
 				}}
 			/>
-			{problem && <span className="field-problem">{problem.message}</span>}
+			{problem && (
+				<span className="field-problem" role="alert">
+					<Words text={problem} />
+				</span>
+			)}
 		</span>
 	);
 }
@@ -163,11 +161,8 @@ export const MachineNode = memo(function MachineNode({ id }: { id: string }) {
 	const count = useLab((s) => childrenOf(s.lab, id).length);
 	const classes = useNodeClasses(id);
 	const label = useSpoken(id);
-	const warning = useView((v) => {
-		if (v.dropInto !== id) return undefined;
-		return Object.keys(v.moving)[0];
-	});
-	const moved = useLab((s) => (warning && s.lab.nodes[warning]?.in !== id ? s.lab.nodes[warning]?.name : undefined));
+	const over = useView((v) => (v.dropInto === id ? Object.keys(v.moving)[0] : undefined));
+	const note = useLab((s) => (over && s.lab.nodes[over]?.in !== id ? movesInto(s.lab, over, id) : undefined));
 	if (!node) return null;
 	return (
 		// biome-ignore lint/a11y/useSemanticElements: a group on the canvas, not a set of form fields
@@ -186,11 +181,7 @@ export const MachineNode = memo(function MachineNode({ id }: { id: string }) {
 					{count === 0 ? 'machine' : count === 1 ? '1 namespace' : `${count} namespaces`}
 				</span>
 			</div>
-			{moved && (
-				<p className="drop-note">
-					Move {moved} into {node.name}; its processes end
-				</p>
-			)}
+			{note && <p className="drop-note">{note}</p>}
 			<Edges id={id} name={node.name} />
 			<Marks id={id} />
 		</div>

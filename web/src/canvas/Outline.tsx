@@ -21,7 +21,7 @@ export function Outline() {
 	};
 	return (
 		<div
-			className="outline"
+			className="outline-tree"
 			role="tree"
 			aria-label="Outline of the lab"
 			data-testid="outline"
@@ -51,6 +51,7 @@ export function Outline() {
 					tabIndex={i.id === current ? 0 : -1}
 					className={`outline-item ${i.kind === 'interface' ? 'mono' : ''}`}
 					style={{ paddingLeft: 8 + (i.level - 1) * 14 }}
+					title={`${i.name} ${i.detail}`}
 					onClick={() => goTo(i.id)}
 					onKeyDown={() => {}}
 				>

@@ -1,8 +1,11 @@
 import { useEffect, useMemo, useRef, useState } from 'react';
+import { Words } from '../app/Words';
 import { bounds } from '../model/geometry';
+import { withPlaces } from '../model/places';
 import { problemText, Refused } from '../model/problem';
 import { quickAddHelp, type QuickAdd as Read, readQuickAdd } from '../model/quickadd';
-import { capital, edit, select } from '../session/actions';
+import { asSentence } from '../model/wording';
+import { edit, select } from '../session/actions';
 import { type QuickAddAt, useGeometry, useLab, useView } from '../session/stores';
 import { canvasView } from '../session/viewport';
 
@@ -31,10 +34,14 @@ function Line({ open }: { open: QuickAddAt }) {
 				: { x: snap(open.at.x), y: snap(open.at.y) };
 		try {
 			return {
-				ok: readQuickAdd(lab, text, { machine: open.machine, at, addresses: useView.getState().suggestAddresses }),
+				ok: readQuickAdd(withPlaces(lab, useGeometry.getState().slots), text, {
+					machine: open.machine,
+					at,
+					addresses: useView.getState().suggestAddresses,
+				}),
 			};
 		} catch (err) {
-			if (err instanceof Refused) return { words: capital(problemText(err.problem)) };
+			if (err instanceof Refused) return { words: asSentence(lab, problemText(err.problem)) };
 			throw err;
 		}
 	}, [text, lab, open]);
@@ -70,13 +77,13 @@ function Line({ open }: { open: QuickAddAt }) {
 						if (first) {
 							select([first]);
 							useView.setState({ focus: first });
-							canvasView.show(bounds(useGeometry.getState()));
+							canvasView.show(bounds(useGeometry.getState().boxes));
 						}
 					}
 				}}
 			/>
 			<p className={'ok' in read || text.trim() === '' ? 'says' : 'says field-problem'} aria-live="polite">
-				{'ok' in read ? read.ok.says : text.trim() === '' ? quickAddHelp : read.words}
+				<Words text={'ok' in read ? read.ok.says : text.trim() === '' ? quickAddHelp : read.words} />
 			</p>
 		</div>
 	);

@@ -2,15 +2,17 @@
 import { useStoreApi } from '@xyflow/react';
 import { useEffect, useRef } from 'react';
 import type { Family } from '../model/frames';
-import { pointOn } from '../model/geometry';
+import { type Curve, type Point, pointOn } from '../model/geometry';
 import { crossing, rateText, rateWidth, type Token } from '../model/traffic';
 import { onTraffic } from '../session/actions';
 import { traffic, useGeometry, useView } from '../session/stores';
 
-const size = 9;
+const size = 9; // of a token
 const glow = 400; // ms that a cable lights, where nothing may travel
 const textFrom = 0.9; // zoom
 const textUpTo = 12; // tokens
+const textRows = 3; // of texts above a cable
+const font = '11px "IBM Plex Sans Condensed"';
 
 export function TokenCanvas() {
 	const canvas = useRef<HTMLCanvasElement>(null);
@@ -20,6 +22,7 @@ export function TokenCanvas() {
 		const context = element?.getContext('2d');
 		if (!element || !context) return;
 		const still = matchMedia('(prefers-reduced-motion: reduce)');
+		const dark = matchMedia('(prefers-color-scheme: dark)');
 		let frame = 0;
 		const draw = () => {
 			frame = 0;
@@ -33,9 +36,15 @@ export function TokenCanvas() {
 			context.clearRect(0, 0, width, height);
 			const now = performance.now();
 			const tokens = traffic.at(now);
-			const motionless = still.matches || useView.getState().stillness;
-			drawRates(context, transform, tokensColours(element));
-			for (const t of tokens) drawToken(context, t, now, transform, tokens.length, motionless, tokensColours(element));
+			const pen: Pen = {
+				context,
+				transform,
+				colours: coloursOf(element, dark.matches),
+				motionless: still.matches || useView.getState().stillness,
+				withText: transform[2] >= textFrom && tokens.length <= textUpTo,
+			};
+			drawRates(pen);
+			for (const t of tokens) drawToken(pen, t, now - t.start);
 			element.dataset.tokens = String(tokens.length);
 			if (!traffic.idle) frame = requestAnimationFrame(draw);
 		};
@@ -52,21 +61,34 @@ export function TokenCanvas() {
 			cancelAnimationFrame(frame);
 		};
 	}, [store]);
-	return <canvas ref={canvas} className="tokens" aria-hidden="true" data-testid="tokens" />;
+	return (
+		<div aria-hidden="true">
+			<canvas ref={canvas} className="tokens" data-testid="tokens" />
+		</div>
+	);
 }
 
-type Transform = readonly [number, number, number];
 type Colours = Record<Family | 'ink' | 'canvas' | 'cable', string>;
 
-let colours: { of: string; values: Colours } | undefined;
+interface Pen {
+	context: CanvasRenderingContext2D;
+	/** Of the view: x, y, zoom. */
+	transform: readonly [number, number, number];
+	colours: Colours;
+	/** Nothing may travel: cables light up instead. */
+	motionless: boolean;
+	withText: boolean;
+}
+
+let known: { theme: string; colours: Colours } | undefined;
 
 /** Colours of the theme that holds now; read once per theme, for getComputedStyle is slow. */
-function tokensColours(element: Element): Colours {
-	const theme = `${document.documentElement.dataset.theme} ${matchMedia('(prefers-color-scheme: dark)').matches}`;
-	if (colours?.of === theme) return colours.values;
+function coloursOf(element: Element, dark: boolean): Colours {
+	const theme = `${document.documentElement.dataset.theme} ${dark}`;
+	if (known?.theme === theme) return known.colours;
 	const style = getComputedStyle(element);
 	const read = (name: string) => style.getPropertyValue(name).trim();
-	const values: Colours = {
+	const colours: Colours = {
 		arp: read('--protocol-arp'),
 		icmp: read('--protocol-icmp'),
 		tcp: read('--protocol-tcp'),
@@ -74,112 +96,143 @@ function tokensColours(element: Element): Colours {
 		dns: read('--protocol-dns'),
 		http: read('--protocol-http'),
 		dhcp: read('--protocol-dhcp'),
-		other: read('--small'),
+		other: read('--protocol-other'),
 		ink: read('--ink'),
 		canvas: read('--canvas'),
 		cable: read('--cable'),
 	};
-	colours = { of: theme, values };
-	return values;
+	known = { theme, colours };
+	return colours;
 }
 
-function drawToken(
-	c: CanvasRenderingContext2D,
-	t: Token,
-	now: number,
-	[x, y, zoom]: Transform,
-	count: number,
-	still: boolean,
-	colour: Colours,
-): void {
+function drawToken(pen: Pen, t: Token, age: number): void {
 	const curve = useGeometry.getState().curves[t.cable];
 	if (!curve) return;
-	const age = now - t.start;
-	if (still) {
-		if (age > glow) return;
-		c.beginPath();
-		for (let at = 0; at <= 32; at++) {
-			const p = pointOn(curve, at / 32);
-			c.lineTo(p.x * zoom + x, p.y * zoom + y);
-		}
-		c.strokeStyle = colour[t.family];
-		c.lineWidth = 4;
-		c.stroke();
+	if (pen.motionless) {
+		if (age <= glow) drawLit(pen, t, curve);
+		return;
 	}
-	const progress = still ? 0.5 : age / crossing;
-	const p = pointOn(curve, t.forward ? progress : 1 - progress);
-	const [px, py] = [p.x * zoom + x, p.y * zoom + y];
+	const { context: c, colours } = pen;
+	const at = onScreen(pen, curve, t.forward ? age / crossing : 1 - age / crossing);
+	const radius = ((size - 1) / 2) * Math.min(1, Math.max(0.6, pen.transform[2] / 0.6)); // the stroke is 1 px more
 	c.beginPath();
-	shape(c, t.family, px, py, size / 2 + 0.5);
+	shapes[t.family](c, at.x, at.y, radius);
 	c.lineWidth = t.reply ? 2 : 1;
-	c.fillStyle = t.reply ? colour.canvas : colour[t.family];
+	c.fillStyle = t.reply ? colours.canvas : colours[t.family];
 	c.fill();
-	c.strokeStyle = colour[t.family];
+	c.strokeStyle = colours[t.family];
 	c.stroke();
-	if (t.letter) {
-		c.font = '600 8px "IBM Plex Sans Condensed"';
-		c.textAlign = 'center';
-		c.fillStyle = t.reply ? colour.ink : colour.canvas;
-		c.fillText(t.letter, px, py + 3);
+	if (t.letter) drawLetter(pen, t.letter, at, t.reply ? colours.ink : colours.canvas);
+	drawText(pen, t, at, curve);
+}
+
+/** The cable alight, with a chevron that says which way, and the protocol's letter. */
+function drawLit(pen: Pen, t: Token, curve: Curve): void {
+	const { context: c, colours } = pen;
+	trace(pen, curve);
+	c.strokeStyle = colours[t.family];
+	c.lineWidth = 4;
+	c.stroke();
+	const [a, b] = [onScreen(pen, curve, t.forward ? 0.48 : 0.52), onScreen(pen, curve, t.forward ? 0.52 : 0.48)];
+	const angle = Math.atan2(b.y - a.y, b.x - a.x);
+	const mid = onScreen(pen, curve, 0.5);
+	c.save();
+	c.translate(mid.x, mid.y);
+	c.rotate(angle);
+	c.beginPath();
+	c.moveTo(-8, -9);
+	c.lineTo(9, 0);
+	c.lineTo(-8, 9);
+	c.closePath();
+	c.fillStyle = colours[t.family];
+	c.fill();
+	c.restore();
+	drawLetter(pen, t.letter || t.family.slice(0, 1).toUpperCase(), mid, colours.canvas);
+	drawText(pen, t, mid, curve);
+}
+
+function drawLetter({ context: c }: Pen, letter: string, at: Point, colour: string): void {
+	c.font = '600 8px "IBM Plex Sans Condensed"';
+	c.textAlign = 'center';
+	c.fillStyle = colour;
+	c.fillText(letter, at.x, at.y + 3);
+}
+
+/** Above the label of the cable's end, between the two nodes; beside a steep cable. */
+function drawText(pen: Pen, t: Token, at: Point, curve: Curve): void {
+	if (!pen.withText || !t.text || t.row >= textRows) return;
+	const { context: c, colours } = pen;
+	c.font = font;
+	const half = c.measureText(t.text).width / 2 + 4;
+	const [a, b] = [onScreen(pen, curve, 0), onScreen(pen, curve, 1)];
+	const [low, high] = [Math.min(a.x, b.x) + half, Math.max(a.x, b.x) - half];
+	if (Math.abs(a.y - b.y) > Math.abs(a.x - b.x)) {
+		write(pen, t.text, { x: at.x + half + 6, y: at.y + 4 }, colours[t.family]);
+		return;
 	}
-	if (t.text && zoom >= textFrom && count <= textUpTo) {
-		c.font = '11px "IBM Plex Sans Condensed"';
-		c.textAlign = 'center';
-		c.lineWidth = 3;
-		c.strokeStyle = colour.canvas;
-		c.strokeText(t.text, px, py - 23);
-		c.fillStyle = colour[t.family];
-		c.fillText(t.text, px, py - 23);
+	const x = low <= high ? Math.min(high, Math.max(low, at.x)) : at.x;
+	write(pen, t.text, { x, y: at.y - 23 - t.row * 12 }, colours[t.family]);
+}
+
+function write({ context: c, colours }: Pen, text: string, at: Point, colour: string): void {
+	c.font = font;
+	c.textAlign = 'center';
+	c.lineWidth = 3;
+	c.strokeStyle = colours.canvas;
+	c.strokeText(text, at.x, at.y);
+	c.fillStyle = colour;
+	c.fillText(text, at.x, at.y);
+}
+
+function onScreen({ transform: [x, y, zoom] }: Pen, curve: Curve, t: number): Point {
+	const p = pointOn(curve, t);
+	return { x: p.x * zoom + x, y: p.y * zoom + y };
+}
+
+function trace(pen: Pen, curve: Curve): void {
+	pen.context.beginPath();
+	for (let at = 0; at <= 32; at++) {
+		const p = onScreen(pen, curve, at / 32);
+		pen.context.lineTo(p.x, p.y);
 	}
 }
 
-function shape(c: CanvasRenderingContext2D, family: Family, x: number, y: number, r: number): void {
-	const polygon = (corners: number, turn: number, radius = r * 1.15) => {
+type Shape = (c: CanvasRenderingContext2D, x: number, y: number, radius: number) => void;
+
+/** A regular polygon, turned; `grow` makes up for what it lacks beside a disc. */
+function polygon(corners: number, turn: number, grow: number): Shape {
+	return (c, x, y, radius) => {
 		for (let at = 0; at < corners; at++) {
 			const angle = turn + (at * 2 * Math.PI) / corners;
-			c.lineTo(x + radius * Math.cos(angle), y + radius * Math.sin(angle));
+			c.lineTo(x + radius * grow * Math.cos(angle), y + radius * grow * Math.sin(angle));
 		}
 		c.closePath();
 	};
-	switch (family) {
-		case 'arp':
-			return polygon(4, 0, r * 1.3);
-		case 'tcp':
-			return polygon(4, Math.PI / 4, r * 1.3);
-		case 'udp':
-			return polygon(3, -Math.PI / 2, r * 1.3);
-		case 'dns':
-			return polygon(3, Math.PI / 2, r * 1.3);
-		case 'http':
-			return polygon(6, 0);
-		case 'dhcp':
-			return polygon(5, -Math.PI / 2);
-		case 'icmp':
-		case 'other':
-			c.arc(x, y, r, 0, 2 * Math.PI);
-	}
 }
 
+const disc: Shape = (c, x, y, radius) => c.arc(x, y, radius, 0, 2 * Math.PI);
+
+const shapes: Readonly<Record<Family, Shape>> = {
+	arp: polygon(4, 0, 1.3),
+	icmp: disc,
+	tcp: polygon(4, Math.PI / 4, 1.3),
+	udp: polygon(3, -Math.PI / 2, 1.3),
+	dns: polygon(3, Math.PI / 2, 1.3),
+	http: polygon(6, 0, 1.15),
+	dhcp: polygon(5, -Math.PI / 2, 1.15),
+	other: disc,
+};
+
 /** Busy cables: wider, and their rate beside them. */
-function drawRates(c: CanvasRenderingContext2D, [x, y, zoom]: Transform, colour: Colours): void {
+function drawRates(pen: Pen): void {
 	for (const [id, rate] of traffic.rates) {
 		const curve = useGeometry.getState().curves[id];
 		if (!curve) continue;
-		c.beginPath();
-		for (let at = 0; at <= 32; at++) {
-			const p = pointOn(curve, at / 32);
-			c.lineTo(p.x * zoom + x, p.y * zoom + y);
-		}
-		c.strokeStyle = colour.cable;
-		c.lineWidth = rateWidth(rate.bits) * zoom;
-		c.stroke();
-		const mid = pointOn(curve, 0.5);
-		c.font = '11px "IBM Plex Sans Condensed"';
-		c.textAlign = 'center';
-		c.strokeStyle = colour.canvas;
-		c.lineWidth = 3;
-		c.strokeText(rateText(rate), mid.x * zoom + x, mid.y * zoom + y + 18);
-		c.fillStyle = colour.ink;
-		c.fillText(rateText(rate), mid.x * zoom + x, mid.y * zoom + y + 18);
+		trace(pen, curve);
+		pen.context.strokeStyle = pen.colours.cable;
+		pen.context.lineWidth = rateWidth(rate.bits) * pen.transform[2];
+		pen.context.stroke();
+		const mid = onScreen(pen, curve, 0.5);
+		write(pen, rateText(rate), { x: mid.x, y: mid.y + 18 }, pen.colours.ink);
 	}
 }

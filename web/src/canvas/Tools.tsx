@@ -1,5 +1,5 @@
 import { Cable, Hand, ListTree, MousePointer2, Plus } from 'lucide-react';
-import { addNode, quickAdd } from '../commands/commands';
+import { addNode, quickAdd, toggleOutline } from '../commands/commands';
 import { type Tool, useView } from '../session/stores';
 import { dragType } from './Canvas';
 
@@ -82,7 +82,7 @@ export function Tools() {
 				aria-label="Outline"
 				title="Outline  O"
 				aria-pressed={outline}
-				onClick={() => useView.setState({ outline: !outline })}
+				onClick={toggleOutline}
 			>
 				<ListTree size={16} />
 			</button>

@@ -1,9 +1,11 @@
 // The one list of what can be done. Keys, menus, the palette and the help all read it.
 import { cable, middleOf } from '../gestures/draw';
-import { freeNodeName } from '../model/edit';
-import { bounds, type Direction, freePlace, machinePlace, nearestBox } from '../model/geometry';
+import { moveByKeys } from '../gestures/drop';
+import { bounds, type Direction, nearestBox } from '../model/geometry';
 import { cableOf, childrenOf, interfacesOf, newID, otherEnd } from '../model/lab';
 import { outline, spoken } from '../model/outline';
+import { freePlace, machinePlace, withPlaces } from '../model/places';
+import { freeMachineName, freeNamespaceName } from '../model/suggest';
 import { announce, deleteThings, edit, redo, select, startLab, stopLab, toast, undo } from '../session/actions';
 import { type Labels, useGeometry, useLab, useView } from '../session/stores';
 import { openTerminal, splitTerminal } from '../session/terminals';
@@ -56,15 +58,16 @@ function move(direction: Direction): void {
 	const { lab } = useLab.getState();
 	const { boxes, jacks } = useGeometry.getState();
 	if (gesture.at === 'drawing') {
-		const from = gesture.target ?? gesture.from;
-		const others = { ...boxes };
-		delete others[gesture.from];
-		const next = nearestBox(others, middleOf(from), direction);
+		const at = gesture.target ?? gesture.from;
+		const next = nearestTarget(at, gesture.from, direction);
 		if (next) cable({ type: 'target', node: next });
 		return;
 	}
 	const node = focus && lab.nodes[focus];
-	if (!focus || (!node && !jacks[focus] && !lab.cables[focus])) return focusOn(outline(lab)[0]?.id);
+	if (!focus || (!node && !jacks[focus] && !lab.cables[focus])) {
+		focusOn(outline(lab)[0]?.id);
+		return;
+	}
 	// Nodes beside a node: those of the same box; from a jack or cable, any.
 	const candidates = Object.fromEntries(
 		Object.entries(boxes).filter(([id]) => id !== focus && (!node || lab.nodes[id]?.in === node.in)),
@@ -74,17 +77,43 @@ function move(direction: Direction): void {
 	focusOn(nearestBox(candidates, from, direction));
 }
 
+/** The next node that a cable from `from` could lead to: in the same box as `at`, else anywhere that way. */
+function nearestTarget(at: string, from: string, direction: Direction): string | undefined {
+	const { lab } = useLab.getState();
+	const { boxes } = useGeometry.getState();
+	const machine = lab.nodes[at]?.in;
+	const within = (isHere: boolean) =>
+		Object.fromEntries(
+			Object.entries(boxes).filter(([id]) => {
+				if (id === at || id === from || id === machine) return false;
+				return (lab.nodes[id]?.in === machine) === isHere;
+			}),
+		);
+	return nearestBox(within(true), middleOf(at), direction) ?? nearestBox(within(false), middleOf(at), direction);
+}
+
+/** The node that Shift and an arrow start from: what has the focus, or what a cable points at. */
+function here(): string | undefined {
+	const { focus, gesture } = useView.getState();
+	return gesture.at === 'drawing' ? (gesture.target ?? gesture.from) : focus;
+}
+
+function goTo(id: string | undefined): void {
+	const { gesture } = useView.getState();
+	if (gesture.at !== 'drawing') focusOn(id);
+	else if (id && useLab.getState().lab.nodes[id] && id !== gesture.from) cable({ type: 'target', node: id });
+}
+
 function intoBox(): void {
 	const { lab } = useLab.getState();
-	const { focus } = useView.getState();
-	const node = focus ? lab.nodes[focus] : undefined;
-	if (node) focusOn((childrenOf(lab, node.id)[0] ?? realOf(node.id)[0])?.id);
+	const node = lab.nodes[here() ?? ''];
+	if (node) goTo((childrenOf(lab, node.id)[0] ?? realOf(node.id)[0])?.id);
 }
 
 function outOfBox(): void {
 	const { lab } = useLab.getState();
-	const { focus } = useView.getState();
-	if (focus) focusOn(lab.nodes[focus]?.in ?? lab.interfaces[focus]?.node);
+	const at = here() ?? '';
+	goTo(lab.nodes[at]?.in ?? lab.interfaces[at]?.node);
 }
 
 const realOf = (node: string) => interfacesOf(useLab.getState().lab, node).filter((i) => i.kind !== 'loopback');
@@ -110,7 +139,10 @@ function toggleUp(): void {
 	const { lab } = useLab.getState();
 	const ends = subjects().flatMap((id) => lab.cables[id]?.ends ?? (lab.interfaces[id] ? [id] : []));
 	const interfaces = ends.map((id) => lab.interfaces[id]).filter((i) => i !== undefined);
-	if (interfaces.length === 0) return toast({ kind: 'info', text: 'Select a cable or an interface first.' });
+	if (interfaces.length === 0) {
+		toast({ kind: 'info', text: 'Select a cable or an interface first.' });
+		return;
+	}
 	const up = !interfaces.every((i) => i.up);
 	edit(interfaces.filter((i) => i.up !== up).map((i) => ({ updateInterface: { id: i.id, up } })));
 }
@@ -127,7 +159,7 @@ export function addNode(
 	kind: 'machine' | 'namespace',
 	at?: { machine?: string | undefined; x: number; y: number },
 ): void {
-	const { lab } = useLab.getState();
+	const lab = withPlaces(useLab.getState().lab, useGeometry.getState().slots);
 	const node = subjectNode();
 	const machine = at
 		? at.machine
@@ -136,12 +168,10 @@ export function addNode(
 			: Object.values(lab.nodes).find((n) => !n.in)?.id;
 	const id = newID('n');
 	if (kind === 'machine') {
-		const name = freeMachineName();
+		const name = freeMachineName(lab);
 		if (edit([{ addNode: { id, name, kind, place: at ? { x: at.x, y: at.y } : machinePlace(lab) } }])) focusOn(id);
 	} else if (machine) {
-		const names = ['red', 'blue', 'green', 'orange', 'purple', 'cyan', 'pink', 'brown', 'yellow', 'gray'];
-		const used = new Set(childrenOf(lab, machine).map((n) => n.name));
-		const name = names.find((n) => !used.has(n)) ?? freeNodeName(lab, machine, 'ns');
+		const name = freeNamespaceName(lab, machine);
 		const place = at ? { x: at.x, y: at.y } : freePlace(lab, machine);
 		if (edit([{ addNode: { id, name, kind, in: machine, place } }])) focusOn(id);
 	} else {
@@ -149,16 +179,6 @@ export function addNode(
 		return;
 	}
 	if (useLab.getState().lab.nodes[id]) useView.setState({ renaming: id });
-}
-
-export function freeMachineName(): string {
-	const { lab } = useLab.getState();
-	const used = new Set(
-		Object.values(lab.nodes)
-			.filter((n) => !n.in)
-			.map((n) => n.name),
-	);
-	return ['host', 'neighbour'].find((n) => !used.has(n)) ?? freeNodeName(lab, '', 'machine');
 }
 
 function selectAll(): void {
@@ -173,17 +193,51 @@ function selectAll(): void {
 
 function cancel(): void {
 	const v = useView.getState();
-	if (v.gesture.at === 'drawing') return cable({ type: 'cancel' });
-	if (v.card || v.quickAdd || v.renaming)
-		return useView.setState({ card: undefined, quickAdd: undefined, renaming: undefined });
-	if (v.tool !== 'select') return useView.setState({ tool: 'select' });
-	useView.setState({ selection: new Set(), frame: undefined });
+	if (v.gesture.at === 'drawing') cable({ type: 'cancel' });
+	else if (v.card || v.quickAdd || v.renaming)
+		useView.setState({ card: undefined, quickAdd: undefined, renaming: undefined });
+	else if (v.tool !== 'select') useView.setState({ tool: 'select' });
+	else useView.setState({ selection: new Set(), frame: undefined, toasts: [] });
+}
+
+/** The nodes that a move would carry: what is in a machine goes along with it. */
+function movable(): string[] {
+	const { lab } = useLab.getState();
+	const chosen = subjects().filter((id) => lab.nodes[id]);
+	return chosen.filter((id) => !chosen.includes(lab.nodes[id]?.in ?? ''));
+}
+
+/** A node is renamed where it is drawn, an interface in the inspector. */
+function rename(): void {
+	const id = subjects()[0];
+	if (!id) return;
+	if (useLab.getState().lab.nodes[id]) {
+		useView.setState({ renaming: id });
+		return;
+	}
+	useView.setState({ inspector: true });
+	requestAnimationFrame(() => document.querySelector<HTMLElement>('#inspector [data-editable]')?.click());
 }
 
 function enter(): void {
-	if (useView.getState().gesture.at === 'drawing') return cable({ type: 'enter' });
+	if (useView.getState().gesture.at === 'drawing') {
+		cable({ type: 'enter' });
+		return;
+	}
 	useView.setState({ inspector: true });
 	requestAnimationFrame(() => document.querySelector<HTMLElement>('#inspector [data-editable]')?.focus());
+}
+
+/** Shows the outline and goes there, or leaves it for the canvas. */
+export function toggleOutline(): void {
+	const outline = !useView.getState().outline;
+	useView.setState({ outline });
+	requestAnimationFrame(() => {
+		if (outline) document.querySelector<HTMLElement>('[role="tree"] [tabindex="0"]')?.focus();
+		else canvasView.focus();
+		const { focus } = useView.getState();
+		if (focus) canvasView.reveal(focus);
+	});
 }
 
 const hasSubject = () => subjects().length > 0;
@@ -228,7 +282,7 @@ export const commands: Command[] = [
 		group: 'Edit',
 		keys: ['F2'],
 		enabled: hasSubject,
-		run: () => useView.setState({ renaming: subjects()[0] }),
+		run: rename,
 	},
 	{
 		id: 'delete',
@@ -237,6 +291,18 @@ export const commands: Command[] = [
 		keys: ['Delete', 'Backspace'],
 		enabled: hasSubject,
 		run: () => deleteThings(subjects()),
+	},
+	{
+		id: 'move',
+		name: 'Move by arrows',
+		group: 'Edit',
+		keys: ['M'],
+		enabled: () => movable().length > 0,
+		run: () => {
+			const lab = withPlaces(useLab.getState().lab, useGeometry.getState().slots);
+			const from = movable().map((id) => [id, lab.places[id] ?? { x: 0, y: 0 }] as const);
+			moveByKeys({ type: 'begin', from: Object.fromEntries(from) });
+		},
 	},
 	{ id: 'up', name: 'Up or down', group: 'Edit', keys: ['U'], enabled: hasSubject, run: toggleUp },
 	{
@@ -286,14 +352,15 @@ export const commands: Command[] = [
 		name: 'Zoom to fit',
 		group: 'View',
 		keys: ['1'],
-		run: () => canvasView.fit(bounds(useGeometry.getState())),
+		run: () => canvasView.fit(bounds(useGeometry.getState().boxes)),
 	},
 	{
 		id: 'zoom-selection',
 		name: 'Zoom to the selection',
 		group: 'View',
 		keys: ['2'],
-		run: () => canvasView.fit(bounds(useGeometry.getState(), new Set(subjects())) ?? bounds(useGeometry.getState())),
+		run: () =>
+			canvasView.fit(bounds(useGeometry.getState().boxes, new Set(subjects())) ?? bounds(useGeometry.getState().boxes)),
 	},
 	{ id: 'zoom-in', name: 'Zoom in', group: 'View', keys: ['+', '='], run: () => canvasView.zoomBy(1.25) },
 	{ id: 'zoom-out', name: 'Zoom out', group: 'View', keys: ['-'], run: () => canvasView.zoomBy(0.8) },
@@ -302,7 +369,7 @@ export const commands: Command[] = [
 		name: 'Outline',
 		group: 'View',
 		keys: ['O'],
-		run: () => useView.setState((v) => ({ outline: !v.outline })),
+		run: toggleOutline,
 	},
 	{
 		id: 'inspector',
@@ -406,10 +473,14 @@ export function keyOf(e: KeyboardEvent): string {
 
 const byKey = new Map(commands.flatMap((c) => c.keys.map((k) => [k, c] as const)));
 
+/** What keys do while a cable is in the hand; nothing else should change the lab then. */
+const whileDrawing = new Set(['left', 'right', 'focus-up', 'focus-down', 'into', 'out', 'edit', 'cancel']);
+
 /** Runs the command of a key, if it has one here. */
 export function runKey(e: KeyboardEvent, where: 'canvas' | 'elsewhere'): boolean {
 	const c = byKey.get(keyOf(e));
 	if (!c || (where === 'elsewhere' && !c.everywhere) || c.enabled?.() === false) return false;
+	if (useView.getState().gesture.at === 'drawing' && !whileDrawing.has(c.id)) return false;
 	c.run();
 	return true;
 }

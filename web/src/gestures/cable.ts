@@ -15,6 +15,7 @@ export type CableEvent =
 	| { type: 'click'; pointer: Point }
 	| { type: 'target'; node: string } // arrows
 	| { type: 'type'; text: string }
+	| { type: 'erase' } // the last letter
 	| { type: 'enter' }
 	| { type: 'cancel' };
 
@@ -63,11 +64,10 @@ export function cableGesture(
 			return state.by === 'drag' ? { state } : drop(state, e.pointer, world);
 		case 'target':
 			return { state: { ...aim(state, e.node, world), by: 'keys', typed: '' } };
-		case 'type': {
-			const typed = (state.typed ?? '') + e.text;
-			const found = nodesInOrder(world.lab).find((n) => n.id !== state.from && n.name.startsWith(typed));
-			return { state: { ...(found ? aim(state, found.id, world) : state), by: 'keys', typed } };
-		}
+		case 'type':
+			return { state: aimByName(state, (state.typed ?? '') + e.text, world) };
+		case 'erase':
+			return { state: aimByName(state, (state.typed ?? '').slice(0, -1), world) };
 		case 'enter':
 			return state.target ? finish(state, state.target, world) : { state };
 	}
@@ -79,6 +79,13 @@ function aim(state: Drawing, target: string | undefined, world: World): Drawing 
 	if (target === undefined) return rest;
 	const can = reach(state, target, world);
 	return can.ok ? { ...rest, target } : { ...rest, target, reason: can.reason };
+}
+
+/** Points at the first node whose name begins so; at nothing if there is none. */
+function aimByName(state: Drawing, typed: string, world: World): Drawing {
+	const nodes = typed === '' ? [] : nodesInOrder(world.lab);
+	const found = nodes.find((n) => n.id !== state.from && n.name.toLowerCase().startsWith(typed.toLowerCase()));
+	return { ...aim(state, found?.id, world), by: 'keys', typed };
 }
 
 function reach(state: Drawing, target: string, world: World): { ok: true } | { ok: false; reason: string } {

@@ -1,7 +1,8 @@
 // The cable gesture at work: feeds the table with what pointer and keys do, and carries out what comes of it.
-import { bounds, center, type Point } from '../model/geometry';
+import { bounds, type Curve, center, type Point, pointOn } from '../model/geometry';
 import { suggestCable, suggestName } from '../model/suggest';
-import { announce, capital, edit, select, toast } from '../session/actions';
+import { asSentence } from '../model/wording';
+import { announce, edit, select, toast } from '../session/actions';
 import { useGeometry, useLab, useView } from '../session/stores';
 import { canvasView } from '../session/viewport';
 import { type CableEvent, type CableResult, cableGesture } from './cable';
@@ -11,9 +12,10 @@ export function cable(e: CableEvent): void {
 	const world = { lab: useLab.getState().lab, geometry: useGeometry.getState() };
 	const { state, result } = cableGesture(view.gesture, e, world);
 	if (state !== view.gesture) useView.setState({ gesture: state });
-	if (state.at === 'drawing' && state.target && (e.type === 'target' || e.type === 'type')) {
-		const name = world.lab.nodes[state.target]?.name ?? '';
-		announce(state.reason ? `${name}: ${state.reason}` : `cable to ${name}, Enter joins`);
+	if (state.at === 'drawing' && (e.type === 'target' || e.type === 'type' || e.type === 'erase')) {
+		const name = world.lab.nodes[state.target ?? '']?.name;
+		if (!name) announce(`no node begins with ${state.typed}`);
+		else announce(state.reason ? `${name}: ${state.reason}` : `cable to ${name}, Enter joins`);
 	}
 	if (result) carryOut(result);
 }
@@ -22,7 +24,8 @@ function carryOut(result: CableResult): void {
 	const { lab } = useLab.getState();
 	switch (result.do) {
 		case 'connect':
-			return connect(result.from, result.to);
+			connect(result.from, result.to);
+			break;
 		case 'replug': {
 			const i = lab.interfaces[result.end];
 			if (!i) return;
@@ -33,16 +36,17 @@ function carryOut(result: CableResult): void {
 			const peerNode = peer ? lab.interfaces[peer]?.node : undefined;
 			const name = taken ? suggestName(lab, result.to, peerNode ?? result.to) : undefined;
 			edit([{ updateInterface: { id: i.id, node: result.to, ...(name ? { name } : {}) } }]);
-			return;
+			break;
 		}
 		case 'nowhere': {
 			const name = lab.nodes[result.from]?.name ?? '';
-			return useView.setState({
+			useView.setState({
 				quickAdd: { at: result.at, machine: lab.nodes[result.from]?.in ?? result.from, text: `${name} -- ` },
 			});
+			break;
 		}
 		case 'refused':
-			return toast({ kind: 'warn', text: `${capital(result.reason)}.` });
+			toast({ kind: 'warn', text: `${asSentence(lab, result.reason)}.` });
 	}
 }
 
@@ -53,12 +57,23 @@ export function connect(from: string, to: string): void {
 	if (!edit([{ addCable }])) return;
 	select([addCable.id]);
 	useView.setState({ card: addCable.id, focus: addCable.id, tool: 'select' });
-	const { boxes } = useGeometry.getState();
-	canvasView.show(bounds({ boxes, jacks: {}, curves: {} }, new Set([from, to])));
+	const { boxes, curves } = useGeometry.getState();
+	const both = bounds(boxes, new Set([from, to]));
+	const curve = curves[addCable.id];
+	if (!both || !curve) return;
+	const below = cardTop(curve) + cardHeight - both.y; // the card is to be seen, too
+	canvasView.show({ ...both, h: Math.max(both.h, below) });
+}
+
+const cardHeight = 124; // of a new cable's card, with nothing to complain about
+
+/** Where the card of a cable begins: below the cable and its labels. */
+export function cardTop(curve: Curve): number {
+	return Math.max(pointOn(curve, 0.5).y, curve[0].y, curve[3].y) + 36;
 }
 
 /** Where a gesture by keys starts: the middle of its node. */
 export function middleOf(id: string): Point {
 	const box = useGeometry.getState().boxes[id];
-	return box ? center(box) : center(bounds(useGeometry.getState()) ?? { x: 0, y: 0, w: 0, h: 0 });
+	return box ? center(box) : center(bounds(useGeometry.getState().boxes) ?? { x: 0, y: 0, w: 0, h: 0 });
 }

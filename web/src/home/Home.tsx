@@ -1,4 +1,7 @@
 import { useCallback, useEffect, useRef, useState } from 'react';
+import { Words } from '../app/Words';
+import { aboutExample } from '../model/example';
+import { capital } from '../model/problem';
 import { overHTTP, sessionEnded, toast } from '../session/actions';
 import { api, ServerProblem } from '../transport/http';
 import type { Example, LabSummary } from '../wire/types.gen';
@@ -11,13 +14,15 @@ export function Home({ open }: { open: (id: string) => void }) {
 	const [problem, setProblem] = useState<string>();
 	const [find, setFind] = useState('');
 	const file = useRef<HTMLInputElement>(null);
+	const [making, setMaking] = useState(false);
 	const load = useCallback(async () => {
 		try {
 			setLabs(await api.labs());
 			setProblem(undefined);
 		} catch (err) {
 			if (!(err instanceof ServerProblem)) throw err;
-			setProblem(err.status === 401 ? sessionEnded : `${err.message}. ${err.problem.hint ?? ''}`);
+			const hint = err.problem.hint ? ` ${capital(err.problem.hint)}.` : '';
+			setProblem(err.status === 401 ? sessionEnded : `${capital(err.message)}.${hint}`);
 		}
 	}, []);
 	useEffect(() => {
@@ -29,10 +34,12 @@ export function Home({ open }: { open: (id: string) => void }) {
 
 	/** Makes a lab, starts it and goes there; a start that fails is shown there. */
 	const create = async (what: { name?: string; example?: string; document?: string }) => {
+		setMaking(true);
 		const made = await overHTTP(() => api.create(what));
-		if (!made) return;
-		await overHTTP(() => api.start(made.id));
-		open(made.id);
+		if (made) {
+			await overHTTP(() => api.start(made.id));
+			open(made.id);
+		} else setMaking(false);
 	};
 	const shown = (labs ?? []).filter((l) => l.name.toLowerCase().includes(find.toLowerCase()));
 	return (
@@ -44,7 +51,7 @@ export function Home({ open }: { open: (id: string) => void }) {
 			</header>
 			{problem && (
 				<div className="banner is-error" role="alert" data-testid="banner">
-					{problem.split('`').map((part, at) => (at % 2 ? <code key={part}>{part}</code> : part))}
+					<Words text={problem} />
 				</div>
 			)}
 			<main className="home-main">
@@ -53,6 +60,7 @@ export function Home({ open }: { open: (id: string) => void }) {
 						type="button"
 						className="primary"
 						data-testid="new-lab"
+						disabled={making}
 						onClick={() => void create({ name: freeName(labs ?? []) })}
 					>
 						New lab
@@ -82,9 +90,15 @@ export function Home({ open }: { open: (id: string) => void }) {
 					<section aria-labelledby="your-labs">
 						<h2 id="your-labs">Your labs</h2>
 						{labs === undefined && !problem && <Skeleton />}
-						{labs?.length === 0 && <p className="small">None yet. A new lab starts with one machine.</p>}
+						{labs?.length === 0 && (
+							<p className="none">
+								None yet. <b>New lab</b> makes one with a machine to draw in; an example has something in it already.
+							</p>
+						)}
 						{labs && labs.length > 0 && shown.length === 0 && (
-							<p className="small">None of {labs.length} has that name.</p>
+							<p className="none">
+								None of {labs.length} labs has “{find}” in its name.
+							</p>
 						)}
 						<ul className="rows">
 							{shown.map((l) => (
@@ -96,16 +110,16 @@ export function Home({ open }: { open: (id: string) => void }) {
 						<h2 id="examples">Examples</h2>
 						<ul className="rows">
 							{examples.map((x) => (
-								<li key={x.name}>
+								<li key={x.name} className="example">
 									<button
 										type="button"
 										className="row-name plain"
 										data-testid={`example-${x.name}`}
 										onClick={() => void create({ example: x.name })}
 									>
-										{x.name}
+										{x.title}
 									</button>
-									<span className="small">{x.title}</span>
+									<span className="second">{aboutExample(x.document)}</span>
 								</li>
 							))}
 						</ul>

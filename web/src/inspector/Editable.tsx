@@ -1,11 +1,13 @@
 // A value that becomes an input on Enter or click: what will run is shown below it, a refusal stays there too.
 import { useRef, useState } from 'react';
+import { useRefusal } from '../app/useRefusal';
+import { Words } from '../app/Words';
 import type { Interface } from '../model/lab';
 import { canonicalAddress } from '../model/names';
 import { problemOf } from '../model/problem';
 import { addAddress, deleteAddress } from '../model/shell';
 import { addressNote, suggestAddressFor } from '../model/suggest';
-import { edit } from '../session/actions';
+import { edit, type Outcome } from '../session/actions';
 import type { Lab } from '../wire/types.gen';
 
 interface EditableProps {
@@ -15,47 +17,71 @@ interface EditableProps {
 	check: (text: string) => unknown;
 	note?: (text: string) => string | undefined;
 	command: (text: string) => string;
-	apply: (text: string, refused: (words: string) => void) => boolean;
+	apply: (text: string, outcome: Outcome) => boolean;
 	start?: string;
 	testid?: string;
 }
 
-export function EditableValue({
+export function EditableValue(props: EditableProps) {
+	const { label, value, placeholder, start, testid } = props;
+	const [editing, setEditing] = useState(false);
+	const button = useRef<HTMLButtonElement>(null);
+	if (editing) {
+		const leave = () => {
+			const hadFocus = document.activeElement?.matches('.editing input');
+			setEditing(false);
+			if (hadFocus) requestAnimationFrame(() => button.current?.focus());
+		};
+		return <Line {...props} initial={start ?? value} leave={leave} fold={() => setEditing(false)} />;
+	}
+	return (
+		<button
+			ref={button}
+			type="button"
+			data-editable
+			className="editable mono"
+			aria-label={`${label}: ${value || placeholder || ''}`}
+			data-testid={testid}
+			onClick={() => setEditing(true)}
+		>
+			{value || <span className="small">{placeholder}</span>}
+		</button>
+	);
+}
+
+/** The input: it stays, with its text, until the kernel has taken the value. */
+function Line({
 	label,
 	value,
-	placeholder,
+	initial,
 	check,
 	note,
 	command,
 	apply,
-	start,
 	testid,
-}: EditableProps) {
-	const [text, setText] = useState<string>();
-	const [refusal, setRefusal] = useState<string>();
-	const button = useRef<HTMLButtonElement>(null);
-	const leave = () => {
-		setText(undefined);
-		setRefusal(undefined);
-		requestAnimationFrame(() => button.current?.focus());
-	};
-	if (text === undefined) {
-		return (
-			<button
-				ref={button}
-				type="button"
-				data-editable
-				className="editable mono"
-				aria-label={`${label}: ${value || placeholder || ''}`}
-				data-testid={testid}
-				onClick={() => setText(start ?? value)}
-			>
-				{value || <span className="small">{placeholder}</span>}
-			</button>
-		);
-	}
+	leave,
+	fold,
+}: EditableProps & { initial: string; leave: () => void; fold: () => void }) {
+	const [text, setText] = useState(initial);
+	const [refusal, setRefusal] = useRefusal();
+	const [sent, setSent] = useState(false);
 	const problem = problemOf(() => check(text))?.message ?? refusal;
 	const odd = problem ? undefined : note?.(text);
+	const send = () => {
+		if (problem || sent) return;
+		if (text.trim() === value) {
+			leave();
+			return;
+		}
+		setSent(true);
+		apply(text.trim(), {
+			done: leave,
+			refused: (words) => {
+				setSent(false);
+				setRefusal(words);
+			},
+		});
+	};
 	return (
 		<span className="editing">
 			<input
@@ -73,15 +99,20 @@ export function EditableValue({
 					setText(e.target.value);
 					setRefusal(undefined);
 				}}
-				onBlur={() => !problem && setText(undefined)}
+				onBlur={() => !problem && !sent && fold()}
 				onKeyDown={(e) => {
 					e.stopPropagation();
 					if (e.key === 'Escape') leave();
-					if (e.key === 'Enter' && !problem && (text === value || apply(text.trim(), setRefusal))) leave();
+					if (e.key === 'Enter') send();
 				}}
 			/>
 			<code className="will-run">{command(text.trim())}</code>
-			{problem && <span className="field-problem">{problem}</span>}
+			{sent && <span className="small mark-sending">sending</span>}
+			{problem && (
+				<span className="field-problem" role="alert">
+					<Words text={problem} />
+				</span>
+			)}
 			{odd && <span className="field-note">{odd}</span>}
 		</span>
 	);
@@ -122,8 +153,8 @@ export function AddressLine({
 					check={canonicalAddress}
 					note={note}
 					command={(text) => addAddress(lab, iface, text)}
-					apply={(text, refused) =>
-						edit([{ addAddress: { interface: interfaceID, address: canonicalAddress(text) } }], refused)
+					apply={(text, outcome) =>
+						edit([{ addAddress: { interface: interfaceID, address: canonicalAddress(text) } }], outcome)
 					}
 				/>
 			</li>
@@ -143,13 +174,13 @@ export function AddressLine({
 							? addAddress(lab, iface, text)
 							: `${deleteAddress(lab, iface, address)} && ${addAddress(lab, iface, text)}`
 				}
-				apply={(text, refused) =>
+				apply={(text, outcome) =>
 					edit(
 						[
 							{ deleteAddress: { interface: interfaceID, address } },
 							...(text === '' ? [] : [{ addAddress: { interface: interfaceID, address: canonicalAddress(text) } }]),
 						],
-						refused,
+						outcome,
 					)
 				}
 			/>

@@ -139,10 +139,10 @@ function InterfacePart({ id, withNode = false }: { id: string; withNode?: boolea
 	const running = useLab((s) => s.status.state === 'running');
 	const node = useLab((s) => (i ? labelOf(s.lab, i.node) : ''));
 	const lab = useLab((s) => s.lab);
+	const shown = useShownAddresses(i);
 	if (!i) return null;
 	const state = linkState(i, link, running);
 	const loopback = i.kind === 'loopback';
-	const shown = useShownAddresses(i);
 	return (
 		<section className="inspector-part" aria-label={`Interface ${i.name}`} data-testid={`interface-${node}-${i.name}`}>
 			<h3>
@@ -159,7 +159,7 @@ function InterfacePart({ id, withNode = false }: { id: string; withNode?: boolea
 						value={i.name}
 						check={checkInterfaceName}
 						command={(text) => shell.rename(lab, i, text)}
-						apply={(name, refused) => edit([{ updateInterface: { id, name } }], refused)}
+						apply={(name, outcome) => edit([{ updateInterface: { id, name } }], outcome)}
 					/>
 				)}
 				{!isSaved(i) && <span className="unsaved-chip">not saved</span>}
@@ -184,7 +184,7 @@ function InterfacePart({ id, withNode = false }: { id: string; withNode?: boolea
 								placeholder="derived"
 								check={(text) => canonicalMAC(text)}
 								command={(text) => shell.setMAC(lab, i, text)}
-								apply={(mac, refused) => edit([{ updateInterface: { id, mac } }], refused)}
+								apply={(mac, outcome) => edit([{ updateInterface: { id, mac } }], outcome)}
 							/>
 						</dd>
 						<dt>MTU</dt>
@@ -194,13 +194,13 @@ function InterfacePart({ id, withNode = false }: { id: string; withNode?: boolea
 								value={String(i.mtu)}
 								check={(text) => checkMTU(Number(text))}
 								command={(text) => shell.setMTU(lab, i, text)}
-								apply={(text, refused) => edit([{ updateInterface: { id, mtu: Number(text) } }], refused)}
+								apply={(text, outcome) => edit([{ updateInterface: { id, mtu: Number(text) } }], outcome)}
 							/>
 						</dd>
 					</>
 				)}
 				<dt>{i.kind}</dt>
-				<dd className="mono small">{link ? `${link.index}: ${link.operState}` : '–'}</dd>
+				<dd className="mono small">{link ? `index ${link.index}, state ${link.operState}` : 'not in the kernel'}</dd>
 			</dl>
 			<ul className="addresses">
 				{shown.map((a) => (
@@ -325,6 +325,7 @@ function useChanging<T>(list: readonly T[], keyOf: (row: T) => string): Changing
 		if (k.gone === 0) k.gone = now;
 		else if (now - k.gone > goneFor) known.current.delete(key);
 	}
+	// biome-ignore lint/correctness/useExhaustiveDependencies: each list starts the clocks of its changes
 	useEffect(() => {
 		first.current = false;
 		const timers = [flashFor, goneFor, newFor].map((ms) => setTimeout(() => tick((n) => n + 1), ms + 30));

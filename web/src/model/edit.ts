@@ -1,10 +1,43 @@
 // A port of the rules of labengine/edit.go: what an op would make of the lab. The page draws it as pending, and refuses
 // what the engine would refuse before anything is sent. MACs are left to the engine, which derives them.
-import type { AddCable, AddNode, Edit, Interface, Lab, Node, UpdateInterface, UpdateNode } from '../wire/types.gen';
-import { interfaceNamed, labelOf, loopbackID, nodeNamed } from './lab';
-import { byteLength, canonicalAddress, canonicalMAC, checkInterfaceName, checkMTU, checkNodeName } from './names';
+import type {
+	AddAddress,
+	AddCable,
+	AddInterface,
+	AddNode,
+	AddRoute,
+	AddService,
+	DeleteAddress,
+	DeleteRoute,
+	DeleteService,
+	Edit,
+	Interface,
+	Lab,
+	Node,
+	PlaceNode,
+	SetSysctl,
+	UpdateInterface,
+	UpdateLab,
+	UpdateNode,
+} from '../wire/types.gen';
+import { canonicalImpairment } from './impair';
+import { kinds } from './kinds';
+import { interfaceNamed, labelOf, loopbackID, nodeNamed, switchID, switchName } from './lab';
+import {
+	byteLength,
+	canonicalAddress,
+	canonicalMAC,
+	checkInterfaceName,
+	checkMTU,
+	checkNodeName,
+	cut,
+	maxInterfaceName,
+} from './names';
+import { canonicalOptions, mayHaveParent, needsParent, optionsOf, parseOptions, writeOptions } from './options';
 import { dropDangling } from './patch';
-import { Refused, refuse } from './problem';
+import { Refused, refuse, shown } from './problem';
+import { covers, dropRoutes, parseRoute, readRoute, renameInRoutes, withRoutes } from './route';
+import { freshSysctl, parseSysctl, withSysctl } from './sysctl';
 
 /** The lab after all the edits, or a refusal that says which of them is not possible; `lab` stays as it is. */
 export function applyEdits(lab: Lab, edits: readonly Edit[]): Lab {
@@ -17,54 +50,47 @@ export function applyEdits(lab: Lab, edits: readonly Edit[]): Lab {
 		places: { ...lab.places },
 	};
 	for (const e of edits) applyEdit(after, e);
+	dropRoutes(lab, after);
 	return after;
 }
 
 function applyEdit(lab: Lab, e: Edit): void {
-	if (e.addNode) return addNode(lab, e.addNode);
-	if (e.addCable) return addCable(lab, e.addCable);
-	if (e.updateNode) return updateNode(lab, e.updateNode);
-	if (e.updateInterface) return updateInterface(lab, e.updateInterface);
-	if (e.addAddress) {
-		const i = interfaceToEdit(lab, e.addAddress.interface);
-		lab.interfaces[i.id] = withAddress(i, e.addAddress.address);
-		return;
-	}
-	if (e.deleteAddress) {
-		const i = interfaceToEdit(lab, e.deleteAddress.interface);
-		const address = canonicalAddress(e.deleteAddress.address);
-		if (!i.addresses.includes(address)) {
-			refuse('gone', `${i.name} does not have ${address}`, { on: i.id, field: 'address' });
-		}
-		lab.interfaces[i.id] = { ...i, addresses: i.addresses.filter((a) => a !== address) };
-		return;
-	}
-	if (e.delete) return remove(lab, e.delete.id);
-	if (e.place) {
-		if (!lab.nodes[e.place.id]) goneNode(e.place.id);
-		lab.places[e.place.id] = { x: e.place.x, y: e.place.y };
-		return;
-	}
-	if (e.updateLab) {
-		const name = e.updateLab.name?.trim();
-		if (name !== undefined && (name === '' || byteLength(name) > 200 || /[\n\r\0]/.test(name))) {
-			refuse('bad-name', "a lab's name is one line of 1 to 200 bytes", { field: 'name' });
-		}
-		lab.name = name ?? lab.name;
-		if (e.updateLab.quiet !== undefined) lab.quiet = e.updateLab.quiet;
-		return;
-	}
-	refuse('bad-request', 'an edit does exactly one thing; this one does 0');
+	const set = Object.values(e).filter((v) => v !== undefined).length;
+	if (set !== 1) refuse('bad-request', `an edit does exactly one thing; this one does ${set}`);
+	if (e.addNode) addNode(lab, e.addNode);
+	if (e.addCable) addCable(lab, e.addCable);
+	if (e.addInterface) addInterface(lab, e.addInterface);
+	if (e.addRoute) addRoute(lab, e.addRoute);
+	if (e.deleteRoute) deleteRoute(lab, e.deleteRoute);
+	if (e.setSysctl) setSysctl(lab, e.setSysctl);
+	if (e.addService) addService(lab, e.addService);
+	if (e.deleteService) deleteService(lab, e.deleteService);
+	// What a firewall becomes by `e.iptables` is left to the engine, which knows iptables(8).
+	if (e.updateNode) updateNode(lab, e.updateNode);
+	if (e.updateInterface) updateInterface(lab, e.updateInterface);
+	if (e.addAddress) addAddress(lab, e.addAddress);
+	if (e.deleteAddress) deleteAddress(lab, e.deleteAddress);
+	if (e.delete) remove(lab, e.delete.id);
+	if (e.place) place(lab, e.place);
+	if (e.updateLab) updateLab(lab, e.updateLab);
 }
 
 function addNode(lab: Lab, e: AddNode): void {
 	checkNewID(lab, e.id);
-	if (e.kind === 'machine' && e.in) {
-		refuse('bad-request', `machine \`${e.name}\` cannot be inside another node`, { on: e.id, field: 'in' });
+	const kind = Object.hasOwn(kinds, e.kind) ? kinds[e.kind] : undefined;
+	if (!kind) {
+		return refuse('bad-request', `there is no kind of node ${JSON.stringify(e.kind ?? '')}`, {
+			on: e.id,
+			field: 'kind',
+			hint: 'the kinds are machine, namespace, container, lan and internet',
+		});
 	}
-	if (e.kind === 'namespace') checkIsMachine(lab, e.in ?? '');
+	if (kind.inMachine) checkIsMachine(lab, e.in ?? '', e.kind);
+	else if (e.in)
+		refuse('bad-request', `${e.kind} \`${e.name}\` cannot be inside another node`, { on: e.id, field: 'in' });
 	const order = 1 + Math.max(0, ...Object.values(lab.nodes).map((n) => n.order));
-	const node: Node = { id: e.id, name: e.name, kind: e.kind, order, ...(e.in ? { in: e.in } : {}) };
+	let node: Node = { id: e.id, name: e.name, kind: e.kind, order, ...(e.in ? { in: e.in } : {}) };
+	if (e.command) node = withCommand(node, e.command);
 	checkName(lab, node);
 	lab.nodes[e.id] = node;
 	const lo = loopbackID(e.id);
@@ -77,57 +103,305 @@ function addNode(lab: Lab, e: AddNode): void {
 		mtu: 65536,
 		addresses: [],
 	};
+	if (e.kind === 'lan') {
+		const id = switchID(e.id);
+		lab.interfaces[id] = { id, node: e.id, name: switchName, kind: 'bridge', up: true, mtu: 1500, addresses: [] };
+	}
 	if (e.place) lab.places[e.id] = e.place;
 }
 
 function addCable(lab: Lab, e: AddCable): void {
 	checkNewID(lab, e.id);
 	const mtu = e.mtu || 1500;
-	checkMTU(mtu);
+	about(e.id, () => checkMTU(mtu));
 	for (const end of [e.a, e.b]) {
 		checkNewID(lab, end.id);
-		if (!lab.nodes[end.node]) refuse('no-such-node', "the node that this cable's end is for is gone", { on: end.node });
-		let i: Interface = { id: end.id, node: end.node, name: end.name, kind: 'veth', up: !end.down, mtu, addresses: [] };
-		checkIfaceName(lab, i);
-		if (end.mac) i = { ...i, mac: canonicalMAC(end.mac) };
-		for (const a of end.addresses ?? []) i = withAddress(i, a);
-		lab.interfaces[end.id] = i;
+		if (!lab.nodes[end.node]) {
+			refuse('no-such-node', "the node that this cable's end is for is gone", { on: end.node, field: 'node' });
+		}
+		const master = end.master || (lab.nodes[end.node]?.kind === 'lan' ? switchID(end.node) : '');
+		const i: Interface = {
+			id: end.id,
+			node: end.node,
+			name: end.name,
+			kind: 'veth',
+			up: !end.down,
+			mtu,
+			addresses: [],
+		};
+		addChecked(lab, withMaster(i, master), end);
 	}
 	const order = 1 + Math.max(0, ...Object.values(lab.cables).map((c) => c.order));
 	lab.cables[e.id] = { id: e.id, ends: [e.a.id, e.b.id], order };
 }
 
+interface Given {
+	mac?: string;
+	addresses?: string[];
+	impair?: string;
+}
+
+/** Adds an interface after a look at its name, MAC, addresses and master. */
+function addChecked(lab: Lab, made: Interface, given: Given): void {
+	checkIfaceName(lab, made);
+	let i = made;
+	if (given.mac) i = { ...i, mac: about(i.id, () => canonicalMAC(given.mac ?? '')) };
+	checkMaster(lab, i);
+	i = withImpair(i, given.impair ?? '');
+	for (const a of given.addresses ?? []) i = withAddress(i, a);
+	lab.interfaces[i.id] = i;
+}
+
+function withMaster(i: Interface, master: string): Interface {
+	const { master: _, ...rest } = i;
+	return master ? { ...rest, master } : rest;
+}
+
+function withImpair(i: Interface, text: string): Interface {
+	const impair = about(i.id, () => canonicalImpairment(text));
+	const { impair: _, ...rest } = i;
+	return impair ? { ...rest, impair } : rest;
+}
+
+function withOptions(i: Interface, options: string): Interface {
+	const { options: _, ...rest } = i;
+	return options ? { ...rest, options } : rest;
+}
+
+/** Refuses a master that cannot be one. */
+function checkMaster(lab: Lab, i: Interface): void {
+	if (!i.master) return;
+	const on = { on: i.id, field: 'master' };
+	const bridge =
+		lab.interfaces[i.master] ??
+		refuse('no-such-interface', `the bridge that \`${i.name}\` is to be a port of is gone`, on);
+	if (bridge.kind !== 'bridge') {
+		refuse('bad-request', `\`${bridge.name}\` is a ${bridge.kind}; only a bridge has ports`, on);
+	}
+	if (i.kind === 'bridge') {
+		refuse('bad-request', `\`${i.name}\` is a bridge; the kernel has no bridge in a bridge (ELOOP)`, {
+			...on,
+			hint: 'join the two with a cable',
+		});
+	}
+	if (i.kind === 'loopback') refuse('bad-request', 'lo cannot be a port of a bridge', on);
+	if (bridge.node === i.node) return;
+	const [here, there] = [labelOf(lab, i.node), labelOf(lab, bridge.node)];
+	const where = `\`${i.name}\` is in ${here}, and \`${bridge.name}\` in ${there}`;
+	refuse('bad-request', `${where}; a port is where its bridge is`, on);
+}
+
+function addInterface(lab: Lab, e: AddInterface): void {
+	checkNewID(lab, e.id);
+	const n = lab.nodes[e.node] ?? goneNode(e.node);
+	if (n.kind === 'internet') {
+		const why = 'there is no shell in it to make anything else';
+		refuse('bad-request', `only cables are plugged into ${n.name}: ${why}`, { on: e.id, field: 'node' });
+	}
+	if (!optionsOf(e.kind)) {
+		refuse('bad-request', `interfaces of kind ${JSON.stringify(e.kind)} are not made here`, {
+			on: e.id,
+			field: 'kind',
+			hint: 'the kinds are bridge, dummy, vlan, vxlan and macvlan',
+		});
+	}
+	const options = about(e.id, () => canonicalOptions(e.kind, e.options ?? ''));
+	const parent = e.parent ? lab.interfaces[e.parent] : undefined;
+	const on = { on: e.id, field: 'parent' };
+	if (!e.parent && needsParent(e.kind)) {
+		refuse('bad-request', `a ${e.kind} is made on top of an interface; \`${e.name}\` names none`, on);
+	}
+	if (e.parent && !mayHaveParent(e.kind)) refuse('bad-request', `a ${e.kind} is on top of no other interface`, on);
+	if (e.parent && !parent) refuse('no-such-interface', `the interface below \`${e.name}\` is gone`, { on: e.parent });
+	if (parent?.kind === 'loopback') refuse('bad-request', `the kernel makes no ${e.kind} on lo`, on);
+	let mtu = e.mtu ?? 0;
+	if (mtu === 0) mtu = parent ? parent.mtu - (e.kind === 'vxlan' ? vxlanHeadroom : 0) : 1500;
+	else about(e.id, () => checkMTU(mtu));
+	const i: Interface = { id: e.id, node: e.node, name: e.name, kind: e.kind, up: !e.down, mtu, addresses: [] };
+	if (e.parent) i.parent = e.parent;
+	addChecked(lab, withMaster(withOptions(i, options), e.master ?? ''), e);
+	if (e.place) lab.places[e.id] = e.place;
+}
+
+const vxlanHeadroom = 50; // bytes; VXLAN_HEADROOM in include/net/vxlan.h
+
+function addRoute(lab: Lab, e: AddRoute): void {
+	const n = lab.nodes[e.node] ?? goneNode(e.node);
+	const route = about(e.node, () => parseRoute(e.route));
+	for (const text of n.routes ?? []) {
+		const other = readRoute(text);
+		if (!other || !(covers(route, other) || covers(other, route))) continue;
+		refuse('exists', `${labelOf(lab, n.id)} has the route \`${text}\` already`, { on: n.id, field: 'route' });
+	}
+	lab.nodes[n.id] = withRoutes(n, [...(n.routes ?? []), route.text]);
+}
+
+function deleteRoute(lab: Lab, e: DeleteRoute): void {
+	const n = lab.nodes[e.node] ?? goneNode(e.node);
+	const at = (n.routes ?? []).indexOf(e.route);
+	if (at < 0) {
+		refuse('gone', `${labelOf(lab, n.id)} has no route \`${e.route}\``, { on: n.id, field: 'route' });
+	}
+	lab.nodes[n.id] = withRoutes(n, (n.routes ?? []).toSpliced(at, 1));
+}
+
+function setSysctl(lab: Lab, e: SetSysctl): void {
+	const n = lab.nodes[e.node] ?? goneNode(e.node);
+	if (n.kind === 'internet') {
+		refuse('bad-request', `the routers of ${n.name} are set up as they have to be`, { on: n.id, field: 'sysctl' });
+	}
+	const wanted =
+		e.value ||
+		(freshSysctl(e.name) ??
+			refuse('bad-value', `what a fresh namespace has for ${shown(e.name)} is not known here`, {
+				on: n.id,
+				field: 'sysctl',
+				hint: 'set it to a value',
+			}));
+	const { name, value } = about(n.id, () => parseSysctl(`${e.name}=${wanted}`));
+	const { sysctls: _, ...rest } = n;
+	const sysctls = withSysctl(n.sysctls ?? [], name, value);
+	lab.nodes[n.id] = sysctls.length > 0 ? { ...rest, sysctls } : rest;
+}
+
+/** What a service's words mean is left to the engine; the page shows them as they are. */
+function addService(lab: Lab, e: AddService): void {
+	const n = lab.nodes[e.node] ?? goneNode(e.node);
+	lab.nodes[n.id] = { ...n, services: [...(n.services ?? []), e.service] };
+}
+
+function deleteService(lab: Lab, e: DeleteService): void {
+	const n = lab.nodes[e.node] ?? goneNode(e.node);
+	if (!n.services?.includes(e.service)) {
+		const on = { on: n.id, field: 'service' };
+		refuse('gone', `${labelOf(lab, n.id)} has no service \`${e.service}\``, on);
+	}
+	lab.nodes[n.id] = { ...n, services: (n.services ?? []).filter((s) => s !== e.service) };
+}
+
 function updateNode(lab: Lab, e: UpdateNode): void {
-	const n = lab.nodes[e.id];
-	if (!n) return goneNode(e.id);
-	const next: Node = { ...n, name: e.name ?? n.name };
+	const n = lab.nodes[e.id] ?? goneNode(e.id);
+	let next: Node = { ...n, name: e.name ?? n.name };
 	if (e.in !== undefined) {
-		if (n.kind !== 'namespace') {
-			refuse('bad-request', `\`${n.name}\` is a machine; only namespaces are in one`, { on: n.id, field: 'in' });
+		if (!kinds[n.kind].inMachine) {
+			refuse('bad-request', `\`${n.name}\` is a ${n.kind}; only namespaces and containers are in a machine`, {
+				on: n.id,
+				field: 'in',
+			});
 		}
-		checkIsMachine(lab, e.in);
+		checkIsMachine(lab, e.in, n.kind);
 		next.in = e.in;
 	}
+	if (e.command !== undefined) next = withCommand(next, e.command);
 	checkName(lab, next);
 	lab.nodes[e.id] = next;
 }
 
+const maxCommand = 2000; // bytes
+
+/** Gives a container what its init starts. */
+function withCommand(n: Node, text: string): Node {
+	const line = text.trim();
+	const on = { on: n.id, field: 'command' };
+	if (line !== '' && n.kind !== 'container') {
+		refuse('bad-request', `\`${n.name}\` is a ${n.kind}; only a container has a command`, on);
+	}
+	if (byteLength(line) > maxCommand) {
+		refuse('bad-value', `the command has ${byteLength(line)} bytes; up to ${maxCommand} are taken`, {
+			...on,
+			hint: 'put it into a script',
+		});
+	}
+	if ([...line].some((c) => (c < ' ' && c !== '\t') || c === '\u007f' || c === '\ufffd')) {
+		refuse('bad-value', 'a command is one line', { ...on, hint: 'separate commands by a semicolon' });
+	}
+	const { command: _, ...rest } = n;
+	return line ? { ...rest, command: line } : rest;
+}
+
 function updateInterface(lab: Lab, e: UpdateInterface): void {
 	const i = interfaceToEdit(lab, e.id);
+	const named = e.name !== undefined || e.node !== undefined;
+	if (e.id === switchID(i.node) && named) {
+		refuse('bad-request', 'this bridge is the LAN itself: it keeps its name and place', { on: i.id, field: 'name' });
+	}
 	const renamed = e.name !== undefined && e.name !== i.name;
 	const moved = e.node !== undefined && e.node !== i.node;
 	if (i.kind === 'loopback' && (renamed || moved || e.mac !== undefined)) {
 		refuse('bad-request', "the kernel keeps lo's name, place and address", { on: i.id, field: 'name' });
 	}
 	if (e.node !== undefined && !lab.nodes[e.node]) goneNode(e.node);
-	const next: Interface = { ...i, node: e.node ?? i.node, name: e.name ?? i.name, up: e.up ?? i.up };
-	if (e.name !== undefined || e.node !== undefined) checkIfaceName(lab, next);
+	let next: Interface = { ...i, node: e.node ?? i.node, name: e.name ?? i.name, up: e.up ?? i.up };
+	if (moved) {
+		// The kernel takes a port out of its bridge when it moves, and what delays it away.
+		next = withMaster(withImpair(next, ''), lab.nodes[next.node]?.kind === 'lan' ? switchID(next.node) : '');
+	}
+	if (e.master !== undefined) {
+		next = withMaster(next, e.master);
+		checkMaster(lab, { ...next, name: i.name });
+	}
+	if (e.impair !== undefined) next = withImpair(next, e.impair);
+	if (e.options !== undefined) next = withOptions(next, changedOptions(i, e.options));
+	if (e.name !== undefined && !moved) {
+		const n = lab.nodes[i.node];
+		if (n?.routes) lab.nodes[n.id] = withRoutes(n, renameInRoutes(n.routes, i.name, e.name));
+	}
+	if (named) checkIfaceName(lab, next);
 	if (e.mtu !== undefined) {
 		if (!(i.kind === 'loopback' && e.mtu === 65536)) about(e.id, () => checkMTU(e.mtu ?? 0));
 		next.mtu = e.mtu;
 	}
 	if (e.mac !== undefined) next.mac = about(e.id, () => canonicalMAC(e.mac ?? ''));
 	lab.interfaces[e.id] = next;
+	if (named) dropDangling(lab); // a bridge that moves leaves its ports behind
+}
+
+/** Checks options for an interface that is there. */
+function changedOptions(i: Interface, text: string): string {
+	const options = about(i.id, () => parseOptions(i.kind, text));
+	let have: Record<string, string> = {};
+	try {
+		have = parseOptions(i.kind, i.options ?? '');
+	} catch (err) {
+		if (!(err instanceof Refused)) throw err;
+	}
+	const fixed = (optionsOf(i.kind) ?? []).find((o) => o.fixed && options[o.name] !== have[o.name]);
+	if (fixed) {
+		refuse('bad-value', `the kernel does not change \`${fixed.name}\` of a ${i.kind} that is there`, {
+			on: i.id,
+			field: 'options',
+			hint: 'delete it and make it anew',
+		});
+	}
+	return writeOptions(i.kind, options);
+}
+
+function addAddress(lab: Lab, e: AddAddress): void {
+	const i = interfaceToEdit(lab, e.interface);
+	lab.interfaces[i.id] = withAddress(i, e.address);
+}
+
+function deleteAddress(lab: Lab, e: DeleteAddress): void {
+	const i = interfaceToEdit(lab, e.interface);
+	const address = about(i.id, () => canonicalAddress(e.address));
+	if (!i.addresses.includes(address)) {
+		refuse('gone', `${i.name} does not have ${address}`, { on: i.id, field: 'address' });
+	}
+	lab.interfaces[i.id] = { ...i, addresses: i.addresses.filter((a) => a !== address) };
+}
+
+function place(lab: Lab, e: PlaceNode): void {
+	if (!lab.nodes[e.id] && lab.interfaces[e.id]?.kind !== 'bridge') goneNode(e.id);
+	lab.places[e.id] = { x: e.x, y: e.y };
+}
+
+function updateLab(lab: Lab, e: UpdateLab): void {
+	const name = e.name?.trim();
+	if (name !== undefined && (name === '' || byteLength(name) > 200 || /[\n\r\0]/.test(name))) {
+		refuse('bad-name', "a lab's name is one line of 1 to 200 bytes", { field: 'name' });
+	}
+	lab.name = name ?? lab.name;
+	if (e.quiet !== undefined) lab.quiet = e.quiet;
 }
 
 function remove(lab: Lab, id: string): void {
@@ -135,9 +409,11 @@ function remove(lab: Lab, id: string): void {
 	if (lab.nodes[id]) delete lab.nodes[id];
 	else if (cable) delete lab.interfaces[cable.ends[0]];
 	else {
-		const i = lab.interfaces[id];
-		if (!i) return refuse('gone', 'what this would delete is gone already', { on: id });
+		const i = lab.interfaces[id] ?? refuse('gone', 'what this would delete is gone already', { on: id });
 		if (i.kind === 'loopback') refuse('bad-request', 'the kernel does not let go of lo', { on: id });
+		if (id === switchID(i.node)) {
+			refuse('bad-request', 'this bridge is the LAN itself', { on: id, hint: 'delete the LAN' });
+		}
 		delete lab.interfaces[id];
 	}
 	dropDangling(lab);
@@ -156,19 +432,22 @@ function interfaceToEdit(lab: Lab, id: string): Interface {
 }
 
 function checkNewID(lab: Lab, id: string): void {
+	if (id === '' || byteLength(id) > 120 || [...id].some((c) => c <= ' ' || c === '\u007f')) {
+		refuse('bad-request', `${JSON.stringify(id)} cannot be an id: 1 to 120 characters without spaces`);
+	}
 	if (lab.nodes[id] || lab.interfaces[id] || lab.cables[id]) {
 		refuse('exists', `the lab has something with id ${id} already`, { on: id, field: 'id' });
 	}
 }
 
-function checkIsMachine(lab: Lab, id: string): void {
+/** Refuses a place for a node of the kind that is no machine. */
+function checkIsMachine(lab: Lab, id: string, kind: string): void {
 	if (id === '') {
-		refuse('bad-request', 'a namespace is in a machine; this one names none', { hint: "drop it into a machine's box" });
+		refuse('bad-request', `a ${kind} is in a machine; this one names none`, { hint: "drop it into a machine's box" });
 	}
-	const n = lab.nodes[id];
-	if (!n) return goneNode(id);
+	const n = lab.nodes[id] ?? goneNode(id);
 	if (n.kind !== 'machine') {
-		refuse('bad-request', `\`${n.name}\` is a ${n.kind}; a namespace is in a machine`, { on: id, field: 'in' });
+		refuse('bad-request', `\`${n.name}\` is a ${n.kind}; a ${kind} is in a machine`, { on: id, field: 'in' });
 	}
 }
 
@@ -197,9 +476,27 @@ export function freeNodeName(lab: Lab, within: string, name: string): string {
 
 function checkIfaceName(lab: Lab, i: Interface): void {
 	about(i.id, () => checkInterfaceName(i.name));
+	if (lab.nodes[i.node]?.kind === 'internet' && i.name === uplinkName) {
+		const why = 'is what leads from here into the world; nothing else is called so';
+		refuse('bad-name', `\`${i.name}\` ${why}`, { on: i.id, field: 'name' });
+	}
 	const other = interfaceNamed(lab, i.node, i.name);
 	if (!other || other.id === i.id) return;
-	refuse('exists', `${labelOf(lab, i.node)} already has an interface \`${i.name}\``, { on: i.id, field: 'name' });
+	refuse('exists', `${labelOf(lab, i.node)} already has an interface \`${i.name}\``, {
+		on: i.id,
+		field: 'name',
+		hint: `\`${freeInterfaceName(lab, i.node, i.name)}\` is free`,
+	});
+}
+
+const uplinkName = 'uplink';
+
+/** veth-red2, veth-red3 …, cut to what the kernel allows. */
+function freeInterfaceName(lab: Lab, node: string, name: string): string {
+	for (let count = 2; ; count++) {
+		const next = cut(name, maxInterfaceName - String(count).length) + count;
+		if (!interfaceNamed(lab, node, next)) return next;
+	}
 }
 
 function goneNode(id: string): never {

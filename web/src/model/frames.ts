@@ -72,17 +72,24 @@ export function matchesWords(f: Frame, where: string, words: readonly string[]):
 
 export type Family = 'arp' | 'icmp' | 'tcp' | 'udp' | 'dns' | 'http' | 'dhcp' | 'other';
 
-/** The family that a protocol's colour and token come from. */
-export function familyOf(protocol: string): Family {
-	const p = protocol.toLowerCase();
-	if (p === 'arp' || p === 'ndp') return 'arp';
-	if (p.startsWith('icmp')) return 'icmp';
-	if (p === 'dns' || p === 'mdns') return 'dns';
-	if (p.startsWith('http')) return 'http';
-	if (p.startsWith('dhcp')) return 'dhcp';
-	if (p === 'tcp' || p === 'tls' || p === 'ssh') return 'tcp';
-	if (p === 'udp' || p === 'quic') return 'udp';
-	return 'other';
+const families: Readonly<Record<string, Family>> = {
+	arp: 'arp',
+	icmp: 'icmp',
+	icmpv6: 'icmp',
+	tcp: 'tcp',
+	udp: 'udp',
+	dns: 'dns',
+	mdns: 'dns',
+	http: 'http',
+	dhcp: 'dhcp',
+	dhcpv6: 'dhcp',
+};
+
+/** The family that a frame's colour and token come from. Neighbour discovery is what ARP is to IPv4, RFC 4861. */
+export function familyOf(f: { protocol: string; info: string }): Family {
+	const protocol = f.protocol.toLowerCase();
+	if (protocol === 'icmpv6' && /^(Neighbor|Router) (Solicitation|Advertisement)/.test(f.info)) return 'arp';
+	return families[protocol] ?? 'other';
 }
 
 /** The first bytes of a frame, as `xxd` shows them. */

@@ -1,7 +1,10 @@
-// Where things are drawn: boxes of nodes, jacks on their borders, curves of cables. Everything is worked out from the lab
-// and its places, in canvas pixels; nothing is measured on the page.
-import type { Cable, Interface, Lab, Place } from '../wire/types.gen';
-import { cablesInOrder, nodesInOrder } from './lab';
+// Where things are drawn: boxes of nodes, jacks on their borders, labels beside the jacks, curves of cables. Everything is
+// worked out from the lab and its places, in canvas pixels; nothing is measured on the page.
+import type { Interface, Lab } from '../wire/types.gen';
+import { cablesInOrder } from './lab';
+import { type Label, labelHeight, labelWidth, placeLabels, rowsOf } from './labels';
+import { type Places, slotsFor, withPlaces } from './places';
+import { jackGap, padding, rowHeight, type Size, sizes } from './sizes';
 
 export interface Point {
 	x: number;
@@ -20,8 +23,7 @@ export interface Jack extends Point {
 	side: Side;
 	/** A machine's jack whose cable leads into its box. */
 	inward: boolean;
-	/** Its place among the jacks of its side, to keep labels apart. */
-	row: number;
+	label: Label;
 }
 
 /** A cubic Bézier curve: from, two control points, to. */
@@ -31,26 +33,32 @@ export interface Geometry {
 	boxes: Record<string, Box>;
 	jacks: Record<string, Jack>;
 	curves: Record<string, Curve>;
+	/** Places of nodes that the lab has none for. */
+	slots: Places;
 }
 
-export const namespaceSize = { w: 132, h: 64 };
-export const machineSize = { w: 320, h: 176 };
-export const padding = 24;
-export const headerHeight = 32;
-const jackGap = { along: 22, upright: 28 };
-const slotStep = { x: 348, y: 132 };
+export interface Drawing {
+	/** Nodes under the pointer, by where they are: relative to their machine. */
+	moving?: Places;
+	/** What was drawn before: what has not changed stays the same object, and nodes without a place keep their slots. */
+	before?: Geometry;
+	/** Rows of a label besides a name and its addresses. */
+	extraRows?: number;
+}
 
-export const noGeometry: Geometry = { boxes: {}, jacks: {}, curves: {} };
+export const noGeometry: Geometry = { boxes: {}, jacks: {}, curves: {}, slots: {} };
 
-/** Places that the lab has none for are filled in; `moving` are those under the pointer, and win. */
-export function computeGeometry(lab: Lab, moving: Readonly<Record<string, Place>> = {}, before = noGeometry): Geometry {
-	const at = allPlaces(lab, moving);
-	const wired = wiring(lab);
-	const rough = boxesOf(lab, at, {});
-	const sides: Record<string, { side: Side; inward: boolean }> = {};
-	for (const i of wired.interfaces) sides[i.id] = sideOf(lab, rough, i, wired.peers[i.id]);
-	const boxes = boxesOf(lab, at, countSides(wired.interfaces, sides));
+export function computeGeometry(lab: Lab, { moving = {}, before = noGeometry, extraRows = 0 }: Drawing = {}): Geometry {
+	const slots = slotsFor(lab, before.slots);
+	const resting = withPlaces(lab, slots).places;
+	const places: Where = { now: { ...resting, ...moving }, resting };
+	const wired = wiring(lab, extraRows);
+	const rough = boxesOf(lab, places, {});
+	const sides: Sides = {};
+	for (const i of wired.interfaces) sides[i.id] = sideOf(lab, rough, i, wired);
+	const boxes = boxesOf(lab, places, needsOf(wired, sides));
 	const jacks = placeJacks(lab, boxes, wired, sides);
+	placeLabels(jacks, wired, inmostBoxes(lab, boxes));
 	const curves: Record<string, Curve> = {};
 	for (const c of Object.values(lab.cables)) {
 		const [a, b] = [jacks[c.ends[0]], jacks[c.ends[1]]];
@@ -60,7 +68,13 @@ export function computeGeometry(lab: Lab, moving: Readonly<Record<string, Place>
 		boxes: share(before.boxes, boxes, sameBox),
 		jacks: share(before.jacks, jacks, sameJack),
 		curves: share(before.curves, curves, sameCurve),
+		slots,
 	};
+}
+
+/** What labels keep clear of; a machine's box is full of them. */
+function inmostBoxes(lab: Lab, boxes: Record<string, Box>): Box[] {
+	return Object.values(lab.nodes).flatMap((n) => (n.in ? (boxes[n.id] ?? []) : []));
 }
 
 /** Keeps the objects that have not changed, and the whole record where nothing has. */
@@ -76,81 +90,109 @@ function share<V>(before: Record<string, V>, now: Record<string, V>, same: (a: V
 
 const samePoint = (a: Point, b: Point) => a.x === b.x && a.y === b.y;
 const sameBox = (a: Box, b: Box) => samePoint(a, b) && a.w === b.w && a.h === b.h;
+const sameLabel = (a: Label, b: Label) =>
+	a.x === b.x && a.anchor === b.anchor && a.name === b.name && a.rows === b.rows;
 const sameJack = (a: Jack, b: Jack) =>
-	samePoint(a, b) && a.side === b.side && a.node === b.node && a.inward === b.inward && a.row === b.row;
+	samePoint(a, b) && a.side === b.side && a.node === b.node && a.inward === b.inward && sameLabel(a.label, b.label);
 const sameCurve = (a: Curve, b: Curve) => a.every((p, at) => samePoint(p, b[at] ?? { x: Number.NaN, y: 0 }));
 
-/** The place of each node: relative to its machine's box, if it is in one. */
-function allPlaces(lab: Lab, moving: Readonly<Record<string, Place>>): Record<string, Place> {
-	const at: Record<string, Place> = {};
-	const given: Lab = { ...lab, places: { ...lab.places, ...moving } };
-	for (const n of nodesInOrder(lab)) {
-		const place = given.places[n.id] ?? (n.in ? freePlace(given, n.in) : machinePlace(given));
-		given.places[n.id] = place;
-		at[n.id] = place;
-	}
-	return at;
-}
-
-interface Wiring {
+export interface Wiring {
 	interfaces: Interface[]; // all but loopbacks
 	peers: Record<string, Interface>;
 	orders: Record<string, number>; // of an interface's cable
+	/** Each interface's label: its rows below the name, and its width. */
+	rows: Record<string, number>;
+	widths: Record<string, number>;
+	/** What a cable's two ends need is the same, so that parallel cables are parallel. */
+	gaps: Record<string, number>;
 }
 
-function wiring(lab: Lab): Wiring {
-	const peers: Record<string, Interface> = {};
-	const orders: Record<string, number> = {};
+function wiring(lab: Lab, extraRows: number): Wiring {
+	const wired: Wiring = { interfaces: [], peers: {}, orders: {}, rows: {}, widths: {}, gaps: {} };
 	for (const c of cablesInOrder(lab)) {
 		const [a, b] = [lab.interfaces[c.ends[0]], lab.interfaces[c.ends[1]]];
 		if (!a || !b) continue;
-		peers[a.id] = b;
-		peers[b.id] = a;
-		orders[a.id] = orders[b.id] = c.order;
+		wired.peers[a.id] = b;
+		wired.peers[b.id] = a;
+		wired.orders[a.id] = wired.orders[b.id] = c.order;
 	}
-	return { interfaces: Object.values(lab.interfaces).filter((i) => i.kind !== 'loopback'), peers, orders };
+	for (const i of Object.values(lab.interfaces)) {
+		if (i.kind === 'loopback') continue;
+		wired.interfaces.push(i);
+		wired.rows[i.id] = rowsOf(i) + extraRows;
+		wired.widths[i.id] = labelWidth(i, extraRows > 0);
+		const peer = wired.peers[i.id];
+		const rows = Math.max(rowsOf(i), peer ? rowsOf(peer) : 0) + extraRows;
+		wired.gaps[i.id] = Math.max(jackGap, 22 + rows * rowHeight);
+	}
+	return wired;
 }
 
-type SideCounts = Record<string, Record<Side, number>>;
+type Sides = Record<string, { side: Side; inward: boolean }>;
 
-function countSides(interfaces: Interface[], sides: Record<string, { side: Side }>): SideCounts {
-	const counts: SideCounts = {};
-	for (const i of interfaces) {
-		counts[i.node] ??= { left: 0, right: 0, top: 0, bottom: 0 };
-		const own = counts[i.node];
-		const side = sides[i.id]?.side;
-		if (own && side) own[side]++;
+/** What a node's jacks need: the length of each of its sides, and room towards its machine's border for their labels. */
+interface Needs {
+	upright: number;
+	along: number;
+	right: number;
+	bottom: number;
+}
+
+function needsOf(wired: Wiring, sides: Sides): Record<string, Needs> {
+	const lengths = new Map<string, number>(); // by node and side
+	const needs: Record<string, Needs> = {};
+	for (const i of wired.interfaces) {
+		const on = sides[i.id];
+		if (!on) continue;
+		needs[i.node] ??= { upright: 0, along: 0, right: 0, bottom: 0 };
+		const own = needs[i.node];
+		if (!own) continue;
+		const key = `${i.node} ${on.side}`;
+		const length = (lengths.get(key) ?? 0) + gapAfter(on.side, i, wired);
+		lengths.set(key, length);
+		if (isUpright(on.side)) own.upright = Math.max(own.upright, length);
+		else own.along = Math.max(own.along, length);
+		const peer = wired.peers[i.id];
+		if (!peer || !sides[peer.id]?.inward) continue; // its cable leads to the border of its own machine
+		if (on.side === 'bottom') own.bottom = Math.max(own.bottom, labelHeight(wired.rows[i.id] ?? 0) + 14);
+		if (on.side === 'right') own.right = Math.max(own.right, (wired.widths[i.id] ?? 0) + 28);
 	}
-	return counts;
+	return needs;
+}
+
+/** Between a jack and the next on its side, so that their labels do not meet. */
+function gapAfter(side: Side, i: Interface, wired: Wiring): number {
+	return isUpright(side) ? (wired.gaps[i.id] ?? jackGap) : jackGap;
+}
+
+interface Where {
+	now: Places;
+	/** Without what is under the pointer: a machine does not grow after what is dragged out of it. */
+	resting: Places;
 }
 
 /** A box is large enough for its jacks; a machine's also for what is in it. */
-function boxesOf(lab: Lab, at: Record<string, Place>, counts: SideCounts): Record<string, Box> {
+function boxesOf(lab: Lab, where: Where, needs: Record<string, Needs>): Record<string, Box> {
 	const boxes: Record<string, Box> = {};
-	const extents: Record<string, { w: number; h: number }> = {};
-	const grown = (id: string, base: { w: number; h: number }) => {
-		const c = counts[id];
-		if (!c) return base;
-		return {
-			w: Math.max(base.w, jackGap.along * (Math.max(c.top, c.bottom) + 1)),
-			h: Math.max(base.h, jackGap.upright * Math.max(c.left, c.right) + 12),
-		};
+	const extents: Record<string, Size> = {};
+	const grown = (id: string, base: Size): Size => {
+		const n = needs[id];
+		return n ? { w: Math.max(base.w, n.along + jackGap), h: Math.max(base.h, n.upright + 6) } : base;
 	};
 	for (const n of Object.values(lab.nodes)) {
 		if (!n.in) continue;
-		const place = at[n.id] ?? { x: 0, y: 0 };
-		const size = grown(n.id, namespaceSize);
-		boxes[n.id] = { ...place, ...size };
-		extents[n.in] ??= { ...machineSize };
+		const size = grown(n.id, sizes[n.kind]);
+		boxes[n.id] = { ...(where.now[n.id] ?? { x: 0, y: 0 }), ...size };
+		const place = where.resting[n.id] ?? { x: 0, y: 0 };
+		extents[n.in] ??= { ...sizes.machine };
 		const e = extents[n.in];
-		if (e) {
-			e.w = Math.max(e.w, place.x + size.w + padding);
-			e.h = Math.max(e.h, place.y + size.h + padding);
-		}
+		if (!e) continue;
+		e.w = Math.max(e.w, place.x + size.w + Math.max(padding, needs[n.id]?.right ?? 0));
+		e.h = Math.max(e.h, place.y + size.h + Math.max(padding, needs[n.id]?.bottom ?? 0));
 	}
 	for (const n of Object.values(lab.nodes)) {
 		if (n.in) continue;
-		boxes[n.id] = { ...(at[n.id] ?? { x: 0, y: 0 }), ...grown(n.id, extents[n.id] ?? machineSize) };
+		boxes[n.id] = { ...(where.now[n.id] ?? { x: 0, y: 0 }), ...grown(n.id, extents[n.id] ?? sizes[n.kind]) };
 	}
 	for (const n of Object.values(lab.nodes)) {
 		const [own, outer] = [boxes[n.id], n.in ? boxes[n.in] : undefined];
@@ -164,17 +206,15 @@ export function center(b: Box): Point {
 }
 
 /** The side of its node that an interface's jack is on: the one that faces its peer. */
-function sideOf(
-	lab: Lab,
-	boxes: Record<string, Box>,
-	i: Interface,
-	peer: Interface | undefined,
-): { side: Side; inward: boolean } {
+function sideOf(lab: Lab, boxes: Record<string, Box>, i: Interface, wired: Wiring): { side: Side; inward: boolean } {
+	const peer = wired.peers[i.id];
 	const own = boxes[i.node];
 	const other = peer && boxes[peer.node];
 	if (!own || !peer || !other || peer.node === i.node) return { side: 'bottom', inward: false };
-	if (lab.nodes[peer.node]?.in === i.node) return { side: nearestSide(own, center(other)), inward: true };
-	if (lab.nodes[i.node]?.in === peer.node) return { side: nearestSide(other, center(own)), inward: false };
+	if (lab.nodes[peer.node]?.in === i.node)
+		return { side: borderFor(own, other, wired.widths[peer.id] ?? 0), inward: true };
+	if (lab.nodes[i.node]?.in === peer.node)
+		return { side: borderFor(other, own, wired.widths[i.id] ?? 0), inward: false };
 	const [from, to] = [center(own), center(other)];
 	const dx = to.x - from.x;
 	const dy = to.y - from.y;
@@ -186,23 +226,20 @@ function sideOf(
 	return { side: dy >= 0 ? 'bottom' : 'top', inward: false };
 }
 
-function nearestSide(b: Box, p: Point): Side {
+/** The border of a machine that a cable from something in it leads to: the nearest with room for the label of its end. */
+function borderFor(machine: Box, inner: Box, width: number): Side {
+	const p = center(inner);
+	const hasRoom = inner.x - machine.x >= width + 28; // to the right and below, the machine makes room
 	const distances: [Side, number][] = [
-		['bottom', b.y + b.h - p.y],
-		['left', p.x - b.x],
-		['right', b.x + b.w - p.x],
-		['top', p.y - b.y - headerHeight + 1000], // the header is there; only with no other way
+		['bottom', machine.y + machine.h - p.y],
+		['left', hasRoom ? p.x - machine.x : Number.POSITIVE_INFINITY],
+		['right', machine.x + machine.w - p.x],
 	];
 	distances.sort((a, c) => a[1] - c[1]);
 	return distances[0]?.[0] ?? 'bottom';
 }
 
-function placeJacks(
-	lab: Lab,
-	boxes: Record<string, Box>,
-	wired: Wiring,
-	sides: Record<string, { side: Side; inward: boolean }>,
-): Record<string, Jack> {
+function placeJacks(lab: Lab, boxes: Record<string, Box>, wired: Wiring, sides: Sides): Record<string, Jack> {
 	const groups = new Map<string, { node: string; side: Side; list: { i: Interface; wish: number }[] }>();
 	for (const i of wired.interfaces) {
 		const side = sides[i.id]?.side;
@@ -228,40 +265,55 @@ function placeJacks(
 		);
 		const upright = isUpright(side);
 		const [low, high] = upright ? [box.y, box.y + box.h] : [box.x, box.x + box.w];
-		const gap = upright ? jackGap.upright : jackGap.along;
+		const gaps = list.map(({ i }) => gapAfter(side, i, wired));
+		const wishes = list.map(({ wish }) => wish);
 		const spots =
-			lab.nodes[node]?.kind === 'machine'
-				? spreadByWish(list, low + 22, high - 22, gap)
-				: spreadEvenly(list.length, low, high, gap);
-		for (const [row, { i }] of list.entries()) {
-			const along = spots[row] ?? low;
+			lab.nodes[node]?.in === undefined
+				? spreadByWish(wishes, gaps, low + jackGap / 2, high - jackGap / 2)
+				: spreadEvenly(gaps, low, high);
+		for (const [at, { i }] of list.entries()) {
+			const along = spots[at] ?? low;
 			const across =
 				side === 'left' ? box.x : side === 'right' ? box.x + box.w : side === 'top' ? box.y : box.y + box.h;
 			const point = upright ? { x: across, y: along } : { x: along, y: across };
-			jacks[i.id] = { ...point, node, side, inward: sides[i.id]?.inward ?? false, row };
+			jacks[i.id] = { ...point, node, side, inward: sides[i.id]?.inward ?? false, label: noLabel };
 		}
 	}
 	return jacks;
 }
 
-function isUpright(side: Side): boolean {
+const noLabel: Label = { x: 0, anchor: 'start', name: 0, rows: 0 };
+
+export function isUpright(side: Side): boolean {
 	return side === 'left' || side === 'right';
 }
 
-function spreadEvenly(count: number, low: number, high: number, gap: number): number[] {
-	const step = Math.max(jackGap.along, Math.min(gap * 1.5, (high - low) / (count + 0.5)));
-	const first = (low + high) / 2 - ((count - 1) * step) / 2;
-	return Array.from({ length: count }, (_, at) => Math.round(first + at * step));
+/** In the middle of the side, a little further apart than they must be where there is room. */
+function spreadEvenly(gaps: readonly number[], low: number, high: number): number[] {
+	const steps = gaps.slice(0, -1);
+	const total = steps.reduce((sum, g) => sum + g, 0);
+	const stretch = total === 0 ? 1 : Math.min(1.5, Math.max(1, (high - low - jackGap) / total));
+	let at = (low + high) / 2 - (total * stretch) / 2;
+	const spots = [Math.round(at)];
+	for (const g of steps) {
+		at += Math.ceil(g * stretch);
+		spots.push(Math.round(at));
+	}
+	return spots;
 }
 
 /** Each as near to where it would like to be as the others allow. */
-function spreadByWish(list: { wish: number }[], low: number, high: number, gap: number): number[] {
-	const spots = list.map(({ wish }) => Math.min(high, Math.max(low, wish)));
-	const step = Math.min(gap, (high - low) / Math.max(1, list.length - 1));
-	for (let at = 1; at < spots.length; at++) spots[at] = Math.max(spots[at] ?? 0, (spots[at - 1] ?? 0) + step);
-	for (let at = spots.length - 1; at >= 0; at--)
-		spots[at] = Math.min(spots[at] ?? 0, high - (spots.length - 1 - at) * step);
-	return spots.map(Math.round);
+function spreadByWish(wishes: readonly number[], gaps: readonly number[], low: number, high: number): number[] {
+	const spots = wishes.map((wish) => Math.round(Math.min(high, Math.max(low, wish))));
+	for (let at = 1; at < spots.length; at++) {
+		spots[at] = Math.max(spots[at] ?? 0, (spots[at - 1] ?? 0) + (gaps[at - 1] ?? 0));
+	}
+	let most = Math.floor(high);
+	for (let at = spots.length - 1; at >= 0; at--) {
+		spots[at] = Math.min(spots[at] ?? 0, most);
+		most = (spots[at] ?? 0) - (gaps[at - 1] ?? 0);
+	}
+	return spots;
 }
 
 export function outward(j: { side: Side; inward: boolean }): Point {
@@ -331,46 +383,9 @@ export function jackAt(g: Geometry, p: Point, radius = 12): string | undefined {
 	return found;
 }
 
-/** Where a new namespace goes in a machine: the first slot that nothing is in. Relative to the machine. */
-export function freePlace(lab: Lab, machine: string): Place {
-	const taken = Object.values(lab.nodes).flatMap((n) =>
-		n.in === machine && lab.places[n.id] ? [lab.places[n.id]] : [],
-	);
-	for (let ring = 0; ; ring++) {
-		const slots: [number, number][] = [];
-		for (let c = 0; c < ring; c++) slots.push([ring, c]);
-		for (let c = 0; c <= ring; c++) slots.push([c, ring]);
-		for (const [column, row] of slots) {
-			const p = { x: 40 + column * slotStep.x, y: 64 + row * slotStep.y };
-			const clear = taken.every(
-				(t) => !t || Math.abs(t.x - p.x) >= namespaceSize.w + 48 || Math.abs(t.y - p.y) >= namespaceSize.h + 24,
-			);
-			if (clear) return p;
-		}
-	}
-}
-
-/** Where a new machine goes: right of the others. */
-export function machinePlace(lab: Lab): Place {
-	let right = Number.NEGATIVE_INFINITY;
-	let top = Number.POSITIVE_INFINITY;
-	for (const n of Object.values(lab.nodes)) {
-		const place = lab.places[n.id];
-		if (n.in || !place) continue;
-		let w = machineSize.w;
-		for (const child of Object.values(lab.nodes)) {
-			const inner = child.in === n.id ? lab.places[child.id] : undefined;
-			if (inner) w = Math.max(w, inner.x + namespaceSize.w + padding);
-		}
-		right = Math.max(right, place.x + w);
-		top = Math.min(top, place.y);
-	}
-	return right === Number.NEGATIVE_INFINITY ? { x: 0, y: 0 } : { x: right + 160, y: top };
-}
-
 /** What the whole drawing spans. */
-export function bounds(g: Geometry, ids?: ReadonlySet<string>): Box | undefined {
-	const boxes = Object.entries(g.boxes).flatMap(([id, b]) => (!ids || ids.has(id) ? [b] : []));
+export function bounds(all: Record<string, Box>, ids?: ReadonlySet<string>): Box | undefined {
+	const boxes = Object.entries(all).flatMap(([id, b]) => (!ids || ids.has(id) ? [b] : []));
 	if (boxes.length === 0) return undefined;
 	const x = Math.min(...boxes.map((b) => b.x));
 	const y = Math.min(...boxes.map((b) => b.y));
@@ -396,8 +411,4 @@ export function nearestBox(boxes: Record<string, Box>, from: Point, direction: D
 		if (ahead > 4 && d < least) [found, least] = [id, d];
 	}
 	return found;
-}
-
-export function cablesAcross(lab: Lab, node: string): Cable[] {
-	return cablesInOrder(lab).filter((c) => c.ends.some((end) => lab.interfaces[end]?.node === node));
 }

@@ -1,5 +1,6 @@
 // Questions that one asks of a lab. Nothing here changes anything.
 import type { Cable, Change, Frame, Interface, Lab, Link, Node, Place, Status } from '../wire/types.gen';
+import { optionsOf } from './options';
 
 export type { Cable, Change, Frame, Interface, Lab, Link, Node, Place, Status };
 export type State = Status['state'];
@@ -11,9 +12,16 @@ export function loopbackID(node: string): string {
 	return `${node}.lo`;
 }
 
+/** The bridge that a LAN is. */
+export function switchID(lan: string): string {
+	return `${lan}.switch`;
+}
+
+export const switchName = 'switch';
+
 /** Only these kinds of interface have a word in the document; others are shown and not saved. */
 export function isSaved(i: Interface): boolean {
-	return i.kind === 'veth' || i.kind === 'loopback';
+	return i.kind === 'veth' || i.kind === 'loopback' || optionsOf(i.kind) !== undefined;
 }
 
 export function nodesInOrder(lab: Lab): Node[] {

@@ -2,11 +2,21 @@
 import type { Kind } from './lab';
 import { refuse } from './problem';
 
-const maxInterfaceName = 15; // IFNAMSIZ-1 in uapi/linux/if.h
+export const maxInterfaceName = 15; // bytes; IFNAMSIZ-1 in uapi/linux/if.h
 const encoder = new TextEncoder();
 
 export function byteLength(text: string): number {
 	return encoder.encode(text).length;
+}
+
+/** At most so many bytes of a text, whole characters. */
+export function cut(text: string, bytes: number): string {
+	let kept = '';
+	for (const c of text) {
+		if (byteLength(kept + c) > bytes) break;
+		kept += c;
+	}
+	return kept;
 }
 
 /** The kernel's isspace looks at bytes, and 0xa0 as a byte is part of many UTF-8 characters. */
@@ -43,18 +53,23 @@ export function checkInterfaceName(name: string): void {
 export function checkNodeName(kind: Kind, name: string): void {
 	const bad = (message: string) => refuse('bad-name', message, { field: 'name' });
 	const bytes = byteLength(name);
+	const isHost = kind === 'machine' || kind === 'container';
 	if (name === '') bad(`a ${kind} needs a name`);
 	if (name.startsWith('-')) bad(`\`${name}\` starts with a dash, which commands take for an option`);
-	if (kind === 'machine' && bytes > 63) {
+	if (isHost && bytes > 63) {
 		bad(`\`${name}\` is ${bytes} bytes; a hostname's label has at most 63 (RFC 1035)`);
 	}
 	if (bytes > 255) bad(`\`${name.slice(0, 20)}…\` is ${bytes} bytes; a file name has at most 255 (NAME_MAX)`);
-	if (name === '.' || name === '..') bad(`\`${name}\` cannot name a namespace: /run/netns/${name} is a folder`);
+	if (name === '.' || name === '..') {
+		const why = kind === 'namespace' ? `a namespace: /run/netns/${name} is a folder` : `a ${kind}`;
+		bad(`\`${name}\` cannot name ${why}`);
+	}
 	for (const c of name) {
-		if (kind === 'machine' && !/^[a-zA-Z0-9._-]$/.test(c)) {
+		if (isHost && !/^[a-zA-Z0-9._-]$/.test(c)) {
 			bad(`\`${name}\` contains '${c}'; a hostname has letters, digits and dashes`);
 		}
-		if (c === '/') bad(`\`${name}\` contains a slash; the name is a file in /run/netns`);
+		if (c === '/' && kind === 'namespace') bad(`\`${name}\` contains a slash; the name is a file in /run/netns`);
+		if (c === '/') bad(`\`${name}\` contains a slash, which separates a machine from what is in it`);
 		if (c === ':') bad(`\`${name}\` contains a colon, which separates node and interface`);
 		if (/\p{White_Space}/u.test(c) || isControl(c)) {
 			bad(`${JSON.stringify(name)} contains a space or a character that cannot be typed`);
@@ -180,4 +195,16 @@ export function hostOf(cidr: string): string {
 
 export function isIPv6(text: string): boolean {
 	return text.includes(':');
+}
+
+/** Whether a host address is in the network of an address in CIDR notation. */
+export function isInNetworkOf(cidr: string, host: string): boolean {
+	const [network = '', length] = cidr.split('/');
+	const [a, b] = [parseIP(network), parseIP(host)];
+	if (!a || !b || a.length !== b.length) return false;
+	const bits = length === undefined ? a.length * 8 : Number(length);
+	return a.every((byte, at) => {
+		const mask = (0xff00 >> Math.min(8, Math.max(0, bits - at * 8))) & 0xff;
+		return (byte & mask) === ((b[at] ?? 0) & mask);
+	});
 }

@@ -29,11 +29,30 @@ export function merge<V>(now: Record<string, V>, changed: Record<string, V | nul
 export function dropDangling(lab: Lab): void {
 	for (const [id, n] of Object.entries(lab.nodes)) if (n.in && !lab.nodes[n.in]) delete lab.nodes[id];
 	for (const [id, i] of Object.entries(lab.interfaces)) if (!lab.nodes[i.node]) delete lab.interfaces[id];
+	dropOrphans(lab);
 	for (const [id, c] of Object.entries(lab.cables)) {
 		if (lab.interfaces[c.ends[0]] && lab.interfaces[c.ends[1]]) continue;
 		delete lab.interfaces[c.ends[0]];
 		delete lab.interfaces[c.ends[1]];
 		delete lab.cables[id];
 	}
-	for (const id of Object.keys(lab.places)) if (!lab.nodes[id]) delete lab.places[id];
+	dropOrphans(lab);
+	for (const [id, i] of Object.entries(lab.interfaces)) {
+		if (!i.master || lab.interfaces[i.master]?.node === i.node) continue;
+		const { master: _, ...port } = i; // ports outlive a bridge
+		lab.interfaces[id] = port;
+	}
+	for (const id of Object.keys(lab.places)) if (!lab.nodes[id] && !lab.interfaces[id]) delete lab.places[id];
+}
+
+/** An interface goes with the one below it, and that may be one on top of another. */
+function dropOrphans(lab: Lab): void {
+	for (let some = true; some; ) {
+		some = false;
+		for (const [id, i] of Object.entries(lab.interfaces)) {
+			if (!i.parent || lab.interfaces[i.parent]) continue;
+			delete lab.interfaces[id];
+			some = true;
+		}
+	}
 }

@@ -2,9 +2,9 @@
 // lab as it is; nothing is changed here.
 import type { Edit, Lab } from '../wire/types.gen';
 import { applyEdits } from './edit';
-import { freePlace, machinePlace } from './geometry';
 import { labelOf, newID, nodesInOrder } from './lab';
 import { canonicalAddress } from './names';
+import { freePlace, machinePlace } from './places';
 import { refuse } from './problem';
 import { canConnect, suggestCable } from './suggest';
 

@@ -1,9 +1,8 @@
 // What the page proposes so that a gesture is enough: names and addresses for a new cable, and where a node goes.
 import type { AddCable, Lab } from '../wire/types.gen';
-import { interfaceNamed, interfacesOf, newID, peerOf } from './lab';
-import { byteLength, canonicalAddress, formatIP, parseIP } from './names';
-
-const maxInterfaceName = 15;
+import { freeNodeName } from './edit';
+import { interfaceNamed, newID, nodeNamed, peerOf } from './lab';
+import { canonicalAddress, cut, formatIP, maxInterfaceName, parseIP } from './names';
 
 /** Whether a cable can join two nodes; the reason, in words for the pointer, if not. */
 export function canConnect(lab: Lab, from: string, to: string): { ok: true } | { ok: false; reason: string } {
@@ -32,16 +31,6 @@ export function suggestName(lab: Lab, node: string, peer: string, taken: Readonl
 /** Without what the kernel refuses in the name of an interface but allows in that of a namespace. */
 function clean(name: string): string {
 	return name.replace(/[^A-Za-z0-9._-]/g, '') || 'ns';
-}
-
-/** At most so many bytes of a text, whole characters. */
-function cut(text: string, bytes: number): string {
-	let kept = '';
-	for (const c of text) {
-		if (byteLength(kept + c) > bytes) break;
-		kept += c;
-	}
-	return kept;
 }
 
 /** Every IPv4 address of the lab as a number, with its prefix length. */
@@ -131,7 +120,14 @@ export function suggestCable(lab: Lab, from: string, to: string, options: { addr
 	return { id: newID('c'), a: end(from, to, pair?.[0]), b: end(to, from, pair?.[1]) };
 }
 
-/** Whether a node has interfaces besides its loopback. */
-export function isCabled(lab: Lab, node: string): boolean {
-	return interfacesOf(lab, node).some((i) => i.kind !== 'loopback');
+/** host, neighbour, then machine, machine-2 … */
+export function freeMachineName(lab: Lab): string {
+	return ['host', 'neighbour'].find((name) => !nodeNamed(lab, '', name)) ?? freeNodeName(lab, '', 'machine');
+}
+
+const namespaceNames = ['red', 'blue', 'green', 'orange', 'purple', 'cyan', 'pink', 'brown', 'yellow', 'gray'];
+
+/** The first colour that no namespace of the machine is named after. */
+export function freeNamespaceName(lab: Lab, machine: string): string {
+	return namespaceNames.find((name) => !nodeNamed(lab, machine, name)) ?? freeNodeName(lab, machine, 'ns');
 }

@@ -19,6 +19,8 @@ export interface Token {
 	reply: boolean;
 	letter: string;
 	text: string;
+	/** Where its text stands among those that travel on its cable at the same time, from 0. */
+	row: number;
 	start: number; // ms, display time
 }
 
@@ -52,7 +54,7 @@ export class Traffic {
 	}
 
 	private add(f: Frame, where: Crossing, now: number): void {
-		const family = familyOf(f.protocol);
+		const family = familyOf(f);
 		const single = family === 'arp' || family === 'icmp' || /[SFR]/.test(f.flags ?? '');
 		if (this.countOf(where, now) > (single ? 60 : singly)) return;
 		const before = this.arrived.get(where.fromNode);
@@ -67,9 +69,18 @@ export class Traffic {
 			reply: f.reply ?? false,
 			letter: family === 'tcp' ? (f.flags ?? '').replace(/[^SFR]/g, '').slice(0, 1) : '',
 			text: f.brief ?? '',
+			row: this.freeRow(where.cable, start),
 			start,
 		});
 		this.arrived.set(where.toNode, { at: f.at, end: start + crossing });
+	}
+
+	private freeRow(cable: string, start: number): number {
+		const taken = new Set<number>();
+		for (const t of this.tokens) if (t.cable === cable && Math.abs(t.start - start) < crossing) taken.add(t.row);
+		let row = 0;
+		while (taken.has(row)) row++;
+		return row;
 	}
 
 	private countOf(where: Crossing, now: number): number {

@@ -33,6 +33,7 @@ const origins: Record<Change['origin'], string> = {
 	terminal: 'terminal',
 	undo: 'undo',
 	redo: 'redo',
+	restore: 'restore',
 	api: 'API',
 };
 

@@ -170,7 +170,7 @@ function Row({ frame, lab, start, style }: { frame: Frame; lab: Lab; start: numb
 		<div
 			role="option"
 			aria-selected={chosen}
-			className={`frame-row protocol-${familyOf(frame.protocol)} ${chosen ? 'is-chosen' : ''}`}
+			className={`frame-row protocol-${familyOf(frame)} ${chosen ? 'is-chosen' : ''}`}
 			data-testid="frame-row"
 			data-protocol={frame.protocol}
 			style={style}

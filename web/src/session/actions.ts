@@ -2,13 +2,15 @@
 import { applyEdits } from '../model/edit';
 import { computeGeometry } from '../model/geometry';
 import { newID } from '../model/lab';
-import { problemText, Refused } from '../model/problem';
+import { capital, problemText, Refused } from '../model/problem';
 import { addPending, addProbe, applyMessage, discardFailed, dropProbes, initialState, markSeen } from '../model/state';
 import type { Crossing } from '../model/traffic';
+import { asSentence, holderOfName, takenBackText, withName } from '../model/wording';
 import { LabConnection, socketURL } from '../transport/connection';
 import { api, ServerProblem } from '../transport/http';
-import type { Edit, Message, Reply } from '../wire/types.gen';
+import type { Edit, Message, Problem, Reply } from '../wire/types.gen';
 import { frameLog, type Toast, traffic, useGeometry, useLab, useLink, useView } from './stores';
+import { canvasView } from './viewport';
 
 let connection: LabConnection | undefined;
 const undoing = new Map<string, 'undo' | 'redo'>(); // requests that are one, by id
@@ -19,6 +21,7 @@ export function openLab(id: string): () => void {
 		selection: new Set(),
 		focus: undefined,
 		gesture: { at: 'idle' },
+		keyMove: { at: 'resting' },
 		moving: {},
 		card: undefined,
 		frame: undefined,
@@ -34,7 +37,10 @@ export function openLab(id: string): () => void {
 			message: receive,
 			status: (status) => useLink.setState({ status }),
 			waiting: (waiting) => useLink.setState({ waiting }),
-			restarted: () => useLab.setState(dropProbes),
+			restarted: (cutOff) => {
+				useLab.setState(dropProbes);
+				if (cutOff) toast({ kind: 'info', text: 'This page fell behind and was refreshed from the lab.' });
+			},
 			roundTrip: (roundTrip) => useLink.setState({ roundTrip }),
 		},
 		() => whyClosed(path),
@@ -64,14 +70,7 @@ function receive(m: Message): void {
 		wakeTraffic();
 		return;
 	}
-	if (m.snapshot) {
-		const { loaded, status } = useLab.getState();
-		// A start or a stop sends one too.
-		if (loaded && useLink.getState().status.kind === 'open' && status.state === m.snapshot.status.state) {
-			toast({ kind: 'info', text: 'This page fell behind and was refreshed from the lab.' });
-		}
-		frameLog.restart();
-	}
+	if (m.snapshot) frameLog.restart();
 	useLab.setState((s) => applyMessage(s, m));
 	if (m.snapshot) forgetGone();
 	if (m.change) afterChange();
@@ -93,87 +92,112 @@ function forgetGone(): void {
 
 function afterChange(): void {
 	forgetGone();
-	const c = useLab.getState().changes.at(-1);
-	if (c && (c.origin === 'undo' || c.origin === 'redo')) {
-		const took = useLab.getState().changes.find((other) => other.seq === c.takes);
-		const lines = (took?.commands ?? [])
-			.map((l) => `\`${l.line}\``)
-			.slice(0, 2)
-			.join(', ');
-		const by = (c.commands ?? [])
-			.map((l) => `\`${l.line}\``)
-			.slice(0, 2)
-			.join(', ');
-		const verb = c.origin === 'undo' ? 'Undid' : 'Redid';
-		const typed = took?.origin === 'terminal' ? ' (typed in a terminal)' : '';
-		const what = took ? (took.origin === 'terminal' && lines ? lines : took.sentence) : c.sentence;
-		toast({
-			kind: 'info',
-			text: `${verb} ${what}${typed}${by ? ` by ${by}` : ''}`,
-			actions: c.origin === 'undo' ? [{ label: 'Redo', run: redo }] : [{ label: 'Undo', run: undo }],
-		});
+	const { changes } = useLab.getState();
+	const c = changes.at(-1);
+	if (c?.origin === 'undo' || c?.origin === 'redo') {
+		const took = changes.find((other) => other.seq === c.takes);
+		const again = c.origin === 'undo' ? { label: 'Redo', run: redo } : { label: 'Undo', run: undo };
+		toast({ kind: 'info', text: takenBackText(c, took), actions: [again] });
 	}
 	if (c?.origin === 'terminal') announce(c.sentence);
 }
 
 function answered(reply: Reply): void {
 	const kind = undoing.get(reply.request);
+	const outcome = outcomes.get(reply.request);
 	undoing.delete(reply.request);
-	if (!reply.problem) return;
+	outcomes.delete(reply.request);
+	if (!reply.problem) {
+		outcome?.done?.();
+		return;
+	}
+	const text = asSentence(useLab.getState().lab, problemText(reply.problem));
 	if (kind) {
-		toast({
-			kind: reply.problem.code === 'nothing-to-undo' ? 'info' : 'error',
-			text: capital(problemText(reply.problem)),
-		});
+		toast({ kind: reply.problem.code === 'nothing-to-undo' ? 'info' : 'error', text });
 		return;
 	}
 	const failed = useLab.getState().failed.find((f) => f.id === reply.request);
 	if (!failed) return;
-	const text = `${problemText(reply.problem)} Nothing was changed.`;
-	toast({
-		kind: 'error',
-		text,
-		actions: [
-			{ label: 'Retry', run: () => retry(failed.id) },
-			{ label: 'Discard', run: () => discard(failed.id) },
-		],
-	});
-}
-
-export function capital(text: string): string {
-	return text.slice(0, 1).toUpperCase() + text.slice(1);
+	if (outcome?.refused) {
+		discard(failed.id);
+		outcome.refused(`${text} Nothing was changed.`);
+		return;
+	}
+	const actions = [
+		...waysOut(reply.problem, failed.edits, () => discard(failed.id)),
+		{ label: 'Retry', run: () => retry(failed.id) },
+		{ label: 'Discard', run: () => discard(failed.id) },
+	];
+	toast({ kind: 'error', text: `${text} Nothing was changed.`, actions }, failed.id);
 }
 
 // ---------------------------------------------------------------- changing the lab
 
-/** Sends one gesture as one op, and says whether it could be one; a refusal is shown, unless `refused` deals with it. */
-export function edit(
-	edits: Edit[],
-	refused: (words: string) => void = (text) => toast({ kind: 'error', text }),
-): boolean {
-	if (edits.length === 0) return true;
+/** Who asked for an op and wants to deal with its end; a refusal that nobody deals with is shown as a toast. */
+export interface Outcome {
+	refused?: (words: string) => void;
+	done?: () => void;
+}
+
+const outcomes = new Map<string, Outcome>(); // by op
+
+/** Sends one gesture as one op, and says whether it could be one. */
+export function edit(edits: Edit[], outcome: Outcome = {}): boolean {
+	if (edits.length === 0) {
+		outcome.done?.();
+		return true;
+	}
 	try {
 		applyEdits(useLab.getState().lab, edits);
 	} catch (err) {
 		if (!(err instanceof Refused)) throw err;
-		refused(capital(problemText(err.problem)));
+		const text = asSentence(useLab.getState().lab, problemText(err.problem));
+		if (outcome.refused) outcome.refused(text);
+		else toast({ kind: 'error', text, actions: waysOut(err.problem, edits) });
 		return false;
 	}
 	const op = { id: newID('o'), edits };
+	outcomes.set(op.id, outcome);
 	useLab.setState((s) => addPending(s, op));
 	connection?.send({ id: op.id, op });
 	return true;
 }
 
+/** What one can do about a name that is taken: take the free one, or look at what has it. */
+function waysOut(problem: Problem, edits: Edit[], before = () => {}): Toast['actions'] & object {
+	if (problem.code !== 'exists' || problem.field !== 'name') return [];
+	const { lab } = useLab.getState();
+	const free = /^`(.+)` is free$/.exec(problem.hint ?? '')?.[1];
+	const other = holderOfName(lab, edits, problem.on ?? '');
+	const ways: Toast['actions'] & object = [];
+	if (free !== undefined) {
+		const use = () => {
+			before();
+			edit(withName(edits, problem.on ?? '', free));
+		};
+		ways.push({ label: `Use ${free}`, run: use });
+	}
+	if (other) ways.push({ label: 'Show it', run: () => show(other) });
+	return ways;
+}
+
+/** Selects a thing and brings it into view. */
+export function show(id: string): void {
+	select([id]);
+	useView.setState({ focus: id });
+	canvasView.reveal(id);
+}
+
 export function retry(id: string): void {
 	const failed = useLab.getState().failed.find((f) => f.id === id);
 	if (!failed) return;
-	useLab.setState((s) => discardFailed(s, id));
+	discard(id);
 	edit(failed.edits);
 }
 
 export function discard(id: string): void {
 	useLab.setState((s) => discardFailed(s, id));
+	dismiss(id);
 }
 
 export function undo(): void {
@@ -224,7 +248,7 @@ export function deleteThings(ids: readonly string[]): void {
 			after = applyEdits(after, [e]);
 		} catch (err) {
 			if (!(err instanceof Refused)) throw err;
-			toast({ kind: 'error', text: capital(problemText(err.problem)) });
+			toast({ kind: 'error', text: asSentence(lab, problemText(err.problem)) });
 			return;
 		}
 		edits.push(e);
@@ -292,8 +316,7 @@ export const sessionEnded = 'Your session ended. Open the URL that `vethlab serv
 const shownToasts = 3;
 const toastFor = 8000; // ms; errors stay until dismissed
 
-export function toast(t: Omit<Toast, 'id'>): void {
-	const id = newID('t');
+export function toast(t: Omit<Toast, 'id'>, id = newID('t')): void {
 	const same = useView.getState().toasts.filter((other) => other.text !== t.text);
 	useView.setState({ toasts: [...same, { ...t, id }].slice(-shownToasts) });
 	announce(t.text.replaceAll('`', ''));
@@ -318,14 +341,16 @@ export function announce(announcement: string): void {
 // ---------------------------------------------------------------- what follows from the lab
 
 function redraw(): void {
-	useGeometry.setState(computeGeometry(useLab.getState().lab, useView.getState().moving, useGeometry.getState()));
+	const { moving, labels } = useView.getState();
+	const extraRows = labels === 3 ? 2 : 0; // the MAC and a link-local address
+	useGeometry.setState(computeGeometry(useLab.getState().lab, { moving, before: useGeometry.getState(), extraRows }));
 }
 
 useLab.subscribe((s, before) => {
 	if (s.lab !== before.lab) redraw();
 });
 useView.subscribe((v, before) => {
-	if (v.moving !== before.moving) redraw();
+	if (v.moving !== before.moving || v.labels !== before.labels) redraw();
 });
 
 /** Which cable a frame crossed, by the interface that it arrived at. */

@@ -1,6 +1,7 @@
 // What one open lab is on this page: the lab itself, its connection, what the user looks at, and where things are drawn.
 // Components subscribe to one field of one thing.
 import { create } from 'zustand';
+import type { MoveGesture } from '../gestures/move';
 import { FrameLog } from '../model/frames';
 import { type Geometry, noGeometry, type Point } from '../model/geometry';
 import { initialState, type LabState } from '../model/state';
@@ -64,6 +65,7 @@ export interface View {
 	tool: Tool;
 	labels: Labels;
 	gesture: CableGesture;
+	keyMove: MoveGesture;
 	/** Nodes under the pointer, by where they are: relative to their machine. */
 	moving: Readonly<Record<string, Point>>;
 	/** The machine that a dragged namespace would go into; "" is none. */
@@ -86,9 +88,16 @@ export interface View {
 	suggestAddresses: boolean;
 	stillness: boolean; // no travelling tokens
 	fontSize: number;
+	/** Whether pasting several lines shows them first. */
+	pasteAsks: boolean;
 }
 
+/** What this device remembers. */
+const keptKeys = ['labels', 'dock', 'theme', 'suggestAddresses', 'stillness', 'fontSize', 'pasteAsks'] as const;
+type Remembered = Partial<Pick<View, (typeof keptKeys)[number]>>;
+const rememberAs = 'vethlab.view';
 const remembered = readRemembered();
+const tall = typeof innerHeight === 'number' && innerHeight >= 1300;
 
 export const useView = create<View>()(() => ({
 	selection: new Set<string>(),
@@ -97,6 +106,7 @@ export const useView = create<View>()(() => ({
 	tool: 'select',
 	labels: remembered.labels ?? 2,
 	gesture: { at: 'idle' },
+	keyMove: { at: 'resting' },
 	moving: {},
 	dropInto: undefined,
 	quickAdd: undefined,
@@ -105,7 +115,7 @@ export const useView = create<View>()(() => ({
 	inspector: true,
 	outline: false,
 	palette: 'closed',
-	dock: remembered.dock ?? { open: true, tab: 'terminals', height: 220 },
+	dock: remembered.dock ?? { open: true, tab: 'terminals', height: tall ? 480 : 220 },
 	frame: undefined,
 	probeFrom: undefined,
 	probeTo: '',
@@ -115,10 +125,8 @@ export const useView = create<View>()(() => ({
 	suggestAddresses: remembered.suggestAddresses ?? true,
 	stillness: remembered.stillness ?? false,
 	fontSize: remembered.fontSize ?? 13,
+	pasteAsks: remembered.pasteAsks ?? true,
 }));
-
-type Remembered = Partial<Pick<View, 'labels' | 'dock' | 'theme' | 'suggestAddresses' | 'stillness' | 'fontSize'>>;
-const rememberAs = 'vethlab.view';
 
 function readRemembered(): Remembered {
 	try {
@@ -129,11 +137,9 @@ function readRemembered(): Remembered {
 }
 
 useView.subscribe((v, before) => {
-	const keys = ['labels', 'dock', 'theme', 'suggestAddresses', 'stillness', 'fontSize'] as const;
-	if (keys.every((k) => v[k] === before[k])) return;
+	if (keptKeys.every((k) => v[k] === before[k])) return;
 	try {
-		const { labels, dock, theme, suggestAddresses, stillness, fontSize } = v;
-		localStorage.setItem(rememberAs, JSON.stringify({ labels, dock, theme, suggestAddresses, stillness, fontSize }));
+		localStorage.setItem(rememberAs, JSON.stringify(Object.fromEntries(keptKeys.map((k) => [k, v[k]]))));
 	} catch {
 		// Without storage the page starts from its defaults each time.
 	}

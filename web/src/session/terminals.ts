@@ -48,7 +48,11 @@ export function openTerminal(node: string, another = false): void {
 	const existing = another ? undefined : t.open.findLast((o) => o.node === node);
 	const view = useView.getState();
 	useView.setState({ dock: { ...view.dock, open: true, tab: 'terminals' } });
-	if (existing) return showTerminal(existing.id);
+	if (existing) {
+		showTerminal(existing.id);
+		panes.get(existing.id)?.wake();
+		return;
+	}
 	const id = newID('tty');
 	useTerminals.setState({ open: [...t.open, { id, node }] });
 	showTerminal(id);
@@ -56,7 +60,10 @@ export function openTerminal(node: string, another = false): void {
 
 export function showTerminal(id: string): void {
 	const t = useTerminals.getState();
-	if (t.shown.includes(id)) return useTerminals.setState({ active: id });
+	if (t.shown.includes(id)) {
+		useTerminals.setState({ active: id });
+		return;
+	}
 	const at = Math.max(0, t.shown.indexOf(t.active ?? ''));
 	const shown = t.shown.length === 0 ? [id] : t.shown.map((other, i) => (i === at ? id : other));
 	useTerminals.setState({ shown, active: id });
@@ -81,25 +88,33 @@ export function endTerminal(id: string): void {
 	useTerminals.setState({ open, shown: shown.length === 0 && active ? [active] : shown, active });
 }
 
-/** Text that is to be put at the prompt of a node's terminal, without a newline; the terminal takes it when it is there. */
-const waitingText = new Map<string, string>();
-const listeners = new Map<string, (text: string) => void>();
+/** What a terminal that is drawn can be asked to do. */
+export interface Pane {
+	/** Puts text at its prompt. */
+	take(text: string): void;
+	/** Opens a new shell, if the one that it had has ended. */
+	wake(): void;
+}
 
+const panes = new Map<string, Pane>();
+const waitingText = new Map<string, string>(); // for terminals that are not drawn yet
+
+/** Puts text at the prompt of a node's terminal, without a newline. */
 export function putIntoTerminal(node: string, text: string): void {
 	openTerminal(node);
 	const id = useTerminals.getState().active;
 	if (!id) return;
-	const listener = listeners.get(id);
-	if (listener) listener(text);
+	const pane = panes.get(id);
+	if (pane) pane.take(text);
 	else waitingText.set(id, text);
 }
 
-export function takesText(id: string, take: (text: string) => void): () => void {
-	listeners.set(id, take);
+export function registerPane(id: string, pane: Pane): () => void {
+	panes.set(id, pane);
 	const waiting = waitingText.get(id);
 	waitingText.delete(id);
-	if (waiting) take(waiting);
-	return () => listeners.delete(id);
+	if (waiting) pane.take(waiting);
+	return () => panes.delete(id);
 }
 
 /** The machine of this name, for commands that say where they run. */

@@ -7,9 +7,11 @@ import { nodeColour } from '../canvas/Nodes';
 import { colourOf } from '../model/colour';
 import { labelOf } from '../model/lab';
 import { useLab, useView } from '../session/stores';
-import { showTerminal, takesText, useTerminals } from '../session/terminals';
+import { registerPane, showTerminal, useTerminals } from '../session/terminals';
 import { TerminalConnection } from '../transport/terminal';
 import { copyText } from './clipboard';
+import { PastePreview } from './PastePreview';
+import { SearchLine } from './SearchLine';
 import { keepDrawn } from './webgl';
 
 interface Live {
@@ -75,24 +77,28 @@ export function TerminalPane({ lab, id, node, visible, active }: Props) {
 				detached: () => setNotice('reattaching; the shell goes on'),
 				ended: (end) => {
 					setNotice(undefined);
-					terminal.write(`\r\n\x1b[2m[ended: ${end.reason || `status ${end.status}`}]\x1b[0m\r\n`);
+					const why = end.reason || `the shell ended with status ${end.status}`;
+					terminal.write(`\r\n\x1b[2m[${why}. Enter opens a new shell.]\x1b[0m\r\n`);
 				},
 			},
 		);
-		terminal.onData((data) => connection.keys(data));
+		terminal.onData((data) => {
+			if (data === '\r' && connection.reopen()) return;
+			connection.keys(data);
+		});
 		terminal.onBinary((data) => connection.bytes(Uint8Array.from(data, (c) => c.charCodeAt(0))));
 		terminal.onResize((next) => connection.resize(next));
 		terminal.attachCustomKeyEventHandler((e) => ownKey(e, terminal, () => setSearching(true)));
 		const paste = (e: ClipboardEvent) => {
 			const text = e.clipboardData?.getData('text') ?? '';
 			// Under bracketed paste the shell waits for Enter by itself; so it does for one line.
-			if (terminal.modes.bracketedPasteMode || !/\n./s.test(text)) return;
+			if (terminal.modes.bracketedPasteMode || !/\n./s.test(text) || !useView.getState().pasteAsks) return;
 			e.preventDefault();
 			e.stopPropagation();
 			setPasting(text);
 		};
 		element.addEventListener('paste', paste, true);
-		const release = takesText(id, (text) => connection.keys(text));
+		const release = registerPane(id, { take: (text) => connection.keys(text), wake: () => connection.reopen() });
 		live.current = { terminal, fit, search, connection };
 		const observer = new ResizeObserver(() => element.clientHeight > 0 && fit.fit());
 		observer.observe(element);
@@ -122,7 +128,9 @@ export function TerminalPane({ lab, id, node, visible, active }: Props) {
 	}, [fontSize, visible]);
 	// biome-ignore lint/correctness/useExhaustiveDependencies: the theme changes what the colours' variables say
 	useEffect(() => {
-		const apply = () => live.current && (live.current.terminal.options.theme = readTheme());
+		const apply = () => {
+			if (live.current) live.current.terminal.options.theme = readTheme();
+		};
 		const frame = requestAnimationFrame(apply);
 		const dark = matchMedia('(prefers-color-scheme: dark)');
 		dark.addEventListener('change', apply);
@@ -138,7 +146,8 @@ export function TerminalPane({ lab, id, node, visible, active }: Props) {
 	}, [notice]);
 
 	return (
-		<div
+		<section
+			aria-label={`Terminal in ${name}`}
 			className={`terminal-pane ${active ? 'is-active' : ''}`}
 			hidden={!visible}
 			data-testid={`terminal-${name}`}
@@ -146,7 +155,11 @@ export function TerminalPane({ lab, id, node, visible, active }: Props) {
 			onFocus={() => useTerminals.getState().active !== id && showTerminal(id)}
 		>
 			<div className="terminal-host" ref={host} />
-			{notice && <p className="terminal-notice">{notice}</p>}
+			{notice && (
+				<p className="terminal-notice" role="status">
+					{notice}
+				</p>
+			)}
 			{searching && (
 				<SearchLine
 					find={(text, back) => (back ? live.current?.search.findPrevious(text) : live.current?.search.findNext(text))}
@@ -160,14 +173,14 @@ export function TerminalPane({ lab, id, node, visible, active }: Props) {
 			{pasting !== undefined && (
 				<PastePreview
 					text={pasting}
-					done={(text) => {
+					send={(text) => live.current?.connection.keys(text)}
+					leave={() => {
 						setPasting(undefined);
-						if (text) live.current?.connection.keys(text);
 						live.current?.terminal.focus();
 					}}
 				/>
 			)}
-		</div>
+		</section>
 	);
 }
 
@@ -199,57 +212,6 @@ function ownKey(e: KeyboardEvent, terminal: Terminal, search: () => void): boole
 	}
 	// The page's: terminal ↔ canvas, next region.
 	return !((e.ctrlKey && e.code === 'Backquote') || e.key === 'F6');
-}
-
-function SearchLine({
-	find,
-	close,
-}: {
-	find: (text: string, back: boolean) => boolean | undefined;
-	close: () => void;
-}) {
-	const [text, setText] = useState('');
-	const [found, setFound] = useState(true);
-	return (
-		<div className="terminal-search" role="search">
-			<input
-				ref={(e) => e?.focus()}
-				aria-label="Search in the terminal"
-				placeholder="Search"
-				value={text}
-				onChange={(e) => {
-					setText(e.target.value);
-					setFound(e.target.value === '' || find(e.target.value, true) === true);
-				}}
-				onKeyDown={(e) => {
-					e.stopPropagation();
-					if (e.key === 'Escape') close();
-					if (e.key === 'Enter') setFound(find(text, !e.shiftKey) === true);
-				}}
-			/>
-			{!found && <span className="small">not found</span>}
-		</div>
-	);
-}
-
-function PastePreview({ text, done }: { text: string; done: (text: string | undefined) => void }) {
-	return (
-		<div className="paste-preview" role="dialog" aria-label="Paste several lines">
-			<p>{text.trim().split('\n').length} lines, each of which the shell runs at once:</p>
-			<pre>{text}</pre>
-			<button
-				type="button"
-				className="primary"
-				ref={(e) => e?.focus()}
-				onClick={() => done(text.replaceAll('\n', '\r'))}
-			>
-				Paste
-			</button>{' '}
-			<button type="button" onClick={() => done(undefined)}>
-				Leave it
-			</button>
-		</div>
-	);
 }
 
 function size(bytes: number): string {

@@ -12,8 +12,11 @@ export interface ConnectionEvents {
 	status(s: LinkStatus): void;
 	/** What waits to be sent or answered, where that is a change. */
 	waiting(count: number): void;
-	/** A new connection begins: probes that ran over the old one are gone. */
-	restarted(): void;
+	/**
+	 * A new connection begins: probes that ran over the old one are gone. `cutOff` where the server was there all the time:
+	 * it lets go of a page that does not keep up.
+	 */
+	restarted(cutOff: boolean): void;
 	roundTrip(ms: number): void;
 }
 
@@ -30,11 +33,12 @@ export class LabConnection {
 	private socket: WebSocket | undefined;
 	private kept = new Map<string, Kept>();
 	private connectionNo = 0;
+	private tries = 0; // since the last connection that opened
 	private delay = firstDelay;
 	private timer: ReturnType<typeof setTimeout> | undefined;
 	private ended = false;
 	private ready = false;
-	private brokenSince = 0;
+	private brokenSince: number | undefined; // ms, as performance.now()
 
 	constructor(
 		private readonly url: string,
@@ -67,6 +71,7 @@ export class LabConnection {
 
 	private connect(): void {
 		this.connectionNo++;
+		this.tries++;
 		const socket = new WebSocket(this.url);
 		this.socket = socket;
 		let opened = false;
@@ -80,11 +85,11 @@ export class LabConnection {
 			this.ready = false;
 			if (!this.ended) void this.broken(opened);
 		};
-		if (this.brokenSince === 0) this.events.status({ kind: 'connecting', since: performance.now() });
+		if (this.brokenSince === undefined) this.events.status({ kind: 'connecting', since: performance.now() });
 	}
 
 	private async broken(hadOpened: boolean): Promise<void> {
-		if (this.brokenSince === 0) this.brokenSince = performance.now();
+		this.brokenSince ??= performance.now();
 		const reason = hadOpened ? 'network' : await this.diagnose();
 		if (this.ended) return;
 		this.events.status({ kind: 'closed', since: this.brokenSince, reason });
@@ -117,13 +122,14 @@ export class LabConnection {
 		if (this.ready) return; // a snapshot in mid-stream: this page fell behind
 		this.ready = true;
 		this.delay = firstDelay;
-		this.brokenSince = 0;
+		this.brokenSince = undefined;
 		this.events.status({ kind: 'open' });
 		for (const [id, k] of this.kept) {
 			// An undo has no id that the engine would know again, and a probe's answers went with the connection.
 			if (k.sentOn !== 0 && !k.request.op) this.kept.delete(id);
 		}
-		if (this.connectionNo > 1) this.events.restarted();
+		if (this.connectionNo > 1) this.events.restarted(this.tries === 1);
+		this.tries = 0;
 		this.flush();
 		this.tell();
 	}
@@ -131,7 +137,7 @@ export class LabConnection {
 	private answered(id: string): void {
 		const k = this.kept.get(id);
 		if (!k) return;
-		this.events.roundTrip(performance.now() - k.sentAt);
+		if (isChange(k.request)) this.events.roundTrip(performance.now() - k.sentAt);
 		this.kept.delete(id);
 		this.tell();
 	}
@@ -148,9 +154,14 @@ export class LabConnection {
 
 	private tell(): void {
 		let count = 0;
-		for (const k of this.kept.values()) if (k.request.op || k.request.undo || k.request.redo) count++;
+		for (const k of this.kept.values()) if (isChange(k.request)) count++;
 		this.events.waiting(count);
 	}
+}
+
+/** A probe is answered when it ends; a change as soon as it can be. */
+function isChange(r: Request): boolean {
+	return r.op !== undefined || r.undo !== undefined || r.redo !== undefined;
 }
 
 export function socketURL(path: string): string {

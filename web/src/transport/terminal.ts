@@ -55,6 +55,18 @@ export class TerminalConnection {
 		if (this.ready) this.socket?.send(JSON.stringify(size));
 	}
 
+	/** After the end: a new shell under the same token. Says whether there was need of one. */
+	reopen(): boolean {
+		if (!this.ended || this.socket) return false;
+		this.ended = false;
+		this.offset = 0;
+		this.attachedOnce = false;
+		this.refusals = 0;
+		this.delay = firstDelay;
+		this.connect();
+		return true;
+	}
+
 	/** Lets go of the shell; it lives on. */
 	close(): void {
 		this.ended = true;
@@ -84,8 +96,9 @@ export class TerminalConnection {
 			}
 		};
 		socket.onclose = () => {
-			if (this.socket !== socket || this.ended) return;
+			if (this.socket !== socket) return;
 			this.socket = undefined;
+			if (this.ended) return;
 			if (this.ready) this.events.detached();
 			else this.refusals++;
 			this.ready = false;
@@ -112,6 +125,8 @@ export class TerminalConnection {
 			for (const bytes of this.held.splice(0)) this.socket?.send(bytes as Uint8Array<ArrayBuffer>);
 		} else if (message.reason !== undefined) {
 			this.ended = true;
+			this.ready = false;
+			this.held = [];
 			this.events.ended({ status: message.status ?? 0, reason: message.reason });
 		}
 	}

@@ -32,6 +32,7 @@ export interface Request {
 	op?: Op;
 	undo?: Undo;
 	redo?: Redo;
+	restore?: Restore;
 	ping?: Ping;
 	arp?: ARPProbe;
 	cancel?: Cancel;
@@ -66,13 +67,18 @@ export interface Edit {
 	deleteAddress?: DeleteAddress;
 	addRoute?: AddRoute;
 	deleteRoute?: DeleteRoute;
+	addIPRule?: AddIPRule;
+	deleteIPRule?: DeleteIPRule;
 	setSysctl?: SetSysctl;
+	iptables?: Iptables;
+	addService?: AddService;
+	deleteService?: DeleteService;
 	delete?: Delete;
 	place?: PlaceNode;
 	updateLab?: UpdateLab;
 }
 /**
- * AddNode makes a machine, a namespace in one, as ip-netns(8) add does, or a LAN between machines.
+ * AddNode makes a machine, a namespace in one, as ip-netns(8) add does, a container in one, as unshare(1) does, a LAN between machines, or the internet.
  *
  * This interface was referenced by `Wire`'s JSON-Schema
  * via the `definition` "AddNode".
@@ -80,11 +86,15 @@ export interface Edit {
 export interface AddNode {
 	id: string;
 	name: string;
-	kind: 'machine' | 'namespace' | 'lan';
+	kind: 'machine' | 'namespace' | 'lan' | 'container' | 'internet';
 	/**
-	 * the machine that a namespace is made in
+	 * the machine that a namespace or container is made in
 	 */
 	in?: string;
+	/**
+	 * of a container; see Node
+	 */
+	command?: string;
 	place?: Place;
 }
 /**
@@ -179,7 +189,7 @@ export interface AddInterface {
 	place?: Place;
 }
 /**
- * UpdateNode renames a node, or moves a namespace to another machine. What is nil stays.
+ * UpdateNode renames a node, moves a namespace or container to another machine, or gives a container another command: it is then made anew. What is nil stays.
  *
  * This interface was referenced by `Wire`'s JSON-Schema
  * via the `definition` "UpdateNode".
@@ -188,6 +198,7 @@ export interface UpdateNode {
 	id: string;
 	name?: string;
 	in?: string;
+	command?: string;
 }
 /**
  * UpdateInterface changes an interface as ip-link(8) set does, or plugs it into another node. What is nil stays.
@@ -265,6 +276,29 @@ export interface DeleteRoute {
 	route: string;
 }
 /**
+ * AddIPRule adds a rule that says which routing table is looked up, as ip-rule(8) add does.
+ *
+ * This interface was referenced by `Wire`'s JSON-Schema
+ * via the `definition` "AddIPRule".
+ */
+export interface AddIPRule {
+	node: string;
+	/**
+	 * "from 192.168.15.0/24 table 100"
+	 */
+	rule: string;
+}
+/**
+ * DeleteIPRule takes such a rule away. It is said as the lab has it.
+ *
+ * This interface was referenced by `Wire`'s JSON-Schema
+ * via the `definition` "DeleteIPRule".
+ */
+export interface DeleteIPRule {
+	node: string;
+	rule: string;
+}
+/**
  * SetSysctl sets one of a node's settings, as sysctl(8) -w does. An empty value is that of a fresh namespace.
  *
  * This interface was referenced by `Wire`'s JSON-Schema
@@ -274,6 +308,47 @@ export interface SetSysctl {
 	node: string;
 	name: string;
 	value: string;
+}
+/**
+ * Iptables changes a node's firewall rules, in the words of iptables(8): -A, -I, -R, -D, -P, -N, -X and -F, without the program's name.
+ *
+ * This interface was referenced by `Wire`'s JSON-Schema
+ * via the `definition` "Iptables".
+ */
+export interface Iptables {
+	node: string;
+	/**
+	 * as ip6tables(8) does
+	 */
+	ipv6?: boolean;
+	commands: string[];
+	/**
+	 * the rule that the number in the first command stands for; refused where it is another one by now
+	 */
+	was?: string;
+}
+/**
+ * AddService has a node offer something without a process of its own.
+ *
+ * This interface was referenced by `Wire`'s JSON-Schema
+ * via the `definition` "AddService".
+ */
+export interface AddService {
+	node: string;
+	/**
+	 * "http 80", "echo udp 7", "dns 53 web.lan=192.168.15.2"; see ParseService
+	 */
+	service: string;
+}
+/**
+ * DeleteService ends a service. It is said as the lab has it.
+ *
+ * This interface was referenced by `Wire`'s JSON-Schema
+ * via the `definition` "DeleteService".
+ */
+export interface DeleteService {
+	node: string;
+	service: string;
 }
 /**
  * Delete removes a node with all that is in it, a cable with both ends, or an interface with its cable.
@@ -319,6 +394,18 @@ export interface Undo {}
  * via the `definition` "Redo".
  */
 export interface Redo {}
+/**
+ * Restore makes the lab again what it was right after a change. It is a change itself, and can be undone.
+ *
+ * This interface was referenced by `Wire`'s JSON-Schema
+ * via the `definition` "Restore".
+ */
+export interface Restore {
+	/**
+	 * of the change; 0 is before the first
+	 */
+	seq: number;
+}
 /**
  * Ping sends ICMP echo requests, RFC 792 and RFC 4443, from a node.
  *
@@ -419,7 +506,7 @@ export interface Lab {
 	};
 }
 /**
- * Node is a network namespace: a machine's own, one in a machine, or a switch's between machines.
+ * Node is a network namespace: a machine's own, one in a machine, a switch's between machines, or the internet's edge.
  *
  * This interface was referenced by `Wire`'s JSON-Schema
  * via the `definition` "Node".
@@ -427,9 +514,9 @@ export interface Lab {
 export interface Node {
 	id: string;
 	name: string;
-	kind: 'machine' | 'namespace' | 'lan';
+	kind: 'machine' | 'namespace' | 'lan' | 'container' | 'internet';
 	/**
-	 * the machine that a namespace is in
+	 * the machine that a namespace or container is in
 	 */
 	in?: string;
 	/**
@@ -445,9 +532,29 @@ export interface Node {
 	 */
 	routes?: string[];
 	/**
+	 * as ip-rule(8) takes them; not the three that each namespace has
+	 */
+	ipRules?: string[];
+	/**
 	 * "net.ipv4.ip_forward=1", as sysctl(8) prints them: what differs from a fresh namespace
 	 */
 	sysctls?: string[];
+	/**
+	 * as iptables(8) takes them, without its name: -P, -N and -A, a chain's rules in order
+	 */
+	iptables?: string[];
+	/**
+	 * the same for ip6tables(8)
+	 */
+	ip6tables?: string[];
+	/**
+	 * of a container: what its init starts, one line for sh(1); "" is nothing
+	 */
+	command?: string;
+	/**
+	 * what it offers without a process of its own; see ParseService
+	 */
+	services?: string[];
 }
 /**
  * Interface is a network device of a node, netdevice(7).
@@ -533,7 +640,7 @@ export interface Change {
 	 * whose it is; "" is nobody in particular
 	 */
 	author?: string;
-	origin: 'canvas' | 'terminal' | 'undo' | 'redo' | 'api';
+	origin: 'canvas' | 'terminal' | 'undo' | 'redo' | 'restore' | 'api';
 	/**
 	 * "Cable red to blue"
 	 */
@@ -663,6 +770,12 @@ export interface Snapshot {
 	 */
 	changes: Change[];
 	terminals: Terminal[];
+	/**
+	 * of a running lab: what its kernel has, by the word of the document
+	 */
+	features?: {
+		[k: string]: Feature;
+	};
 }
 /**
  * Live is what the kernel says of a running lab that is no part of its document. A message carries what has changed: whole values by ID, null for what has gone.
@@ -735,6 +848,17 @@ export interface NodeState {
 	pid?: number;
 	routes: Route[];
 	neighbours: Neighbour[];
+	firewall?: Firewall;
+	conntrack?: Conntrack;
+	container?: ContainerState;
+	/**
+	 * of the internet: packets dropped because nobody there knows a way back to whom they are from
+	 */
+	dropped?: number;
+	/**
+	 * those that wait for others to connect or send, as `ss -lntup` shows them
+	 */
+	sockets?: Socket[];
 }
 /**
  * Route is an entry of a routing table, as ip-route(8) has it. What is empty or 0 is not said.
@@ -807,6 +931,218 @@ export interface Neighbour {
 	 * "REACHABLE", "STALE", "DELAY", "PROBE", "INCOMPLETE", "FAILED", "PERMANENT", "NOARP"
 	 */
 	state: string;
+}
+/**
+ * Firewall is what iptables(8), ip6tables(8) and nft(8) show of a namespace. Counters are read anew each second while somebody looks.
+ *
+ * This interface was referenced by `Wire`'s JSON-Schema
+ * via the `definition` "Firewall".
+ */
+export interface Firewall {
+	/**
+	 * the tables that have been used
+	 */
+	ipv4?: FirewallTable[];
+	ipv6?: FirewallTable[];
+	/**
+	 * tables that iptables knows nothing of, as `nft list ruleset` prints them; not saved
+	 */
+	native?: string;
+	/**
+	 * how many those are
+	 */
+	tables?: number;
+}
+/**
+ * FirewallTable is a table of iptables(8).
+ *
+ * This interface was referenced by `Wire`'s JSON-Schema
+ * via the `definition` "FirewallTable".
+ */
+export interface FirewallTable {
+	/**
+	 * "filter", "nat", "mangle", "raw", "security"
+	 */
+	name: string;
+	chains: FirewallChain[];
+	/**
+	 * of iptables-legacy: the kernel does not tell of changes, so that it is looked at now and then
+	 */
+	legacy?: boolean;
+	/**
+	 * of that iptables, of the two, which `iptables` is not here; not saved
+	 */
+	other?: boolean;
+}
+/**
+ * FirewallChain is a chain: a hook that packets pass, or a list of rules that others lead to.
+ *
+ * This interface was referenced by `Wire`'s JSON-Schema
+ * via the `definition` "FirewallChain".
+ */
+export interface FirewallChain {
+	name: string;
+	/**
+	 * "ACCEPT" or "DROP"; "" for a chain that somebody has made
+	 */
+	policy?: string;
+	/**
+	 * that its policy has met
+	 */
+	packets?: number;
+	bytes?: number;
+	/**
+	 * numbered from 1
+	 */
+	rules: FirewallRule[];
+}
+/**
+ * FirewallRule is a rule with what it has counted.
+ *
+ * This interface was referenced by `Wire`'s JSON-Schema
+ * via the `definition` "FirewallRule".
+ */
+export interface FirewallRule {
+	/**
+	 * as `iptables -S` prints it: "-A POSTROUTING -o eth0 -j MASQUERADE"
+	 */
+	text: string;
+	/**
+	 * as the document has it, where that is something else
+	 */
+	authored?: string;
+	packets?: number;
+	bytes?: number;
+}
+/**
+ * Conntrack is the table of tracked connections, as `conntrack -L` shows it.
+ *
+ * This interface was referenced by `Wire`'s JSON-Schema
+ * via the `definition` "Conntrack".
+ */
+export interface Conntrack {
+	/**
+	 * at most 500
+	 */
+	flows: Flow[];
+	/**
+	 * of all
+	 */
+	count: number;
+}
+/**
+ * Flow is a tracked connection.
+ *
+ * This interface was referenced by `Wire`'s JSON-Schema
+ * via the `definition` "Flow".
+ */
+export interface Flow {
+	/**
+	 * "tcp", "udp", "icmp", … or a number
+	 */
+	protocol: string;
+	/**
+	 * of TCP: "ESTABLISHED", "SYN_SENT", …
+	 */
+	state?: string;
+	/**
+	 * s until it is forgotten, unless another packet comes
+	 */
+	timeout: number;
+	original: FlowEnds;
+	reply: FlowEnds;
+	/**
+	 * no reply has come yet: UNREPLIED
+	 */
+	unseen?: boolean;
+	/**
+	 * both directions have been busy: kept when the table is full
+	 */
+	assured?: boolean;
+	mark?: number;
+}
+/**
+ * FlowEnds is where the packets of one direction come from and go to.
+ *
+ * This interface was referenced by `Wire`'s JSON-Schema
+ * via the `definition` "FlowEnds".
+ */
+export interface FlowEnds {
+	/**
+	 * an address
+	 */
+	from: string;
+	to: string;
+	fromPort?: number;
+	toPort?: number;
+	/**
+	 * "type=8 code=0 id=57"
+	 */
+	icmp?: string;
+	/**
+	 * where the kernel counts them
+	 */
+	packets?: number;
+	bytes?: number;
+}
+/**
+ * ContainerState is what runs in a container because the lab started it.
+ *
+ * This interface was referenced by `Wire`'s JSON-Schema
+ * via the `definition` "ContainerState".
+ */
+export interface ContainerState {
+	init: Process;
+	command?: Process;
+	/**
+	 * how the command ended: "exit status 127"
+	 */
+	ended?: string;
+}
+/**
+ * Process is a process that has two numbers, pid_namespaces(7).
+ *
+ * This interface was referenced by `Wire`'s JSON-Schema
+ * via the `definition` "Process".
+ */
+export interface Process {
+	/**
+	 * in its machine
+	 */
+	pid: number;
+	/**
+	 * in its container
+	 */
+	inner: number;
+	/**
+	 * as ps(1) shows it
+	 */
+	line: string;
+}
+/**
+ * Socket is one that waits: of TCP it listens, of UDP it is connected to nobody.
+ *
+ * This interface was referenced by `Wire`'s JSON-Schema
+ * via the `definition` "Socket".
+ */
+export interface Socket {
+	/**
+	 * "tcp" or "udp"
+	 */
+	protocol: string;
+	/**
+	 * "0.0.0.0" and "::" are all of the node's
+	 */
+	address: string;
+	port: number;
+	/**
+	 * the interface that it is bound to
+	 */
+	dev?: string;
+	/**
+	 * "busybox (57)", by its number in its machine, where it is known
+	 */
+	process?: string;
 }
 /**
  * Status says how a lab is.
@@ -895,6 +1231,19 @@ export interface Terminal {
 	node: string;
 	title: string;
 	author?: string;
+}
+/**
+ * Feature is something that kernels may lack: "netem", "tbf", "bridge", "vlan_filtering", "vlan", "vxlan", "macvlan", "dummy".
+ *
+ * This interface was referenced by `Wire`'s JSON-Schema
+ * via the `definition` "Feature".
+ */
+export interface Feature {
+	answer: 'yes' | 'no' | 'unknown';
+	/**
+	 * why not, in words; or the errno that kept it from being found out
+	 */
+	reason?: string;
 }
 /**
  * Frames are what crossed the lab's cables since the message before, at most one message each 16 ms.

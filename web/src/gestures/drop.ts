@@ -1,14 +1,47 @@
-// What letting go of dragged nodes means: new places, or another machine.
-
-import { freeMachineName } from '../commands/commands';
+// What letting go of nodes means, after a drag or after keys: new places, or another machine.
 import { freeNodeName } from '../model/edit';
-import { type Box, center, machineAt, machinePlace } from '../model/geometry';
+import { type Box, center, machineAt } from '../model/geometry';
 import { newID } from '../model/lab';
-import { edit, toast } from '../session/actions';
+import type { Places } from '../model/places';
+import { freeMachineName } from '../model/suggest';
+import { announce, edit, toast } from '../session/actions';
 import { useGeometry, useLab, useView } from '../session/stores';
-import type { Edit } from '../wire/types.gen';
+import type { Edit, Lab } from '../wire/types.gen';
+import { type MoveEvent, moveGesture, placesOf } from './move';
 
 const least = { x: 24, y: 44 }; // from a machine's corner, below its header
+
+/** Draws nodes where they are carried, and says which machine they would go into. */
+export function carry(moving: Places): void {
+	useView.setState({ moving });
+	const { lab } = useLab.getState();
+	const g = useGeometry.getState();
+	const [only, ...others] = Object.keys(moving);
+	const box = only && others.length === 0 ? g.boxes[only] : undefined;
+	const into = only && box && lab.nodes[only]?.in ? (machineAt(lab, g, center(box)) ?? '') : undefined;
+	if (into && only && into !== useView.getState().dropInto && into !== lab.nodes[only]?.in) {
+		announce(movesInto(lab, only, into));
+	}
+	useView.setState({ dropInto: into });
+}
+
+/** Said while a namespace is over another machine than its own. */
+export function movesInto(lab: Lab, node: string, machine: string): string {
+	return `Move ${lab.nodes[node]?.name} into ${lab.nodes[machine]?.name}; its processes end`;
+}
+
+/** One event of moving by keys. */
+export function moveByKeys(e: MoveEvent): void {
+	const before = useView.getState().keyMove;
+	const keyMove = moveGesture(before, e);
+	if (e.type === 'down' && before.at === 'moving') dropNodes(Object.keys(before.from));
+	useView.setState({ keyMove });
+	carry(placesOf(keyMove));
+	if (e.type === 'begin' && keyMove.at === 'moving') {
+		announce('Arrows move, Shift moves further; Enter puts it down, Escape puts it back');
+	}
+	if (e.type === 'cancel') announce('Back where it was');
+}
 
 export function dropNodes(ids: string[]): void {
 	const { lab } = useLab.getState();
@@ -59,12 +92,7 @@ function askWhere(id: string, box: Box): void {
 					const place = { x: snap(box.x - 40), y: snap(box.y - 64) };
 					edit([
 						{
-							addNode: {
-								id: machine,
-								name: freeMachineName(),
-								kind: 'machine',
-								place: lab.nodes[id] ? place : machinePlace(lab),
-							},
+							addNode: { id: machine, name: freeMachineName(lab), kind: 'machine', place },
 						},
 						{ updateNode: { id, in: machine } },
 						{ place: { id, x: 40, y: 64 } },

@@ -1,0 +1,109 @@
+package document
+
+import (
+	"slices"
+	"strings"
+
+	"vethlab/labengine"
+)
+
+// shape is what a mapping may have: the keys in the order in which they are written, and what has them, for errors.
+type shape struct {
+	of    string
+	keys  []string
+	hints map[string]string // for keys that belong elsewhere
+}
+
+// The keys of the file.
+var (
+	topShape       = shape{of: "a lab", keys: []string{"vethlab", "name", "quiet", "nodes", "cables", "canvas"}}
+	cableShape     = shape{of: "a cable", keys: []string{"ends", "mtu"}}
+	canvasShape    = shape{of: "the canvas", keys: []string{"positions"}}
+	loopbackShape  = shape{of: "lo", keys: []string{"addresses", "mtu", "up"}, hints: map[string]string{"mac": "the kernel keeps lo's"}}
+	interfaceShape = shape{of: "an interface", keys: []string{
+		"kind", "parent", "options", "addresses", "master", "mtu", "mac", "up",
+	}}
+)
+
+// bridgeKind is the kind of node that a bridge is to a file.
+const bridgeKind labengine.Kind = labengine.Bridge
+
+// nodeShapes are what nodes may have, by kind.
+var nodeShapes = map[labengine.Kind]shape{
+	labengine.Machine: {
+		of: "a machine", keys: []string{"name", "kind", "sysctls", "routes", "interfaces"}, hints: notAnInterface,
+	},
+	labengine.Namespace: {
+		of: "a namespace", keys: []string{"name", "kind", "in", "sysctls", "routes", "interfaces"}, hints: notAnInterface,
+	},
+	bridgeKind: {
+		of: "a bridge", keys: []string{"name", "kind", "in", "addresses", "options", "mtu", "mac", "up"},
+		hints: map[string]string{"routes": notABridge, "sysctls": notABridge, "interfaces": "`master: BRIDGE` makes an interface its port"},
+	},
+	labengine.LAN: {
+		of:   "a lan",
+		keys: []string{"name", "kind", "addresses", "options", "mtu", "mac", "up", "sysctls", "routes", "interfaces"},
+	},
+}
+
+const (
+	ofInterfaces = "its interfaces have that: at the ends of cables, or under `interfaces`"
+	notABridge   = "the node that the bridge is in has that"
+)
+
+var notAnInterface = map[string]string{
+	"addresses": ofInterfaces, "mtu": ofInterfaces, "mac": ofInterfaces, "up": ofInterfaces, "options": ofInterfaces,
+	"master": ofInterfaces, "parent": ofInterfaces,
+}
+
+// nodeShape is what some node may have.
+var nodeShape = shape{of: "a node", keys: []string{
+	"name", "kind", "in", "addresses", "options", "mtu", "mac", "up", "sysctls", "routes", "interfaces",
+}}
+
+var (
+	// nodeKinds are the kinds of node that a file has.
+	nodeKinds = []string{string(labengine.Machine), string(labengine.Namespace), string(bridgeKind), string(labengine.LAN)}
+	// laterKinds are kinds of node that the design has and this version of the format has not.
+	laterKinds = []string{"container", "ovs", "internet"}
+	// interfaceKinds are the kinds of interface that stand under a node.
+	interfaceKinds = []string{labengine.Dummy, labengine.VLAN, labengine.VXLAN, labengine.MACVLAN, labengine.Bridge}
+)
+
+const (
+	hintNodeKinds      = "the kinds are machine, namespace, bridge and lan"
+	hintInterfaceKinds = "the kinds are dummy, vlan, vxlan, macvlan and bridge"
+)
+
+// fields reads a mapping with keys that are known, each at most once.
+func (f *file) fields(v value, s shape) (map[string]value, error) {
+	if v.form != mapping {
+		return nil, f.expected(v, s.of+" is a mapping")
+	}
+	found := make(map[string]value, len(v.pairs))
+	for _, p := range v.pairs {
+		if !slices.Contains(s.keys, p.key.text) {
+			hint, misplaced := s.hints[p.key.text]
+			if !misplaced {
+				hint = didYouMean(p.key.text, s)
+			}
+			return nil, f.problem(p.key.at, hint, "%s has no key `%s`", s.of, p.key.text)
+		}
+		if _, twice := found[p.key.text]; twice {
+			return nil, f.problem(p.key.at, "remove one of them", "%s has `%s` twice", s.of, p.key.text)
+		}
+		found[p.key.text] = p.value
+	}
+	return found, nil
+}
+
+// didYouMean names the nearest key, or all of them.
+func didYouMean(word string, s shape) string {
+	if near := labengine.Nearest(strings.ToLower(word), s.keys); near != "" {
+		return "did you mean " + near + "?"
+	}
+	if len(s.keys) == 1 {
+		return s.of + " has " + s.keys[0]
+	}
+	return s.of + " has " + strings.Join(s.keys[:len(s.keys)-1], ", ") + " and " + s.keys[len(s.keys)-1]
+}

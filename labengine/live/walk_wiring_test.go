@@ -1,0 +1,157 @@
+package live_test
+
+import (
+	"fmt"
+
+	"vethlab/labengine"
+)
+
+// What hands and terminals do in a random walk with bridges, other interfaces, routes, settings and impairments.
+
+func (w *walker) anyBridge(lab labengine.Lab) (labengine.Interface, bool) {
+	id, ok := pick(w, ids(lab.Interfaces, func(i labengine.Interface) bool {
+		return i.Kind == labengine.Bridge && lab.Nodes[i.Node].Kind != labengine.LAN
+	}))
+	return lab.Interfaces[id], ok
+}
+
+func (w *walker) addBridge(lab labengine.Lab) {
+	name, at := w.name("b"), w.anyNode(lab)
+	w.edit(labengine.Edit{AddInterface: &labengine.AddInterface{
+		ID: labengine.ID(name), Node: at.ID, Name: name, Kind: labengine.Bridge, Addresses: []string{w.randomAddress()},
+		Options: []string{"", "stp_state 1", "ageing_time 20000 mcast_snooping 0"}[w.rand.IntN(3)],
+	}})
+}
+
+func (w *walker) addOnTop(lab labengine.Lab) {
+	below, ok := w.anyVeth(lab)
+	if !ok {
+		return
+	}
+	name := w.name("o")
+	kind, options := labengine.MACVLAN, "mode bridge"
+	if w.rand.IntN(2) == 0 {
+		kind, options = labengine.VXLAN, fmt.Sprintf("id %d remote 10.0.0.9", 1+w.rand.IntN(1000))
+	}
+	w.edit(labengine.Edit{AddInterface: &labengine.AddInterface{
+		ID: labengine.ID(name), Node: below.Node, Name: name, Kind: kind, Parent: below.ID, Options: options,
+	}})
+}
+
+// addPort plugs a cable's end into a bridge where it is, takes it out again, or draws a new cable to a bridge.
+func (w *walker) addPort(lab labengine.Lab) {
+	bridge, ok := w.anyBridge(lab)
+	if !ok {
+		return
+	}
+	if w.rand.IntN(2) == 0 {
+		name, from := w.name("p"), w.anyNode(lab)
+		w.edit(labengine.Edit{AddCable: &labengine.AddCable{
+			ID: labengine.ID(name), A: labengine.End{ID: labengine.ID(name + "a"), Node: from.ID, Name: name + "a"},
+			B: labengine.End{ID: labengine.ID(name + "b"), Node: bridge.Node, Name: name + "b", Master: bridge.ID},
+		}})
+		return
+	}
+	id, ok := pick(w, ids(lab.Interfaces, func(i labengine.Interface) bool {
+		return i.Kind == labengine.Veth && i.Node == bridge.Node
+	}))
+	if !ok {
+		return
+	}
+	master := bridge.ID
+	if lab.Interfaces[id].Master != "" {
+		master = ""
+	}
+	w.edit(labengine.Edit{UpdateInterface: &labengine.UpdateInterface{ID: id, Master: &master}})
+}
+
+func (w *walker) impair(lab labengine.Lab) {
+	if i, ok := w.anyVeth(lab); ok {
+		text := []string{"", "cut", "rate 10mbit", "rate 1mbit"}[w.rand.IntN(4)]
+		w.edit(labengine.Edit{UpdateInterface: &labengine.UpdateInterface{ID: i.ID, Impair: &text}})
+	}
+}
+
+func (w *walker) randomRoute() string {
+	return []string{
+		fmt.Sprintf("10.%d.0.0/16 via 10.0.%d.%d", 1+w.rand.IntN(5), w.rand.IntN(3), 1+w.rand.IntN(200)),
+		fmt.Sprintf("blackhole 10.%d.0.0/16", 20+w.rand.IntN(5)),
+		fmt.Sprintf("10.%d.0.0/16 via 10.0.%d.%d metric 50", 1+w.rand.IntN(5), w.rand.IntN(3), 1+w.rand.IntN(200)),
+		fmt.Sprintf("default via 192.168.15.%d", 1+w.rand.IntN(2)),
+	}[w.rand.IntN(4)]
+}
+
+func (w *walker) route(lab labengine.Lab) {
+	n := w.anyNode(lab)
+	if n.Kind == labengine.LAN {
+		return
+	}
+	if r, has := pick(w, n.Routes); has && w.rand.IntN(3) == 0 {
+		w.edit(labengine.Edit{DeleteRoute: &labengine.DeleteRoute{Node: n.ID, Route: r}})
+		return
+	}
+	w.edit(labengine.Edit{AddRoute: &labengine.AddRoute{Node: n.ID, Route: w.randomRoute()}})
+}
+
+func (w *walker) sysctl(lab labengine.Lab) {
+	n := w.anyNode(lab)
+	if n.Kind == labengine.LAN {
+		return
+	}
+	name := []string{"net.ipv4.ip_forward", "net.ipv4.conf.all.rp_filter"}[w.rand.IntN(2)]
+	w.edit(labengine.Edit{SetSysctl: &labengine.SetSysctl{Node: n.ID, Name: name, Value: fmt.Sprint(w.rand.IntN(2))}})
+}
+
+func (w *walker) typeBridge(lab labengine.Lab) {
+	name := w.name("y")
+	w.typed("%s link add name %s type bridge; %s link set %s up", w.ip(lab, w.hosts(lab).ID), name, w.ip(lab, "host"), name)
+}
+
+func (w *walker) typePort(lab labengine.Lab) {
+	i, ok := w.hostsVeth(lab)
+	if !ok {
+		return
+	}
+	id, ok := pick(w, ids(lab.Interfaces, func(b labengine.Interface) bool {
+		return b.Kind == labengine.Bridge && b.Node == i.Node
+	}))
+	if !ok || i.Master != "" {
+		w.typed("%s link set dev %s nomaster", w.ip(lab, i.Node), i.Name)
+		return
+	}
+	w.typed("%s link set dev %s master %s", w.ip(lab, i.Node), i.Name, lab.Interfaces[id].Name)
+}
+
+func (w *walker) typeRoute(lab labengine.Lab) {
+	n := w.hosts(lab)
+	if r, has := pick(w, n.Routes); has && w.rand.IntN(3) == 0 {
+		w.typed("%s route del %s", w.ip(lab, n.ID), r)
+		return
+	}
+	w.typed("%s route add %s", w.ip(lab, n.ID), w.randomRoute())
+}
+
+func (w *walker) typeSysctl(lab labengine.Lab) {
+	n := w.hosts(lab)
+	command := fmt.Sprintf("sysctl -qw net.ipv4.ip_forward=%d", w.rand.IntN(2))
+	if n.In != "" {
+		command = "ip netns exec " + n.Name + " " + command
+	}
+	w.typed("%s", command)
+}
+
+func (w *walker) typeImpair(lab labengine.Lab) {
+	i, ok := w.hostsVeth(lab)
+	if !ok {
+		return
+	}
+	tc := "tc"
+	if n := lab.Nodes[i.Node]; n.In != "" {
+		tc += " -n " + n.Name
+	}
+	if w.rand.IntN(3) == 0 {
+		w.typed("%s qdisc del dev %s root", tc, i.Name)
+		return
+	}
+	w.typed("%s qdisc replace dev %s root tbf rate 5mbit burst 20kb latency 50ms", tc, i.Name)
+}

@@ -1,0 +1,111 @@
+package labengine
+
+import (
+	"slices"
+	"testing"
+)
+
+func TestRoutes(t *testing.T) {
+	for text, want := range map[string]string{
+		"default via 192.168.15.5":                           "default via 192.168.15.5",
+		"0.0.0.0/0 via 192.168.15.5 dev eth0 proto static":   "default via 192.168.15.5 dev eth0",
+		"unicast 10.0.0.0/8 via 10.1.0.1 metric 100":         "10.0.0.0/8 via 10.1.0.1 metric 100",
+		"10.0.0.1 dev eth0 scope link":                       "10.0.0.1 dev eth0",
+		"10.0.0.1/32 dev eth0 scope global":                  "10.0.0.1 dev eth0 scope global",
+		"2001:db8::/32 via fe80::1 dev eth0 metric 1024":     "2001:db8::/32 via fe80::1 dev eth0",
+		"2001:DB8::1/128 dev eth0":                           "2001:db8::1 dev eth0",
+		"default via 2001:db8::1":                            "default via 2001:db8::1",
+		"::/0 dev eth0":                                      "::/0 dev eth0",
+		"blackhole 10.0.0.0/8 table 100":                     "blackhole 10.0.0.0/8 table 100",
+		"10.9.0.0/16 via 10.1.0.1 onlink dev eth0 mtu 1400":  "10.9.0.0/16 via 10.1.0.1 dev eth0 onlink mtu 1400",
+		"default via 10.0.0.1 table main src 10.0.0.2 dev x": "default via 10.0.0.1 dev x src 10.0.0.2",
+	} {
+		r, err := ParseRoute(text)
+		if err != nil || r.String() != want {
+			t.Errorf("%s: %q, %v", text, r.String(), err)
+			continue
+		}
+		if again, err := ParseRoute(r.String()); err != nil || again != r {
+			t.Errorf("%s read again: %+v, not %+v, %v", r, again, r, err)
+		}
+	}
+	for text, hint := range map[string]string{
+		"": exampleRoute, "default": exampleRoute, "default vai 10.0.0.1": "did you mean via?", "10.0.0.1/8 dev eth0": "the network is 10.0.0.0/8",
+		"10.0.0.0/8 via 2001:db8::1": "", "default via": "", "blackhole 10.0.0.0/8 dev eth0": "leave `via` and `dev` out",
+		"default via 10.0.0.1 via 10.0.0.2": "remove one of them", "default via 10.0.0.1 table 255": "", "default dev far-too-long-a-name": "",
+		"default via 10.0.0.1 proto kernel": "leave it out",
+	} {
+		_, err := ParseRoute(text)
+		p, ok := err.(*Problem)
+		if !ok || p.Hint != hint {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
+
+func TestAuthoredRoutesKeepTheirText(t *testing.T) {
+	kernel := func(texts ...string) (list []Route) {
+		for _, text := range texts {
+			r, err := ParseRoute(text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			list = append(list, r)
+		}
+		return list
+	}
+	own, _ := ParseRoute("10.0.0.0/24 dev eth0")
+	own.Kernel = true
+	for _, c := range []struct {
+		authored []string
+		kernel   []Route
+		want     []string
+	}{
+		{[]string{"default via 10.0.0.1"}, kernel("default via 10.0.0.1 dev eth0"), []string{"default via 10.0.0.1"}},
+		{[]string{"default via 10.0.0.1"}, kernel("default via 10.0.0.2 dev eth0"), []string{"default via 10.0.0.2 dev eth0"}},
+		{[]string{"10.8.0.0/16 dev eth1", "default via 10.0.0.1"}, kernel("default via 10.0.0.1 dev eth0", "10.9.0.0/16 dev eth0", "10.8.0.0/16 dev eth1"),
+			[]string{"10.8.0.0/16 dev eth1", "default via 10.0.0.1", "10.9.0.0/16 dev eth0"}},
+		{[]string{"default via 10.0.0.1", "default via 10.0.0.1 metric 5"}, kernel("default via 10.0.0.1 dev eth0 metric 5"),
+			[]string{"default via 10.0.0.1 metric 5"}},
+		{nil, []Route{own}, nil},
+	} {
+		if got := RoutesSeen(c.authored, c.kernel); !slices.Equal(got, c.want) {
+			t.Errorf("%q, %v: %q", c.authored, c.kernel, got)
+		}
+	}
+}
+
+func TestIPRules(t *testing.T) {
+	for text, want := range map[string]string{
+		"from 192.168.15.0/24 lookup 100 pref 7": "from 192.168.15.0/24 table 100 priority 7",
+		"from all to 10.0.0.1/32 table main":     "to 10.0.0.1 table main",
+		"not fwmark 1/0xffffffff table 5":        "not fwmark 0x1 table 5",
+		"from 2001:db8::/32 prohibit":            "from 2001:db8::/32 prohibit",
+	} {
+		r, err := ParseIPRule(text)
+		if err != nil || r.String() != want {
+			t.Errorf("%s: %q, %v", text, r.String(), err)
+		}
+	}
+	for _, text := range []string{"", "from 10.0.0.0/8", "table 5 blackhole", "form 10.0.0.0/8 table 5", "priority 0 table 5", "from 10.0.0.0/8 to 2001:db8::/32 table 5"} {
+		if _, err := ParseIPRule(text); err == nil {
+			t.Errorf("%q is taken", text)
+		}
+	}
+}
+
+func TestImpairments(t *testing.T) {
+	for text, want := range map[string]string{
+		"": "", "rate 1mbit": "rate 1mbit", "rate 1500kbit": "rate 1500kbit", "loss 2% delay 100ms 10ms": "delay 100ms 10ms loss 2%",
+		"delay 0.5s rate 1gbit": "delay 500ms rate 1gbit", "loss 0.25": "loss 0.25%", "cut": "cut", "reorder 25% delay 10ms": "delay 10ms reorder 25%",
+	} {
+		if got, err := CanonicalImpairment(text); err != nil || got != want {
+			t.Errorf("%q: %q, %v", text, got, err)
+		}
+	}
+	for _, text := range []string{"rate", "rate 1", "loss 101%", "delay 10", "delay 10ms 20ms", "cut loss 1%", "reorder 5%", "los 5%", "loss 1% loss 2%"} {
+		if _, err := CanonicalImpairment(text); err == nil {
+			t.Errorf("%q is taken", text)
+		}
+	}
+}

@@ -1,0 +1,156 @@
+// The label of a cable's end: its name, then a row for each address. Beside a left or right jack the name stands above the
+// cable and the rows below it; above or below a top or bottom jack all stand to one side of the cable.
+import type { Interface } from '../wire/types.gen';
+import type { Box, Jack, Wiring } from './geometry';
+import { characterWidth, rowHeight } from './sizes';
+
+/** Where a label's text goes, from its jack: x of all rows, and the baselines of the name and of the first row. */
+export interface Label {
+	x: number;
+	anchor: 'start' | 'end';
+	name: number;
+	rows: number;
+}
+
+const maxRows = 4; // addresses; the rest is counted
+
+/** The addresses as rows. */
+export function addressRows(addresses: readonly string[]): string[] {
+	if (addresses.length <= maxRows) return [...addresses];
+	return [...addresses.slice(0, maxRows), `+${addresses.length - maxRows}`];
+}
+
+export function rowsOf(i: Interface): number {
+	return Math.min(i.addresses.length, maxRows + 1);
+}
+
+/** How an interface is called on the canvas: the usual ones by name alone. */
+export function titleOf(i: { name: string; kind: string }): string {
+	return i.kind === 'veth' ? i.name : `${i.name} ${i.kind}`;
+}
+
+export function labelWidth(i: Interface, withLinkLocal = false): number {
+	const longest = addressRows(i.addresses).reduce((most, row) => Math.max(most, row.length), titleOf(i).length);
+	return Math.max(longest, withLinkLocal ? 'fe80::f4cc:4bff:fea3:ebad/64'.length : 0) * characterWidth;
+}
+
+/** Of a label above or below its jack. */
+export function labelHeight(rows: number): number {
+	return (rows + 1) * rowHeight + 4;
+}
+
+const ascent = 10; // of a row, above its baseline
+const aside = 12; // from a left or right jack to its label
+const beside = 9; // from the cable of a top or bottom jack to its label
+const tries = 8;
+
+interface Rect {
+	left: number;
+	right: number;
+	top: number;
+	bottom: number;
+}
+
+/** Gives each jack its label's place: the first near it where it covers neither others nor `obstacles`, or the least of them. */
+export function placeLabels(jacks: Record<string, Jack>, wired: Wiring, obstacles: readonly Box[]): void {
+	const grid = new Grid();
+	for (const b of obstacles) grid.add({ left: b.x, right: b.x + b.w, top: b.y, bottom: b.y + b.h });
+	const counts = new Map<string, number>();
+	const key = (j: Jack) => `${j.node} ${j.side}`;
+	for (const j of Object.values(jacks)) counts.set(key(j), (counts.get(key(j)) ?? 0) + 1);
+	const before = new Map<string, number>(); // jacks of a side that have their label
+	for (const i of inPlacedOrder(jacks, wired)) {
+		const j = jacks[i.id];
+		if (!j) continue;
+		const rank = before.get(key(j)) ?? 0;
+		before.set(key(j), rank + 1);
+		const rows = wired.rows[i.id] ?? 0;
+		const width = wired.widths[i.id] ?? 0;
+		const isFirstOfTwo = rank === 0 && (counts.get(key(j)) ?? 0) > 1;
+		const candidates = j.side === 'left' || j.side === 'right' ? uprightLabels(j) : levelLabels(j, rows, isFirstOfTwo);
+		let least = Number.POSITIVE_INFINITY;
+		for (const label of candidates) {
+			const covered = rectsOf(j, label, width, rows).reduce((sum, r) => sum + grid.covered(r), 0);
+			if (covered < least) [least, j.label] = [covered, label];
+			if (covered === 0) break;
+		}
+		for (const r of rectsOf(j, j.label, width, rows)) grid.add(r);
+	}
+}
+
+/** Side by side, as their jacks are. */
+function inPlacedOrder(jacks: Record<string, Jack>, wired: Wiring): Interface[] {
+	const byID = new Map(wired.interfaces.map((i) => [i.id, i]));
+	return Object.keys(jacks).flatMap((id) => byID.get(id) ?? []);
+}
+
+/** Name and rows around the cable, further apart where another label is between. */
+function uprightLabels(j: Jack): Label[] {
+	const side = j.side === 'left' ? -1 : 1;
+	return [0, 1, 2].map((k) => ({
+		x: side * aside,
+		anchor: side < 0 ? 'end' : 'start',
+		name: -6 - k * rowHeight,
+		rows: 14 + k * rowHeight,
+	}));
+}
+
+/** Right or left of the cable, then the same further away from the node. */
+function levelLabels(j: Jack, rows: number, leftFirst: boolean): Label[] {
+	const labels: Label[] = [];
+	for (let k = 0; k < tries; k++) {
+		const name = j.side === 'bottom' ? 18 + k * rowHeight : -10 - rows * rowHeight - k * rowHeight;
+		const right: Label = { x: beside, anchor: 'start', name, rows: name + rowHeight };
+		const left: Label = { x: -beside, anchor: 'end', name, rows: name + rowHeight };
+		labels.push(...(leftFirst ? [left, right] : [right, left]));
+	}
+	return labels;
+}
+
+/** What a label covers, on the canvas: the name, and the rows below it. */
+export function rectsOf(j: Jack, label: Label, width: number, rows: number): Rect[] {
+	const x = j.x + label.x;
+	const [left, right] = label.anchor === 'start' ? [x, x + width] : [x - width, x];
+	const band = (baseline: number, count: number): Rect => ({
+		left,
+		right,
+		top: j.y + baseline - ascent,
+		bottom: j.y + baseline + (count - 1) * rowHeight + 2,
+	});
+	return rows === 0 ? [band(label.name, 1)] : [band(label.name, 1), band(label.rows, rows)];
+}
+
+const cell = 128; // px
+
+/** Rectangles, found by where they are. */
+class Grid {
+	private readonly cells = new Map<string, Rect[]>();
+
+	/** How much of a rectangle the others cover, in px². */
+	covered(r: Rect): number {
+		const others = new Set(this.keys(r).flatMap((k) => this.cells.get(k) ?? []));
+		let area = 0;
+		for (const o of others) {
+			const w = Math.min(o.right, r.right) - Math.max(o.left, r.left);
+			const h = Math.min(o.bottom, r.bottom) - Math.max(o.top, r.top);
+			if (w > 0 && h > 0) area += w * h;
+		}
+		return area;
+	}
+
+	add(r: Rect): void {
+		for (const k of this.keys(r)) {
+			const list = this.cells.get(k);
+			if (list) list.push(r);
+			else this.cells.set(k, [r]);
+		}
+	}
+
+	private keys(r: Rect): string[] {
+		const keys: string[] = [];
+		for (let x = Math.floor(r.left / cell); x <= Math.floor(r.right / cell); x++) {
+			for (let y = Math.floor(r.top / cell); y <= Math.floor(r.bottom / cell); y++) keys.push(`${x} ${y}`);
+		}
+		return keys;
+	}
+}

@@ -1,0 +1,61 @@
+import { describe, expect, test } from 'vitest';
+import { drawn } from '../../test/lab';
+import { applyEdits } from './edit';
+import { problemOf } from './problem';
+import { readQuickAdd } from './quickadd';
+
+// Two nodes called red, one in each machine.
+const lab = applyEdits(drawn('host: red blue', 'neighbour:'), [
+	{ addNode: { id: 'red2', name: 'red', kind: 'namespace', in: 'neighbour' } },
+]);
+
+const context = { machine: 'host', addresses: true };
+
+describe('a line that says what it will do', () => {
+	test.each([
+		['ns green', 'namespace green in host'],
+		['  netns   green orange ', '2 namespaces green, orange in host'],
+		['machine pc', 'machine pc'],
+		['red -- blue', 'host/red:veth-red – blue:veth-blue'],
+		['red blue -- host', 'host/red:veth-red – host:veth-red-h, blue:veth-blue – host:veth-blue-h'],
+		['neighbour/red -- host', 'neighbour/red:veth-red – host:veth-red-h'],
+		['red:eth0 -- blue:eth1', 'host/red:eth0 – blue:eth1'],
+	])('%s', (line, says) => {
+		const read = readQuickAdd(lab, line, context);
+		expect(read.says).toBe(says);
+		applyEdits(lab, read.edits); // or it throws
+	});
+});
+
+describe('a line that says why it cannot', () => {
+	test.each([
+		['', 'write for example ns red blue'],
+		['vlan x', '`vlan` is no kind of thing'],
+		['ns', 'a namespace needs a name'],
+		['ns red', 'host already has a namespace `red`'],
+		['ns a/b', '`a/b` contains a slash; the name is a file in /run/netns'],
+		['red --', 'a cable has two ends: `red -- blue`'],
+		['red -- red', 'both ends would be in red'],
+		['red -- blue -- host', 'a cable has two ends: `red blue -- host` joins both to host'],
+		['red -- nobody', 'there is no node `nobody`'],
+		['red:veth-neighbour-b -- blue', '`veth-neighbour-b` is 16 bytes; the kernel allows 15 (IFNAMSIZ)'],
+		['red 10.0.0.300/24 -- blue', '`10.0.0.300/24` is not an address'],
+		['br v-net-0', 'bridges are not drawn yet'],
+	])('%s', (line, words) => {
+		expect(problemOf(() => readQuickAdd(lab, line, context))?.message).toBe(words);
+	});
+});
+
+test('addresses that are written win over those that are suggested', () => {
+	const [cable] = readQuickAdd(lab, 'red 10.0.0.1/8 -- blue', context).edits;
+	expect(cable?.addCable).toMatchObject({ a: { addresses: ['10.0.0.1/8'] } });
+	expect(cable?.addCable?.b.addresses).toBeUndefined();
+	const [bare] = readQuickAdd(lab, 'red -- blue', { ...context, addresses: false }).edits;
+	expect(bare?.addCable?.a.addresses).toBeUndefined();
+});
+
+test('new nodes go where the pointer was, then into free slots', () => {
+	const { edits } = readQuickAdd(lab, 'ns green orange', { ...context, at: { x: 400, y: 88 } });
+	expect(edits[0]?.addNode?.place).toEqual({ x: 400, y: 88 });
+	expect(edits[1]?.addNode?.place).toEqual({ x: 40, y: 64 });
+});

@@ -1,0 +1,55 @@
+// What happened, in words; and other names for what was refused because of its name.
+import type { Change, Edit, Lab } from '../wire/types.gen';
+import { interfaceNamed, nodeNamed } from './lab';
+import { capital } from './problem';
+
+/** With a capital, unless it begins with the name of something, which stays as it is. */
+export function asSentence(lab: Lab, text: string): string {
+	const first = text.split(/[\s:]/)[0];
+	const isName = [...Object.values(lab.nodes), ...Object.values(lab.interfaces)].some((thing) => thing.name === first);
+	return isName ? text : capital(text);
+}
+
+/** "Undid `ip link add br9 type bridge` (typed in host) by `ip link del br9`". `took` is the change that was taken back. */
+export function takenBackText(c: Change, took: Change | undefined): string {
+	const verb = c.origin === 'undo' ? 'Undid' : 'Redid';
+	const by = linesOf(c) && ` by ${linesOf(c)}`;
+	if (took?.origin !== 'terminal' || !linesOf(took)) return `${verb} “${took?.sentence ?? c.sentence}”${by}`;
+	return `${verb} ${linesOf(took)} (typed in ${took.commands?.[0]?.machine})${by}`;
+}
+
+const shownLines = 2;
+
+function linesOf(c: Change): string {
+	const lines = (c.commands ?? []).map((l) => `\`${l.line}\``);
+	const more = lines.length > shownLines ? ` and ${lines.length - shownLines} more` : '';
+	return lines.slice(0, shownLines).join(', ') + more;
+}
+
+/** The edits with another name for one thing that they make or rename. */
+export function withName(edits: readonly Edit[], id: string, name: string): Edit[] {
+	return edits.map((e): Edit => {
+		if (e.addNode?.id === id) return { addNode: { ...e.addNode, name } };
+		if (e.updateNode?.id === id) return { updateNode: { ...e.updateNode, name } };
+		if (e.updateInterface?.id === id) return { updateInterface: { ...e.updateInterface, name } };
+		if (e.addCable?.a.id === id) return { addCable: { ...e.addCable, a: { ...e.addCable.a, name } } };
+		if (e.addCable?.b.id === id) return { addCable: { ...e.addCable, b: { ...e.addCable.b, name } } };
+		return e;
+	});
+}
+
+/** The thing that has the name which an edit wants to give to `id`. */
+export function holderOfName(lab: Lab, edits: readonly Edit[], id: string): string | undefined {
+	for (const e of edits) {
+		const node = e.addNode ?? e.updateNode;
+		if (node?.id === id && node.name !== undefined)
+			return nodeNamed(lab, node.in ?? lab.nodes[id]?.in ?? '', node.name)?.id;
+		for (const end of [e.addCable?.a, e.addCable?.b])
+			if (end?.id === id) return interfaceNamed(lab, end.node, end.name)?.id;
+		const i = e.updateInterface;
+		if (i?.id !== id) continue;
+		const now = lab.interfaces[id];
+		return interfaceNamed(lab, i.node ?? now?.node ?? '', i.name ?? now?.name ?? '')?.id;
+	}
+	return undefined;
+}
