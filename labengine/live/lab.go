@@ -315,7 +315,7 @@ func (b *binder) tables(most int, of func(*kernel.Netns) bool) (more bool) {
 	return more
 }
 
-// node is what is known of a node so far.
+// node is what is known of a node so far: what it is called and where it is, the hint knows best.
 func (b *binder) node(id labengine.ID) (labengine.Node, bool) {
 	if n, touched := b.patch.Nodes[id]; touched {
 		if n == nil {
@@ -323,11 +323,15 @@ func (b *binder) node(id labengine.ID) (labengine.Node, bool) {
 		}
 		return *n, true
 	}
-	if n, ok := b.lab.journal.Lab.Nodes[id]; ok {
-		return n, true
+	hinted, isHinted := b.hint.Nodes[id]
+	n, ok := b.lab.journal.Lab.Nodes[id]
+	switch {
+	case !ok:
+		return hinted, isHinted
+	case isHinted:
+		n.Name, n.In, n.Order = hinted.Name, hinted.In, hinted.Order
 	}
-	n, ok := b.hint.Nodes[id]
-	return n, ok
+	return n, true
 }
 
 // authored is a node as it is wanted, whose text is kept where the kernel has what it says.
