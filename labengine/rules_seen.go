@@ -98,8 +98,8 @@ func RestoredWord(word string) string {
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(word) + `"`
 }
 
-// Twins are what iptables(8) makes of rules, as it prints them afterwards, by what their authors have written; by [Rule.Key]
-// both. They are learnt when a rule has been added.
+// Twins are what iptables(8) makes of rules that it does not print as their authors have written them, by what those have
+// written; by [Rule.Key] both. They are learnt when a rule has been added.
 type Twins map[string]string
 
 // seenRule is a rule of the kernel's on its way into a list.
@@ -239,7 +239,6 @@ func (s *seeing) match(rules []seenRule, entries []ruleEntry, places []int, matc
 			}
 		}
 		if p[0] < len(authored) {
-			twins[entries[places[p[0]]].Key()] = printed[p[1]]
 			matched[places[p[0]]] = p[1] + 1
 		}
 		nextAuthored, nextPrinted = p[0]+1, p[1]+1

@@ -66,6 +66,12 @@ func (w *World) TakeRules(n *Netns) RulesChanged {
 	return d
 }
 
+// AgainRules has them looked at once more.
+func (w *World) AgainRules(n *Netns, again RulesChanged) {
+	d := w.dirtyRules[n]
+	w.dirtyRules[n] = RulesChanged{d.IPv4 || again.IPv4, d.IPv6 || again.IPv6, d.Native || again.Native}
+}
+
 // ChangedRules yields the namespaces whose rules may have changed.
 func (w *World) ChangedRules(yield func(*Netns) bool) {
 	for n := range w.dirtyRules {

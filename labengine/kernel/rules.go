@@ -175,54 +175,48 @@ func rulesProblem(s plan.ChangeRules, at int, err error) error {
 	return p
 }
 
+// whoSays is what iptables(8) puts before its words: its name and version, or the line that it was given.
+var whoSays = regexp.MustCompile(`^(?:ip6?tables[a-z-]*(?: v[0-9.]+ \([a-z_]+\))?:)?\s*(?:line \d+(?: failed)?(?::|\.?$))?\s*`)
+
 // iptablesWords is what iptables(8) says without its version, its advice to read the manual and the restored line's number.
 func iptablesWords(text string) string {
 	var words []string
 	for line := range strings.Lines(text) {
 		line = strings.TrimSpace(line)
-		if line == "" || strings.HasPrefix(line, "Try `") || strings.HasPrefix(line, "Error occurred at line") ||
-			strings.Contains(line, "-legacy tables present") {
+		if strings.HasPrefix(line, "Try `") || strings.HasPrefix(line, "Error occurred at line") || strings.Contains(line, "-legacy tables present") {
 			continue
 		}
-		for _, prefix := range []string{"iptables", "ip6tables", "-restore", " v"} {
-			line = strings.TrimPrefix(line, prefix)
-		}
-		if _, rest, ok := strings.Cut(line, "): "); ok && strings.Contains(line[:len(line)-len(rest)], "_tables)") {
-			line = rest
-		}
-		line = strings.TrimSpace(strings.TrimPrefix(line, ": "))
-		if said := lineSaid.FindStringIndex(line); said != nil && said[0] == 0 {
-			line = strings.TrimSpace(strings.TrimPrefix(strings.TrimPrefix(line[said[1]:], " failed"), ":"))
-		}
-		if line != "" && !strings.HasSuffix(line, "(nf_tables):") && !strings.HasSuffix(line, "(legacy):") {
+		if line = line[len(whoSays.FindString(line)):]; line != "" {
 			words = append(words, line)
 		}
+	}
+	if len(words) == 0 {
+		return "the kernel does not take this rule"
 	}
 	return strings.Join(words, "; ")
 }
 
 // rulesHint is what to do about what iptables(8) says most.
 func rulesHint(said string, r labengine.Rule) string {
-	rule := strings.Join(r.Args, " ")
+	source := slices.ContainsFunc([]string{"MASQUERADE", "SNAT"}, r.JumpsTo)
+	destination := slices.ContainsFunc([]string{"DNAT", "REDIRECT"}, r.JumpsTo)
 	switch {
 	case strings.Contains(said, `unknown option "--dport"`), strings.Contains(said, `unknown option "--sport"`):
 		return "a port belongs to a protocol: write -p tcp or -p udp before it"
 	case strings.Contains(said, "Couldn't load match"), strings.Contains(said, "Couldn't load target"):
 		return "this system has no such extension of iptables, or its name is mistyped"
-	case strings.Contains(said, "RULE_APPEND failed"), strings.Contains(said, "RULE_INSERT failed"), strings.Contains(said, "RULE_REPLACE failed"):
-		switch {
-		case (strings.Contains(rule, "MASQUERADE") || strings.Contains(rule, "SNAT") || strings.Contains(rule, "DNAT")) && r.Table != "nat":
-			return "addresses are translated in table nat: write -t nat before it"
-		case strings.Contains(rule, "MASQUERADE") || strings.Contains(rule, "SNAT"):
-			return "a source is translated in POSTROUTING"
-		case strings.Contains(rule, "DNAT"):
-			return "a destination is translated in PREROUTING, or in OUTPUT for what the machine itself sends"
-		}
-		return "the kernel does not take this in " + r.Chain + " of table " + r.Table + ", or has no such extension"
 	case strings.Contains(said, "does not exist") && r.Verb != "-D":
 		return "make the chain first"
 	case strings.Contains(said, "Message too long"):
 		return "the kernel does not take so much at once: split it"
+	case (source || destination) && r.Table != "nat":
+		return "addresses are translated in table nat: write -t nat before it"
+	case source && r.Chain != "POSTROUTING" && labengine.BuiltinChain(r.Table, r.Chain):
+		return "a source is translated in POSTROUTING"
+	case destination && r.Chain != "PREROUTING" && r.Chain != "OUTPUT" && labengine.BuiltinChain(r.Table, r.Chain):
+		return "a destination is translated in PREROUTING, or in OUTPUT for what the machine itself sends"
+	case strings.Contains(said, "RULE_"):
+		return "the kernel does not take this in " + r.Chain + " of table " + r.Table + ", or has no such extension"
 	}
 	return ""
 }

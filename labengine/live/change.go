@@ -188,6 +188,7 @@ func (l *Lab) rollBack(want labengine.Lab, patch labengine.Patch) {
 	}
 	for id, n := range patch.Nodes {
 		if netns, ok := l.world.Of(id); ok && n != nil { // how far it got is for the kernel to say
+			l.world.Touch(netns)
 			for _, ipv6 := range []bool{false, true} {
 				if len(n.Rules(ipv6))+len(l.journal.Lab.Nodes[id].Rules(ipv6)) > 0 {
 					l.world.MarkRules(netns, ipv6)

@@ -17,6 +17,7 @@ const rulesAtOnce = 4
 const (
 	rulesPause      = 50 * time.Millisecond
 	rulesPauseTimes = 5 // what the last reading took
+	rulesRetry      = time.Second
 )
 
 // What there are two of is indexed by the family.
@@ -91,7 +92,7 @@ func (b *binder) rules(n *kernel.Netns) {
 		return
 	}
 	f := l.firewallOf(n)
-	began := time.Now()
+	began, failed := time.Now(), false
 	for family, is := range [2]bool{changed.IPv4, changed.IPv6} {
 		if !is {
 			continue
@@ -99,7 +100,7 @@ func (b *binder) rules(n *kernel.Netns) {
 		ipv6 := family == ipv6Family
 		tables, mixed, err := l.world.Rules(n, ipv6)
 		if err != nil {
-			l.rulesError(node, err)
+			failed = failed || l.rulesFailed(node, err)
 			continue
 		}
 		node = node.WithRules(ipv6, labengine.RulesSeen(b.authored(node.ID).Rules(ipv6), tables, f.twins[family], f.fresh[family]))
@@ -111,12 +112,16 @@ func (b *binder) rules(n *kernel.Netns) {
 	if changed.Native {
 		text, tables, err := l.world.NativeRules(n, f.mixed[0] || f.mixed[1])
 		if err != nil {
-			l.rulesError(node, err)
+			failed = failed || l.rulesFailed(node, err)
 		} else {
 			f.seen.Native, f.seen.Tables = text, tables
 		}
 	}
 	f.next = time.Now().Add(max(rulesPause, rulesPauseTimes*time.Since(began)))
+	if failed {
+		l.world.AgainRules(n, changed)
+		f.next = time.Now().Add(rulesRetry)
+	}
 	b.patch.Nodes[node.ID] = &node
 	b.state(n, func(s *labengine.NodeState) { s.Firewall = f.shown() })
 }
@@ -146,12 +151,14 @@ func (l *Lab) added(steps plan.Plan) {
 	}
 }
 
-// rulesError logs what stands in the way of reading rules; a program that is not installed, or a namespace that is just
-// ending, are nothing new.
-func (l *Lab) rulesError(node labengine.Node, err error) {
-	if !errors.Is(err, &labengine.Problem{Code: labengine.CodeNotSupported}) {
-		l.log.Warn("read firewall rules", "node", node.Name, "error", err)
+// rulesFailed logs what stands in the way of reading rules, and says whether that may pass: a program that is not installed
+// will not come.
+func (l *Lab) rulesFailed(node labengine.Node, err error) bool {
+	if errors.Is(err, &labengine.Problem{Code: labengine.CodeNotSupported}) {
+		return false
 	}
+	l.log.Warn("read firewall rules", "node", node.Name, "error", err)
+	return true
 }
 
 func (f *firewall) set(ipv6 bool, tables []labengine.FirewallTable) {

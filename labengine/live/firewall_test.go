@@ -287,6 +287,13 @@ func TestOrderOfRulesThroughUndo(t *testing.T) {
 	undo(t, lab)
 	checkRules(t, lab, "host/red", all[0]...)
 
+	far := labengine.ID("far")
+	lab.MustEdit(labengine.Edit{AddNode: &labengine.AddNode{ID: far, Name: "far", Kind: labengine.Machine}},
+		labengine.Edit{UpdateNode: &labengine.UpdateNode{ID: "host/red", In: &far}})
+	checkRules(t, lab, "host/red", all[0]...) // made anew there
+	undo(t, lab)
+	checkRules(t, lab, "host/red", all[0]...)
+
 	lab.Shell("host", "ip netns exec red iptables -I INPUT -j LOG") // of another hand, in between
 	lab.Until("LOG", func(s labtest.State) bool { return len(s.Lab.Nodes["host/red"].Iptables) == 5 })
 	lab.MustEdit(rules("host/red", "-D INPUT 3"))

@@ -325,7 +325,7 @@ func (b *binder) tables(most int, of func(*kernel.Netns) bool) (more bool) {
 	return more
 }
 
-// node is what is known of a node so far.
+// node is what is known of a node so far: what it is called and where it is, the hint knows best.
 func (b *binder) node(id labengine.ID) (labengine.Node, bool) {
 	if n, touched := b.patch.Nodes[id]; touched {
 		if n == nil {

@@ -128,13 +128,9 @@ func (b *binder) named(inode uint64, in nameIn) {
 		b.bindNode(n, in, "")
 		return
 	}
-	node, ok := l.journal.Lab.Nodes[n.Node]
-	if !ok {
-		node = b.hint.Nodes[n.Node]
-	}
-	if node.Kind == labengine.Namespace && (!ok || node.Name != in.name || node.Held != "") {
-		node = b.asked(node)
-		node.Name, node.Held = in.name, ""
+	node, ok := b.node(n.Node)
+	if ok && node.Kind == labengine.Namespace && (node.Name != in.name || node.In != in.machine || node.Held != "") {
+		node.Name, node.In, node.Held = in.name, in.machine, ""
 		b.patch.Nodes[node.ID] = &node
 	}
 }

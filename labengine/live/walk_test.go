@@ -58,7 +58,7 @@ func (w *walker) step() {
 	lab := w.State().Lab
 	steps := []func(labengine.Lab){
 		w.addNode, w.addNode, w.addCable, w.addCable, w.addCable, w.delete, w.rename, w.set, w.set, w.address, w.address, w.replug,
-		w.undo, w.undo, w.redo, w.rule, w.rule, w.rule,
+		w.moveNode, w.undo, w.undo, w.redo, w.rule, w.rule, w.rule,
 		w.addBridge, w.addOnTop, w.addPort, w.addPort, w.impair, w.route, w.route, w.sysctl,
 		w.typeBridge, w.typePort, w.typePort, w.typeRoute, w.typeRoute, w.typeSysctl, w.typeImpair,
 		w.typeNamespace, w.typeVeth, w.typeVeth, w.typeSet, w.typeSet, w.typeAddress, w.typeMove, w.typeDelete, w.typeRule, w.typeRule,
@@ -166,6 +166,13 @@ func (w *walker) rename(lab labengine.Lab) {
 	}
 	if n := w.anyNode(lab); n.ID != "host" {
 		w.edit(labengine.Edit{UpdateNode: &labengine.UpdateNode{ID: n.ID, Name: &name}})
+	}
+}
+
+func (w *walker) moveNode(lab labengine.Lab) {
+	machine, _ := pick(w, ids(lab.Nodes, func(n labengine.Node) bool { return n.Kind == labengine.Machine }))
+	if id, ok := pick(w, ids(lab.Nodes, func(n labengine.Node) bool { return n.In != "" })); ok {
+		w.edit(labengine.Edit{UpdateNode: &labengine.UpdateNode{ID: id, In: &machine}})
 	}
 }
 
