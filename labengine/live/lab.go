@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -18,6 +19,7 @@ import (
 	"vethlab/labengine/kernel"
 	"vethlab/labengine/plan"
 	"vethlab/labengine/sandbox"
+	"vethlab/labengine/service"
 )
 
 // How often the processes of a lab are looked through for namespaces without a name: at once and often after somebody
@@ -50,10 +52,12 @@ type Lab struct {
 	machines   map[labengine.ID]*machine
 	lans       map[labengine.ID]bool
 	containers map[labengine.ID]*container
-	bound      map[kernel.LinkRef]labengine.ID // which interface a link is
-	refs       map[labengine.ID]kernel.LinkRef // and the other way round
-	cabled     map[labengine.ID]labengine.ID   // the cable that an interface is an end of
-	moving     map[labengine.ID]time.Time      // interfaces on their way to another namespace, since when
+	internets  map[labengine.ID]*internet
+	services   map[labengine.ID]map[string]*service.Server // by node and words
+	bound      map[kernel.LinkRef]labengine.ID             // which interface a link is
+	refs       map[labengine.ID]kernel.LinkRef             // and the other way round
+	cabled     map[labengine.ID]labengine.ID               // the cable that an interface is an end of
+	moving     map[labengine.ID]time.Time                  // interfaces on their way to another namespace, since when
 	status     labengine.Status
 	begun      bool
 	tap        *capture.Tap
@@ -65,6 +69,7 @@ type Lab struct {
 	probes    probes
 	looked    time.Time    // when /proc was looked through last
 	settings  time.Time    // when the settings of all namespaces were read last
+	counted   time.Time    // when the packets that internets drop were counted last
 	typed     atomic.Int64 // when a terminal last printed something, ns since 1970
 }
 
@@ -78,7 +83,8 @@ func Run(ctx context.Context, box *sandbox.Lab, version string, log *slog.Logger
 		box: box, log: log, version: version, world: world,
 		calls: make(chan func()), wake: make(chan struct{}), names: make(chan struct{}, 1), ended: make(chan struct{}),
 		machines: map[labengine.ID]*machine{}, lans: map[labengine.ID]bool{},
-		containers: map[labengine.ID]*container{}, bound: map[kernel.LinkRef]labengine.ID{},
+		containers: map[labengine.ID]*container{}, internets: map[labengine.ID]*internet{},
+		services: map[labengine.ID]map[string]*service.Server{}, bound: map[kernel.LinkRef]labengine.ID{},
 		refs: map[labengine.ID]kernel.LinkRef{}, cabled: map[labengine.ID]labengine.ID{},
 		moving:  map[labengine.ID]time.Time{},
 		journal: labengine.NewJournal(labengine.NewLab(""), 0, nil),
@@ -137,6 +143,8 @@ func (l *Lab) run(ctx context.Context) error {
 		wait := lookSeldom
 		if time.Since(time.Unix(0, l.typed.Load())) < lookBusy || len(l.moving) > 0 {
 			wait = lookSoon
+		} else if len(l.internets) > 0 && l.watching {
+			wait = countOften
 		}
 		look.Reset(wait)
 		if l.takeTables() {
@@ -168,6 +176,7 @@ func (l *Lab) observe() {
 		return
 	}
 	l.touchSettings()
+	l.countDropped()
 	l.commitSeen(l.reconcile(l.journal.Lab))
 }
 
@@ -230,6 +239,13 @@ func (l *Lab) committed(c labengine.Change) {
 	if len(c.Patch.Interfaces)+len(c.Patch.Cables) > 0 {
 		l.publishInterfaces()
 	}
+	for id, n := range c.Patch.Nodes {
+		for _, s := range l.services[id] {
+			if n != nil {
+				s.SetName(n.Name)
+			}
+		}
+	}
 	l.hub.broadcast(labengine.Message{Change: &c})
 }
 
@@ -263,14 +279,14 @@ func (b *binder) tables(most int, of func(*kernel.Netns) bool) (more bool) {
 			continue
 		}
 		if t.Routes || t.Neighbours {
-			routes, err := n.Routes()
+			routes, err := b.lab.routes(n)
 			if err != nil {
 				continue // it is just ending
 			}
 			b.state(n, routes)
 			node.Routes = labengine.RoutesSeen(b.authored(node.ID).Routes, routes)
 		}
-		if t.Sysctls && node.Kind != labengine.LAN { // nobody can type them there
+		if t.Sysctls && node.Kind != labengine.LAN && node.Kind != labengine.Internet { // nobody can type them there
 			if settings, err := b.lab.world.Sysctls(n, b.authored(node.ID).Sysctls); err == nil {
 				node.Sysctls = settings
 			}
@@ -325,6 +341,10 @@ func (b *binder) state(n *kernel.Netns, routes []labengine.Route) {
 	if c, ok := b.lab.containers[n.Node]; ok {
 		state.Container = c.state()
 	}
+	if in, ok := b.lab.internets[n.Node]; ok {
+		state.Dropped = in.dropped
+		state.Neighbours = slices.DeleteFunc(state.Neighbours, func(n labengine.Neighbour) bool { return n.Dev == labengine.UplinkName })
+	}
 	if b.live.Nodes == nil {
 		b.live.Nodes = map[labengine.ID]*labengine.NodeState{}
 	}
@@ -358,7 +378,7 @@ func (l *Lab) snapshot() labengine.Snapshot {
 		if n.Node == "" {
 			continue
 		}
-		if routes, err := n.Routes(); err == nil {
+		if routes, err := l.routes(n); err == nil {
 			b.state(n, routes)
 		}
 	}
