@@ -209,19 +209,19 @@ test('what the kernel refuses is said in its words, and nothing of it stays', as
 	await canvas.press('n');
 	await page.getByTestId('quick-add-input').fill('red 2001:db8::1/64 -- blue');
 	await page.getByTestId('quick-add-input').press('Enter');
-	const toast = page.getByTestId('toast');
-	await expect(toast).toContainText(
+	const failure = page.getByTestId('failure');
+	await expect(failure).toContainText(
 		/ip -n red addr add 2001:db8::1\/64 dev veth-red: RTNETLINK answers: .* \(E[A-Z]+\)/,
 	);
-	await expect(toast).toContainText('Nothing was changed.');
+	await expect(failure).toContainText('Nothing was changed.');
 	await expect(page.getByTestId('cable-veth-red-veth-blue')).toHaveClass(/is-failed/);
 	await red.type('clear; ip -br link | grep -c veth', /^0/m); // what was done of it is undone
 
 	await red.type('sysctl -w net.ipv6.conf.default.disable_ipv6=0', 'disable_ipv6 = 0');
-	await page.locator('.failed-note').getByRole('button', { name: 'Retry' }).click();
+	await failure.getByRole('button', { name: 'Retry' }).click();
 	await expect(page.getByTestId('cable-veth-red-veth-blue')).toHaveAttribute('data-state', 'up');
 	await expect(page.getByTestId('cable-veth-red-veth-blue')).not.toHaveClass(/is-failed/);
-	await expect(toast).toHaveCount(0);
+	await expect(failure).toHaveCount(0);
 	await red.type('clear; ip -br addr show veth-red', '2001:db8::1/64');
 
 	// In the inspector the refusal stays below the line, and the line keeps its text.

@@ -1,5 +1,5 @@
 // Without a mouse, and with a screen reader.
-import { expect, expectAccessible, newLab, quickAdd, test } from './vethlab';
+import { expect, expectAccessible, expectContrast, newLab, quickAdd, test } from './vethlab';
 
 test('two namespaces, a cable and a ping by keys alone', async ({ home }) => {
 	const page = await newLab(home);
@@ -110,12 +110,12 @@ test('axe finds nothing: each tab of the dock, light and dark, and what opens ov
 	await page.getByTestId('probe-to').fill('192.168.15.2');
 	await page.getByTestId('ping').click();
 	await expect(page.getByTestId('probe-summary')).toContainText('3 received');
-	for (const colorScheme of ['light', 'dark'] as const) {
-		await page.emulateMedia({ colorScheme });
-		for (const tab of ['terminals', 'packets', 'commands', 'probes', 'history']) {
-			await page.getByTestId(`dock-${tab}`).click();
-			await expectAccessible(page, `${tab}, ${colorScheme}`);
-		}
+	for (const tab of ['terminals', 'packets', 'commands', 'probes', 'history']) {
+		await page.getByTestId(`dock-${tab}`).click();
+		await page.emulateMedia({ colorScheme: 'light' });
+		await expectAccessible(page, `${tab}, light`);
+		await page.emulateMedia({ colorScheme: 'dark' });
+		await expectContrast(page, `${tab}, dark`);
 	}
 	await page.getByTestId('canvas').press('?');
 	await expectAccessible(page, 'all keys');

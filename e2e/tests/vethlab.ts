@@ -184,6 +184,11 @@ export async function drawCable(page: Page, from: string, side: string, to: Poin
 	return card;
 }
 
+/** A cable by the names of its ends. A typed one has them in the order in which the kernel told of them. */
+export function cableBetween(page: Page, a: string, b: string): Locator {
+	return page.getByTestId(new RegExp(`^cable-(${a}-${b}|${b}-${a})$`));
+}
+
 /** The ops that a page sends from now on; it must be called before the page opens the lab. */
 export function opsOf(page: Page): { edits: Record<string, unknown>[] }[] {
 	const ops: { edits: Record<string, unknown>[] }[] = [];
@@ -229,7 +234,16 @@ const rules = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-pra
 
 /** Checks that axe finds nothing in what the page shows. What programs print in a terminal has their own colours. */
 export async function expectAccessible(page: Page, what = 'what axe finds'): Promise<void> {
-	const { violations } = await new AxeBuilder({ page }).withTags(rules).analyze();
+	await expectNothing(new AxeBuilder({ page }).withTags(rules), what);
+}
+
+/** The same of the colours alone: all that another theme changes. */
+export async function expectContrast(page: Page, what: string): Promise<void> {
+	await expectNothing(new AxeBuilder({ page }).withRules('color-contrast'), what);
+}
+
+async function expectNothing(axe: AxeBuilder, what: string): Promise<void> {
+	const { violations } = await axe.analyze();
 	const said = violations.flatMap((v) => {
 		const nodes = v.nodes.filter((n) => v.id !== 'color-contrast' || !String(n.target).includes('xterm'));
 		return nodes.map((n) => `${v.id}: ${v.help}\n  ${n.html}`);

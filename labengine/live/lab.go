@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -18,6 +19,7 @@ import (
 	"vethlab/labengine/kernel"
 	"vethlab/labengine/plan"
 	"vethlab/labengine/sandbox"
+	"vethlab/labengine/service"
 )
 
 // How often the processes of a lab are looked through for namespaces without a name: at once and often after somebody
@@ -41,7 +43,6 @@ type Lab struct {
 	log     *slog.Logger
 	version string
 	calls   chan func()   // what the goroutine of run is to do
-	wake    chan struct{} // the kernel has told something
 	names   chan struct{} // the names of namespaces may have changed
 	ended   chan struct{} // run has returned
 
@@ -50,11 +51,13 @@ type Lab struct {
 	machines   map[labengine.ID]*machine
 	lans       map[labengine.ID]bool
 	containers map[labengine.ID]*container
-	nameless   bool                            // some namespace has no name, or could not be opened by it
-	bound      map[kernel.LinkRef]labengine.ID // which interface a link is
-	refs       map[labengine.ID]kernel.LinkRef // and the other way round
-	cabled     map[labengine.ID]labengine.ID   // the cable that an interface is an end of
-	moving     map[labengine.ID]time.Time      // interfaces on their way to another namespace, since when
+	nameless   bool // some namespace has no name, or could not be opened by it
+	internets  map[labengine.ID]*internet
+	services   map[labengine.ID]map[string]*service.Server // by node and words
+	bound      map[kernel.LinkRef]labengine.ID             // which interface a link is
+	refs       map[labengine.ID]kernel.LinkRef             // and the other way round
+	cabled     map[labengine.ID]labengine.ID               // the cable that an interface is an end of
+	moving     map[labengine.ID]time.Time                  // interfaces on their way to another namespace, since when
 	status     labengine.Status
 	tried      chan struct{} // closed once features is set
 	features   map[string]labengine.Feature
@@ -63,11 +66,17 @@ type Lab struct {
 	where      atomic.Pointer[interfaces] // which interface a captured link is; read by the tap
 	watching   bool
 
+	firewalls map[labengine.ID]*firewall           // of the nodes that have or had rules
+	states    map[labengine.ID]labengine.NodeState // as pages know them
+	inhabited map[uint64]bool                      // namespaces that processes are in, by inode
+	inspector inspector
+
 	hub       hub
 	terminals terminals
 	probes    probes
 	looked    time.Time    // when /proc was looked through last
 	settings  time.Time    // when the settings of all namespaces were read last
+	counted   time.Time    // when the packets that internets drop were counted last
 	typed     atomic.Int64 // when a terminal last printed something, ns since 1970
 }
 
@@ -79,11 +88,13 @@ func Run(ctx context.Context, box *sandbox.Lab, version string, log *slog.Logger
 	}
 	l := &Lab{
 		box: box, log: log, version: version, world: world,
-		calls: make(chan func()), tried: make(chan struct{}), wake: make(chan struct{}), names: make(chan struct{}, 1), ended: make(chan struct{}),
+		calls: make(chan func()), tried: make(chan struct{}), names: make(chan struct{}, 1), ended: make(chan struct{}),
 		machines: map[labengine.ID]*machine{}, lans: map[labengine.ID]bool{},
-		containers: map[labengine.ID]*container{}, bound: map[kernel.LinkRef]labengine.ID{},
+		containers: map[labengine.ID]*container{}, internets: map[labengine.ID]*internet{},
+		services: map[labengine.ID]map[string]*service.Server{}, bound: map[kernel.LinkRef]labengine.ID{},
 		refs: map[labengine.ID]kernel.LinkRef{}, cabled: map[labengine.ID]labengine.ID{},
-		moving:  map[labengine.ID]time.Time{},
+		moving:    map[labengine.ID]time.Time{},
+		firewalls: map[labengine.ID]*firewall{}, states: map[labengine.ID]labengine.NodeState{},
 		journal: labengine.NewJournal(labengine.NewLab(""), 0, nil),
 		status:  labengine.Status{State: labengine.Starting, Since: time.Now().UnixMilli()},
 	}
@@ -95,6 +106,10 @@ func Run(ctx context.Context, box *sandbox.Lab, version string, log *slog.Logger
 	defer l.tap.Close()
 	go l.tryFeatures()
 	defer func() { <-l.tried }()
+	if err := l.startInspector(); err != nil {
+		return err
+	}
+	defer l.inspector.stop()
 	stopServing := l.serve()
 	defer stopServing()
 	defer close(l.ended)
@@ -105,20 +120,20 @@ func Run(ctx context.Context, box *sandbox.Lab, version string, log *slog.Logger
 func (l *Lab) run(ctx context.Context) error {
 	taken := make(chan struct{})
 	defer close(taken)
-	go func() { // tells run that there are events, and waits until it has taken them
-		for l.world.Wait() == nil {
-			select {
-			case l.wake <- struct{}{}:
-			case <-taken:
-				return
-			}
-			select {
-			case <-l.wake:
-			case <-taken:
-				return
+	links, rules := make(chan struct{}), make(chan struct{})
+	tell := func(wake chan struct{}, wait func() error) { // says that there are events, and waits until they are taken
+		for wait() == nil {
+			for range 2 {
+				select {
+				case wake <- struct{}{}:
+				case <-taken:
+					return
+				}
 			}
 		}
-	}()
+	}
+	go tell(links, l.world.Wait)
+	go tell(rules, l.world.WaitRules)
 	look := time.NewTimer(lookSeldom)
 	tables := time.NewTimer(time.Hour)
 	for {
@@ -127,9 +142,12 @@ func (l *Lab) run(ctx context.Context) error {
 			return ctx.Err()
 		case call := <-l.calls:
 			call()
-		case <-l.wake:
+		case <-links:
 			l.observe()
-			l.wake <- struct{}{}
+			<-links
+		case <-rules:
+			l.drain()
+			<-rules
 		case <-l.names:
 			l.observe()
 		case <-look.C:
@@ -142,10 +160,16 @@ func (l *Lab) run(ctx context.Context) error {
 		wait := lookSeldom
 		if time.Since(time.Unix(0, l.typed.Load())) < lookBusy || len(l.moving) > 0 {
 			wait = lookSoon
+		} else if len(l.internets) > 0 && l.watching {
+			wait = countOften
 		}
 		look.Reset(wait)
+		more := l.takeRules(rulesAtOnce)
 		if l.takeTables() {
-			tables.Reset(time.Millisecond)
+			more = time.Millisecond
+		}
+		if more > 0 {
+			tables.Reset(more)
 		}
 	}
 }
@@ -168,12 +192,21 @@ func (l *Lab) observe() {
 	if !l.begun {
 		return
 	}
-	if err := l.world.Drain(); err != nil {
-		l.log.Error("netlink events", "error", err)
+	if !l.drain() {
 		return
 	}
 	l.touchSettings()
+	l.countDropped()
 	l.commitSeen(l.reconcile(l.journal.Lab))
+}
+
+// drain takes in what the kernel has told.
+func (l *Lab) drain() bool {
+	err := l.world.Drain()
+	if err != nil {
+		l.log.Error("netlink events", "error", err)
+	}
+	return err == nil
 }
 
 // How often the settings of namespaces are read while somebody types; the kernel tells of few changes of them. Large labs
@@ -195,6 +228,9 @@ func (l *Lab) touchSettings() {
 	l.settings = time.Now()
 	for n := range l.world.All {
 		l.world.TouchSysctls(n)
+	}
+	if every == settingsSoon {
+		l.world.TouchLegacy()
 	}
 }
 
@@ -218,6 +254,12 @@ func (l *Lab) commitSeen(seen seen) {
 
 // committed tells everyone of a change.
 func (l *Lab) committed(c labengine.Change) {
+	for id, n := range c.Patch.Nodes {
+		if n == nil {
+			delete(l.states, id)
+			delete(l.firewalls, id)
+		}
+	}
 	for id, cable := range c.Before.Cables {
 		if cable != nil && c.Patch.Cables[id] == nil {
 			for _, end := range cable.Ends {
@@ -234,6 +276,13 @@ func (l *Lab) committed(c labengine.Change) {
 	}
 	if len(c.Patch.Interfaces)+len(c.Patch.Cables) > 0 {
 		l.publishInterfaces()
+	}
+	for id, n := range c.Patch.Nodes {
+		for _, s := range l.services[id] {
+			if n != nil {
+				s.SetName(n.Name)
+			}
+		}
 	}
 	l.hub.broadcast(labengine.Message{Change: &c})
 }
@@ -268,17 +317,21 @@ func (b *binder) tables(most int, of func(*kernel.Netns) bool) (more bool) {
 			continue
 		}
 		if t.Routes || t.Neighbours {
-			routes, err := n.Routes()
+			routes, err := b.lab.routes(n)
 			if err != nil {
 				continue // it is just ending
 			}
-			b.state(n, routes)
+			if f := b.lab.firewalls[node.ID]; f != nil && f.netns != n.Key { // the node was made anew
+				*f = *newFirewall(n.Key)
+				delete(b.lab.states, node.ID)
+			}
+			b.state(n, func(s *labengine.NodeState) { s.Routes, s.Neighbours = routes, n.NeighbourTable() })
 			node.Routes = labengine.RoutesSeen(b.authored(node.ID).Routes, routes)
 			if rules, err := n.IPRules(); err == nil {
 				node.IPRules = labengine.IPRulesSeen(b.authored(node.ID).IPRules, rules)
 			}
 		}
-		if t.Sysctls && node.Kind != labengine.LAN { // nobody can type them there
+		if t.Sysctls && node.Kind != labengine.LAN && node.Kind != labengine.Internet { // nobody can type them there
 			if settings, err := b.lab.world.Sysctls(n, b.authored(node.ID).Sysctls); err == nil {
 				node.Sysctls = settings
 			}
@@ -288,7 +341,7 @@ func (b *binder) tables(most int, of func(*kernel.Netns) bool) (more bool) {
 	return more
 }
 
-// node is what is known of a node so far.
+// node is what is known of a node so far: what it is called and where it is, the hint knows best.
 func (b *binder) node(id labengine.ID) (labengine.Node, bool) {
 	if n, touched := b.patch.Nodes[id]; touched {
 		if n == nil {
@@ -324,19 +377,28 @@ func (b *binder) authored(id labengine.ID) labengine.Node {
 	return b.lab.journal.Lab.Nodes[id]
 }
 
-// state is for the pages: all of a node's tables.
-func (b *binder) state(n *kernel.Netns, routes []labengine.Route) {
-	state := &labengine.NodeState{Routes: routes, Neighbours: n.NeighbourTable()}
+// state changes what pages know of a node's tables.
+func (b *binder) state(n *kernel.Netns, change func(*labengine.NodeState)) {
+	state, known := b.lab.states[n.Node]
+	if !known {
+		state = labengine.NodeState{Routes: []labengine.Route{}, Neighbours: []labengine.Neighbour{}}
+	}
 	if m, ok := b.lab.machines[n.Node]; ok {
 		state.Pid = m.box.Pid()
 	}
 	if c, ok := b.lab.containers[n.Node]; ok {
 		state.Container = c.state()
 	}
+	change(&state)
+	if in, ok := b.lab.internets[n.Node]; ok {
+		state.Dropped = in.dropped
+		state.Neighbours = slices.DeleteFunc(state.Neighbours, func(n labengine.Neighbour) bool { return n.Dev == labengine.UplinkName })
+	}
+	b.lab.states[n.Node] = state
 	if b.live.Nodes == nil {
 		b.live.Nodes = map[labengine.ID]*labengine.NodeState{}
 	}
-	b.live.Nodes[n.Node] = state
+	b.live.Nodes[n.Node] = &state
 }
 
 // tryFeatures finds out what the kernel has, while the lab's goroutine goes on.
@@ -361,10 +423,13 @@ func (l *Lab) setStatus(s labengine.Status) {
 	l.hub.broadcast(labengine.Message{Status: &s})
 }
 
-// snapshot is all that a page needs to show the lab.
+// snapshot is all that a page needs to show the lab. Tables that have not been read since they changed come after it.
 func (l *Lab) snapshot() labengine.Snapshot {
 	<-l.tried
 	live := labengine.Live{Links: map[labengine.ID]*labengine.Link{}, Nodes: map[labengine.ID]*labengine.NodeState{}}
+	for id, state := range l.states {
+		live.Nodes[id] = &state
+	}
 	for n := range l.world.All {
 		for _, link := range n.Links {
 			if link.ID != "" {
@@ -373,16 +438,6 @@ func (l *Lab) snapshot() labengine.Snapshot {
 			}
 		}
 	}
-	b := l.newBinder(l.journal.Lab)
-	for n := range l.world.All {
-		if n.Node == "" {
-			continue
-		}
-		if routes, err := n.Routes(); err == nil {
-			b.state(n, routes)
-		}
-	}
-	live.Nodes = b.live.Nodes
 	return labengine.Snapshot{
 		Lab: l.journal.Lab.Clone(), Live: live, Status: l.status, Seq: l.journal.Seq, Changes: l.journal.Changes,
 		Terminals: l.terminals.list(), Features: l.features,

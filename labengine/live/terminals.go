@@ -186,6 +186,7 @@ func (l *Lab) openTerminal(t *labengine.Terminal, size labengine.TerminalSize) (
 func (l *Lab) active() {
 	l.typed.Store(time.Now().UnixNano())
 	l.lookForNames()
+	l.inspector.soon()
 }
 
 func clampSize(n int) uint16 { return uint16(min(max(n, 2), 1000)) }

@@ -58,10 +58,10 @@ func (w *walker) step() {
 	lab := w.State().Lab
 	steps := []func(labengine.Lab){
 		w.addNode, w.addNode, w.addCable, w.addCable, w.addCable, w.delete, w.rename, w.set, w.set, w.address, w.address, w.replug,
-		w.undo, w.undo, w.redo,
+		w.moveNode, w.undo, w.undo, w.redo, w.rule, w.rule, w.rule,
 		w.addBridge, w.addOnTop, w.addPort, w.addPort, w.impair, w.route, w.route, w.sysctl,
 		w.typeBridge, w.typePort, w.typePort, w.typeRoute, w.typeRoute, w.typeSysctl, w.typeImpair,
-		w.typeNamespace, w.typeVeth, w.typeVeth, w.typeSet, w.typeSet, w.typeAddress, w.typeMove, w.typeDelete,
+		w.typeNamespace, w.typeVeth, w.typeVeth, w.typeSet, w.typeSet, w.typeAddress, w.typeMove, w.typeDelete, w.typeRule, w.typeRule,
 	}
 	steps[w.rand.IntN(len(steps))](lab)
 }
@@ -169,6 +169,13 @@ func (w *walker) rename(lab labengine.Lab) {
 	}
 }
 
+func (w *walker) moveNode(lab labengine.Lab) {
+	machine, _ := pick(w, ids(lab.Nodes, func(n labengine.Node) bool { return n.Kind == labengine.Machine }))
+	if id, ok := pick(w, ids(lab.Nodes, func(n labengine.Node) bool { return n.In != "" })); ok {
+		w.edit(labengine.Edit{UpdateNode: &labengine.UpdateNode{ID: id, In: &machine}})
+	}
+}
+
 func (w *walker) set(lab labengine.Lab) {
 	if i, ok := w.anyVeth(lab); ok {
 		up, mtu, mac := w.rand.IntN(2) == 0, 1280+w.rand.IntN(300), fmt.Sprintf("02:00:00:00:00:%02x", w.rand.IntN(256))
@@ -192,6 +199,66 @@ func (w *walker) replug(lab labengine.Lab) {
 	if i, ok := w.anyVeth(lab); ok {
 		to := w.anyNode(lab).ID
 		w.edit(labengine.Edit{UpdateInterface: &labengine.UpdateInterface{ID: i.ID, Node: &to}})
+	}
+}
+
+// randomRule is a command of iptables; most of them are possible.
+func (w *walker) randomRule(have []string) string {
+	chain := []string{"INPUT", "FORWARD", "OUTPUT", "own1", "own2"}[w.rand.IntN(5)]
+	match := fmt.Sprintf("-s 10.0.0.%d -j %s", w.rand.IntN(4), []string{"ACCEPT", "DROP", "own1", "own2", "LOG", "NONE"}[w.rand.IntN(6)])
+	switch w.rand.IntN(12) {
+	case 0:
+		return "-P " + chain + " " + []string{"DROP", "ACCEPT"}[w.rand.IntN(2)]
+	case 1, 2:
+		return "-N own" + fmt.Sprint(1+w.rand.IntN(2))
+	case 3:
+		return "-X " + chain
+	case 4:
+		return "-F " + chain
+	case 5:
+		return "-t nat -A POSTROUTING -s 10.0.0.0/24 -j MASQUERADE"
+	case 6:
+		return fmt.Sprintf("-I %s %d %s", chain, 1+w.rand.IntN(3), match)
+	case 7:
+		return fmt.Sprintf("-R %s %d %s", chain, 1+w.rand.IntN(3), match)
+	case 8, 9:
+		if text, ok := pick(w, have); ok {
+			return strings.Replace(text, "-A ", "-D ", 1)
+		}
+		return fmt.Sprintf("-D %s %d", chain, 1+w.rand.IntN(3))
+	default:
+		return "-A " + chain + " " + match
+	}
+}
+
+func (w *walker) rule(lab labengine.Lab) {
+	n := w.anyNode(lab)
+	e := labengine.Iptables{Node: n.ID, IPv6: w.rand.IntN(6) == 0}
+	for range 1 + w.rand.IntN(3) {
+		command := w.randomRule(n.Rules(e.IPv6))
+		if e.IPv6 {
+			command = strings.ReplaceAll(command, "10.0.0.", "2001:db8::")
+		}
+		e.Commands = append(e.Commands, command)
+	}
+	w.edit(labengine.Edit{Iptables: &e})
+}
+
+func (w *walker) typeRule(lab labengine.Lab) {
+	n := w.hosts(lab)
+	netns := ""
+	if n.In != "" {
+		netns = "ip netns exec " + n.Name + " "
+	}
+	switch w.rand.IntN(8) {
+	case 0:
+		w.typed("%siptables-save > /tmp/rules; %siptables -F; %siptables-restore < /tmp/rules", netns, netns, netns)
+	case 1:
+		w.typed("%snft add rule ip filter INPUT ip daddr 10.0.0.9 counter drop", netns)
+	case 2:
+		w.typed("%siptables -F", netns)
+	default:
+		w.typed("%siptables %s; %siptables %s", netns, w.randomRule(n.Iptables), netns, w.randomRule(n.Iptables))
 	}
 }
 

@@ -41,9 +41,11 @@ func Diff(have, want labengine.Lab) Plan {
 	d.moveAndRenameLinks()
 	d.addLinks()
 	d.values()
+	d.bridgeMTUs()
 	d.sysctls(true)
 	d.routes()
 	d.services()
+	d.rules()
 	return d.plan
 }
 
@@ -263,7 +265,6 @@ func (d *differ) addLinks() {
 	}
 	for _, i := range single {
 		d.addLink(i)
-		d.keepMTU(i)
 	}
 	for _, c := range d.want.CablesInOrder() {
 		if !d.keepsCable(c.ID) {
@@ -302,22 +303,6 @@ func (d *differ) addLink(i labengine.Interface) {
 	d.do(step)
 }
 
-// keepMTU states the MTU of a new bridge that has another one than the least of its ports, which the kernel would choose.
-func (d *differ) keepMTU(bridge labengine.Interface) {
-	if bridge.Kind != labengine.Bridge {
-		return
-	}
-	least := 0
-	for _, i := range d.want.Interfaces {
-		if i.Master == bridge.ID && (least == 0 || i.MTU < least) {
-			least = i.MTU
-		}
-	}
-	if least != 0 && least != bridge.MTU {
-		d.do(SetLink{At: SpotOf(d.want, bridge.Node), Interface: bridge.ID, Name: bridge.Name, MTU: &bridge.MTU})
-	}
-}
-
 // addVeth makes a cable. The kernel takes a master for the end whose namespace is asked alone: an end that is a port goes
 // first.
 func (d *differ) addVeth(c labengine.Cable) {
@@ -330,11 +315,7 @@ func (d *differ) addVeth(c labengine.Cable) {
 		i := d.want.Interfaces[end]
 		step.Ends[e] = VethEnd{At: SpotOf(d.want, i.Node), Interface: i.ID, Name: i.Name, MAC: i.MAC, MTU: i.MTU}
 	}
-	port, far := step.Ends[0].At, step.Ends[1].At
-	// A command that runs in a namespace has no word for the machine's own: that port is plugged in by a step of its own.
-	if port == far || port.netns(port.Machine) == "" || far.netns(port.Machine) != "" {
-		step.Master = d.want.Interfaces[d.want.Interfaces[ends[0]].Master].Name
-	}
+	step.Master = d.want.Interfaces[d.want.Interfaces[ends[0]].Master].Name
 	if step.Master != "" {
 		d.mastered(ends[0])
 	}

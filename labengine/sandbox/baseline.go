@@ -45,14 +45,20 @@ type sysctl struct{ name, value string }
 // The caller has locked the thread, and may set sysctls there.
 func Baseline() error { return applySysctls(differing()) }
 
-// NewNetNS makes a network namespace with the baseline that is in no machine: a switch's, which has no IPv6 of its own.
-// It lives for as long as the file is open.
-func NewNetNS() (*os.File, error) {
+// NewNetNS makes a network namespace with the baseline that is in no machine. It lives for as long as the file is open.
+func NewNetNS() (*os.File, error) { return newNetNS(nil) }
+
+// NewSwitchNetNS is NewNetNS for a switch, which has no IPv6 of its own.
+func NewSwitchNetNS() (*os.File, error) {
+	return newNetNS([]sysctl{{"net/ipv6/conf/all/disable_ipv6", "1"}, {"net/ipv6/conf/default/disable_ipv6", "1"}})
+}
+
+func newNetNS(settings []sysctl) (*os.File, error) {
 	var file *os.File
 	err := inNewNetNS(func() error {
 		err := Baseline()
 		if err == nil {
-			err = applySysctls([]sysctl{{"net/ipv6/conf/all/disable_ipv6", "1"}, {"net/ipv6/conf/default/disable_ipv6", "1"}})
+			err = applySysctls(settings)
 		}
 		if err == nil {
 			file, err = os.Open("/proc/thread-self/ns/net")

@@ -1,18 +1,18 @@
 // The one list of what can be done. Keys, menus, the palette and the help all read it.
 import { cable, middleOf } from '../gestures/draw';
 import { moveByKeys } from '../gestures/drop';
-import { bounds, type Direction, nearestBox } from '../model/geometry';
-import { cableOf, newID, otherEnd } from '../model/lab';
-import { outline, spoken } from '../model/outline';
+import { bounds } from '../model/geometry';
+import { newID } from '../model/lab';
 import { bridgePlace, freePlace, lanPlace, machinePlace, withPlaces } from '../model/places';
 import { sizes } from '../model/sizes';
 import { freeName } from '../model/suggest';
-import { holderOf, isBox, jacksOn, machineAround, type Shape, shapes, thingOf, thingsIn } from '../model/things';
+import { isBox, machineAround, type Shape, shapes, thingOf, thingsIn } from '../model/things';
 import { announce, deleteThings, edit, redo, select, startLab, stopLab, toast, undo } from '../session/actions';
 import { type Labels, useGeometry, useLab, useView } from '../session/stores';
 import { openTerminal, splitTerminal } from '../session/terminals';
 import { canvasView } from '../session/viewport';
 import type { Lab, Place } from '../wire/types.gen';
+import { focusOn, intoBox, move, nextJack, outOfBox, subjectNode, subjects, theOtherEnd } from './focus';
 import { layOut } from './layout';
 
 export interface Command {
@@ -28,117 +28,6 @@ export interface Command {
 }
 
 export const isMac = typeof navigator !== 'undefined' && /Mac|iPhone|iPad/.test(navigator.platform);
-
-/** What the commands are about: the selection, else what has the focus. */
-export function subjects(): string[] {
-	const v = useView.getState();
-	return v.selection.size > 0 ? [...v.selection] : v.focus ? [v.focus] : [];
-}
-
-/** The node that the focus is in or on. */
-export function subjectNode(): string | undefined {
-	const { lab } = useLab.getState();
-	for (const id of subjects()) {
-		if (lab.nodes[id]) return id;
-		const node = lab.interfaces[id]?.node ?? lab.interfaces[lab.cables[id]?.ends[0] ?? '']?.node;
-		if (node) return node;
-	}
-	const machines = Object.values(lab.nodes).filter((n) => !n.in);
-	return machines.length === 1 ? machines[0]?.id : undefined;
-}
-
-function focusOn(id: string | undefined): void {
-	if (!id) return;
-	const { lab, links, status } = useLab.getState();
-	useView.setState({ focus: id, selection: new Set() });
-	select([id]);
-	canvasView.reveal(id);
-	announce(spoken(lab, id, links, status.state === 'running'));
-}
-
-function move(direction: Direction): void {
-	const { gesture, focus } = useView.getState();
-	const { lab } = useLab.getState();
-	const { boxes, jacks } = useGeometry.getState();
-	if (gesture.at === 'drawing') {
-		const at = gesture.target ?? gesture.from;
-		const next = nearestTarget(at, gesture.from, direction);
-		if (next) cable({ type: 'target', node: next });
-		return;
-	}
-	const node = thingOf(lab, focus ?? '');
-	if (!focus || (!node && !jacks[focus] && !lab.cables[focus])) {
-		focusOn(outline(lab)[0]?.id);
-		return;
-	}
-	// Nodes beside a node are those of the same box; so are those beside a jack or a cable.
-	const end = lab.interfaces[lab.cables[focus]?.ends[0] ?? focus];
-	const within = (node ?? thingOf(lab, end ? holderOf(lab, end) : ''))?.within;
-	const candidates = Object.fromEntries(
-		Object.entries(boxes).filter(([id]) => id !== focus && thingOf(lab, id)?.within === within),
-	);
-	const c = useGeometry.getState().curves[focus];
-	const from = jacks[focus] ?? (c ? { x: (c[0].x + c[3].x) / 2, y: (c[0].y + c[3].y) / 2 } : middleOf(focus));
-	focusOn(nearestBox(candidates, from, direction));
-}
-
-/** The next node that a cable from `from` could lead to: in the same box as `at`, else anywhere that way. */
-function nearestTarget(at: string, from: string, direction: Direction): string | undefined {
-	const { lab } = useLab.getState();
-	const { boxes } = useGeometry.getState();
-	const machine = thingOf(lab, at)?.within;
-	const within = (isHere: boolean) =>
-		Object.fromEntries(
-			Object.entries(boxes).filter(([id]) => {
-				if (id === at || id === from || id === machine) return false;
-				return (thingOf(lab, id)?.within === machine) === isHere;
-			}),
-		);
-	return nearestBox(within(true), middleOf(at), direction) ?? nearestBox(within(false), middleOf(at), direction);
-}
-
-/** The node that Shift and an arrow start from: what has the focus, or what a cable points at. */
-function here(): string | undefined {
-	const { focus, gesture } = useView.getState();
-	return gesture.at === 'drawing' ? (gesture.target ?? gesture.from) : focus;
-}
-
-function goTo(id: string | undefined): void {
-	const { gesture } = useView.getState();
-	if (gesture.at !== 'drawing') focusOn(id);
-	else if (id && thingOf(useLab.getState().lab, id) && id !== gesture.from) cable({ type: 'target', node: id });
-}
-
-function intoBox(): void {
-	const { lab } = useLab.getState();
-	const box = thingOf(lab, here() ?? '');
-	if (box) goTo((thingsIn(lab, box.id)[0] ?? jacksOn(lab, box.id)[0])?.id);
-}
-
-function outOfBox(): void {
-	const { lab } = useLab.getState();
-	const at = here() ?? '';
-	const i = lab.interfaces[at];
-	goTo(thingOf(lab, at)?.within ?? (i && holderOf(lab, i)));
-}
-
-function nextJack(step: 1 | -1): void {
-	const { lab } = useLab.getState();
-	const { focus } = useView.getState();
-	const i = lab.interfaces[focus ?? ''];
-	const box = i && !isBox(lab, i) ? holderOf(lab, i) : thingOf(lab, focus ?? '') ? focus : subjectNode();
-	if (!box) return;
-	const jacks = jacksOn(lab, box);
-	const at = jacks.findIndex((i) => i.id === focus);
-	focusOn(jacks[(at + step + jacks.length) % jacks.length]?.id);
-}
-
-function theOtherEnd(): void {
-	const { lab } = useLab.getState();
-	const { focus } = useView.getState();
-	const c = focus ? (cableOf(lab, focus) ?? lab.cables[focus]) : undefined;
-	if (c && focus) focusOn(lab.cables[focus] ? c.ends[0] : otherEnd(c, focus));
-}
 
 function toggleUp(): void {
 	const { lab } = useLab.getState();

@@ -84,6 +84,7 @@ function addNode(lab: Lab, e: AddNode): void {
 			field: 'kind',
 			hint: 'the kinds are machine, namespace, container, lan and internet',
 		});
+		return;
 	}
 	if (kind?.inMachine) checkIsMachine(lab, e.in ?? '', e.kind);
 	else if (e.in) {

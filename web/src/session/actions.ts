@@ -4,13 +4,22 @@ import { computeGeometry } from '../model/geometry';
 import { newID } from '../model/lab';
 import { afterDelete } from '../model/outline';
 import { capital, problemText, Refused } from '../model/problem';
-import { addPending, addProbe, applyMessage, discardFailed, dropProbes, initialState, markSeen } from '../model/state';
+import {
+	addPending,
+	addProbe,
+	applyMessage,
+	discardFailed,
+	dropProbes,
+	type FailedOp,
+	initialState,
+	markSeen,
+} from '../model/state';
 import type { Crossing } from '../model/traffic';
 import { asSentence, entryOf, holderOfName, restoredText, takenBackText, withName } from '../model/wording';
 import { LabConnection, socketURL } from '../transport/connection';
 import { api, ServerProblem } from '../transport/http';
 import type { Edit, Lab, Message, Problem, Reply } from '../wire/types.gen';
-import { frameLog, type Toast, traffic, useGeometry, useLab, useLink, useView } from './stores';
+import { frameLog, type Toast, type ToastAction, traffic, useGeometry, useLab, useLink, useView } from './stores';
 import { canvasView } from './viewport';
 
 let connection: LabConnection | undefined;
@@ -125,12 +134,19 @@ function answered(reply: Reply): void {
 		outcome.refused(`${text} Nothing was changed.`);
 		return;
 	}
-	const actions = [
-		...waysOut(reply.problem, failed.edits, () => discard(failed.id)),
+	const words = `${text} Nothing was changed.`;
+	if (failed.edits.some((e) => e.addNode || e.addCable))
+		announce(words.replaceAll('`', '')); // said beside its ghost
+	else toast({ kind: 'error', text: words, actions: afterFailure(failed) }, failed.id);
+}
+
+/** What can be done about an op that was refused. */
+export function afterFailure(failed: FailedOp): ToastAction[] {
+	return [
+		...waysOut(failed.problem, failed.edits, () => discard(failed.id)),
 		{ label: 'Retry', run: () => retry(failed.id) },
 		{ label: 'Discard', run: () => discard(failed.id) },
 	];
-	toast({ kind: 'error', text: `${text} Nothing was changed.`, actions }, failed.id);
 }
 
 // ---------------------------------------------------------------- changing the lab
@@ -166,12 +182,12 @@ export function edit(edits: Edit[], outcome: Outcome = {}): boolean {
 }
 
 /** What one can do about a name that is taken: take the free one, or look at what has it. */
-function waysOut(problem: Problem, edits: Edit[], before = () => {}): Toast['actions'] & object {
+function waysOut(problem: Problem, edits: Edit[], before = () => {}): ToastAction[] {
 	if (problem.code !== 'exists' || problem.field !== 'name') return [];
 	const { lab } = useLab.getState();
 	const free = /^`(.+)` is free$/.exec(problem.hint ?? '')?.[1];
 	const other = holderOfName(lab, edits, problem.on ?? '');
-	const ways: Toast['actions'] & object = [];
+	const ways: ToastAction[] = [];
 	if (free !== undefined) {
 		const use = () => {
 			before();

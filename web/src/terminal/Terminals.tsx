@@ -1,6 +1,6 @@
 import { Columns2, Plus, X } from 'lucide-react';
 import { nodeColour } from '../canvas/Nodes';
-import { subjectNode } from '../commands/commands';
+import { subjectNode } from '../commands/focus';
 import { colourOf } from '../model/colour';
 import { kinds } from '../model/kinds';
 import { labelOf, nodesInOrder } from '../model/lab';
