@@ -313,6 +313,15 @@ func BenchmarkParseAndFormat(b *testing.B) {
 				Format(lab, nil)
 			}
 		})
+		changed, err := lab.Edit([]labengine.Edit{setSysctl("host", "net.ipv4.ip_forward", "1")})
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Run(fmt.Sprintf("change/nodes=%d", nodes), func(b *testing.B) {
+			for b.Loop() {
+				Format(changed, source)
+			}
+		})
 	}
 }
 
