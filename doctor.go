@@ -9,10 +9,10 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
 
 	"vethlab/labengine"
 	"vethlab/labengine/live"
@@ -24,7 +24,7 @@ func doctorCommand() *cobra.Command {
 		Use:   "doctor",
 		Short: "Try what labs need, and say what is missing and what mends it",
 		Long: `Try what labs need, in a lab that is gone again afterwards, and print a line for each: ok, no, or ? where it
-could not be found out. The exit status is 1 where labs cannot work at all.`,
+could not be found out. The exit status is 1 where no lab could be made.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, cancel := context.WithTimeout(cmd.Context(), time.Minute)
@@ -59,7 +59,7 @@ type doctor struct{ findings []finding }
 
 func (d *doctor) add(f finding) { d.findings = append(d.findings, f) }
 
-// print writes a line for each finding, and says whether something essential is missing.
+// print writes a line for each finding, and says whether labs can do without what is not there.
 func (d *doctor) print(w io.Writer) (bad bool) {
 	for _, f := range d.findings {
 		mark := [...]string{yes: "ok", no: "no", couldNotTell: "?"}[f.answer]
@@ -67,7 +67,7 @@ func (d *doctor) print(w io.Writer) (bad bool) {
 		if f.answer != yes && f.mend != "" {
 			fmt.Fprintf(w, "    %-20s -> %s\n", "", f.mend)
 		}
-		bad = bad || f.essential && f.answer == no
+		bad = bad || f.essential && f.answer != yes
 	}
 	return bad
 }
@@ -78,15 +78,14 @@ func examine(ctx context.Context) *doctor {
 	d.program("bwrap", "bubblewrap", "machines", true)
 	d.program("ip", "iproute2", "what people type in a terminal", true)
 	lab, err := startLab(ctx, oneMachine("doctor"))
-	d.namespaces(err)
+	d.lab(err)
 	if err == nil {
-		d.inLab(lab)
+		d.inLab(ctx, lab)
 		if err := lab.close(); err != nil {
 			d.add(finding{answer: no, what: "end of a lab", detail: err.Error()})
 		}
 	}
 	d.program("ovs-vswitchd", "openvswitch-switch", "nodes of kind ovs", false)
-	d.add(finding{what: "limits", detail: sandbox.Limits()})
 	d.limits()
 	return d
 }
@@ -113,34 +112,24 @@ func (d *doctor) program(name, pkg, use string, essential bool) {
 	d.add(f)
 }
 
-// namespaces says whether a lab could be made, and if not, what the kernel's settings have to do with it.
-func (d *doctor) namespaces(err error) {
-	f := finding{what: "a lab", detail: "user, pid, mount, net, uts, ipc and cgroup namespaces, and a machine in them", essential: true}
-	var missing *sandbox.MissingProgramError
+// lab says whether a lab could be made, and if not, what was in the way.
+func (d *doctor) lab(err error) {
+	namespaces := finding{what: "user namespaces", detail: "with pid, mount, net, uts, ipc and cgroup namespaces in them", essential: true}
+	machine := finding{what: "a machine", detail: "with files, processes and a network of its own", essential: true}
+	var p *labengine.Problem
 	switch {
 	case err == nil:
-	case errors.As(err, &missing):
-		f.answer, f.detail, f.mend = no, err.Error(), "apt-get install "+missing.Package
-	case errors.Is(err, syscall.EPERM), errors.Is(err, syscall.EACCES), errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EUSERS):
-		f.answer, f.detail, f.mend = no, err.Error(), userNamespaceMend()
+	case errors.Is(err, sandbox.ErrNoNamespaces) && errors.As(err, &p):
+		namespaces.answer, namespaces.detail, namespaces.mend = no, p.Message, p.Hint
+		machine.answer, machine.detail = couldNotTell, "needs them"
+	case errors.As(err, &p): // it comes from inside the lab's namespaces
+		machine.answer, machine.detail, machine.mend = no, p.Message, p.Hint
 	default:
-		f.answer, f.detail, f.mend = no, err.Error(), userNamespaceMend()
+		namespaces.answer, namespaces.detail = couldNotTell, err.Error()
+		machine.answer, machine.detail = couldNotTell, "needs them"
 	}
-	d.add(f)
-}
-
-// userNamespaceMend is the setting of this system that keeps ordinary users from making user namespaces.
-func userNamespaceMend() string {
-	for _, s := range []struct{ file, bad, mend string }{
-		{"/proc/sys/kernel/unprivileged_userns_clone", "0", "sysctl -w kernel.unprivileged_userns_clone=1"},
-		{"/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1", "sysctl -w kernel.apparmor_restrict_unprivileged_userns=0"},
-		{"/proc/sys/user/max_user_namespaces", "0", "sysctl -w user.max_user_namespaces=65536"},
-	} {
-		if data, err := os.ReadFile(s.file); err == nil && strings.TrimSpace(string(data)) == s.bad {
-			return s.mend
-		}
-	}
-	return ""
+	d.add(namespaces)
+	d.add(machine)
 }
 
 // trial is a command that works in a machine where the kernel has something.
@@ -161,16 +150,16 @@ var trials = []trial{
 	{"vxlan", "interfaces of kind vxlan", "ip link add name doc0 type vxlan id 5 dstport 4789 && ip link del dev doc0", unknownKind, "modprobe vxlan (CONFIG_VXLAN)"},
 	{"macvlan", "interfaces of kind macvlan", "ip link add name doc0 type veth peer name doc1 && ip link add link doc0 name doc2 type macvlan && ip link del dev doc0", unknownKind, "modprobe macvlan (CONFIG_MACVLAN)"},
 	{"dummy", "interfaces of kind dummy", "ip link add name doc0 type dummy && ip link del dev doc0", unknownKind, "modprobe dummy (CONFIG_DUMMY)"},
-	{"tun", "interfaces of kind tun", "ip tuntap add name doc0 mode tun && ip tuntap del name doc0 mode tun", []string{"No such file", "No such device"}, "modprobe tun (CONFIG_TUN)"},
+	{"tun", "interfaces of kind tun", "ip tuntap add name doc0 mode tun && ip tuntap del name doc0 mode tun", []string{"No such file", "No such device", "Permission denied"}, "modprobe tun (CONFIG_TUN); chmod 666 /dev/net/tun"},
 	{"netem", "delay and loss on cables", "tc qdisc add dev lo root netem delay 1ms && tc qdisc del dev lo root", []string{"not found", "qdisc kind is unknown"}, "modprobe sch_netem (CONFIG_NET_SCH_NETEM); rate limits need it not"},
 	{"tbf", "rate limits on cables", "tc qdisc add dev lo root tbf rate 1mbit burst 10kb latency 50ms && tc qdisc del dev lo root", []string{"not found", "qdisc kind is unknown"}, "modprobe sch_tbf (CONFIG_NET_SCH_TBF)"},
 }
 
 var unknownKind = []string{"Unknown device type", "not supported"}
 
-func (d *doctor) inLab(lab *startedLab) {
+func (d *doctor) inLab(ctx context.Context, lab *startedLab) {
 	for _, t := range trials {
-		out, status, err := lab.output(t.command)
+		out, status, err := lab.output(ctx, t.command)
 		f := finding{what: t.what, detail: "for " + t.use}
 		switch {
 		case err != nil:
@@ -193,12 +182,13 @@ func oneLine(text string) string {
 }
 
 // output runs a shell command in the lab's first machine, and gives what it printed.
-func (s *startedLab) output(command string) (string, int, error) {
-	conn, err := s.dial(context.Background())
+func (s *startedLab) output(ctx context.Context, command string) (string, int, error) {
+	conn, err := s.dial(ctx)
 	if err != nil {
 		return "", 0, err
 	}
 	defer conn.Close()
+	defer context.AfterFunc(ctx, func() { conn.Close() })()
 	r, w, err := os.Pipe()
 	if err != nil {
 		return "", 0, err
@@ -221,6 +211,13 @@ func (s *startedLab) output(command string) (string, int, error) {
 
 // limits reads the limits of this system that large labs meet.
 func (d *doctor) limits() {
+	cgroups := finding{what: "cgroups"}
+	var have bool
+	if cgroups.detail, have = sandbox.Limits(); !have {
+		cgroups.answer = no
+		cgroups.mend = "run vethlab as root, or with Delegate=yes in its systemd unit, where cgroup v2 has memory, pids and cpu"
+	}
+	d.add(cgroups)
 	for _, l := range []struct {
 		what, file string
 		enough     int
@@ -246,11 +243,26 @@ func (d *doctor) limits() {
 		}
 		d.add(f)
 	}
-	var open syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &open); err == nil {
-		f := finding{what: "open files", detail: fmt.Sprintf("%d, a large lab needs about three for each namespace", open.Max)}
-		if open.Max < 8192 {
-			f.answer, f.mend = no, "ulimit -Hn 65536 (LimitNOFILE= in systemd)"
+	for _, l := range []struct {
+		what      string
+		resource  int
+		use, mend string
+	}{
+		{"open files", unix.RLIMIT_NOFILE, "a large lab needs about three for each namespace", "ulimit -Hn 65536 (LimitNOFILE= in systemd)"},
+		{"processes", unix.RLIMIT_NPROC, "of one user, labs included", "ulimit -Hu 65536 (LimitNPROC= in systemd)"},
+	} {
+		var limit unix.Rlimit
+		f := finding{what: l.what}
+		switch err := unix.Getrlimit(l.resource, &limit); {
+		case err != nil:
+			f.answer, f.detail = couldNotTell, l.use+"; "+err.Error()
+		case limit.Max == unix.RLIM_INFINITY:
+			f.detail = "no limit, " + l.use
+		case limit.Max < 8192:
+			f.answer, f.mend = no, l.mend
+			fallthrough
+		default:
+			f.detail = fmt.Sprintf("%d, %s", limit.Max, l.use)
 		}
 		d.add(f)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"os"
@@ -19,7 +20,8 @@ import (
 
 // labCommand is the lab process, PID 1 of its lab. Nobody types it.
 func labCommand() *cobra.Command {
-	return &cobra.Command{
+	var lifeline bool
+	cmd := &cobra.Command{
 		Use:    "lab",
 		Short:  "Be a lab process (started by serve and run)",
 		Hidden: true,
@@ -29,17 +31,38 @@ func labCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if lifeline {
+				go func() {
+					io.Copy(io.Discard, os.Stdin)
+					os.Exit(0) // and the kernel takes the lab away
+				}()
+			}
 			log := slog.New(slog.NewTextHandler(os.Stderr, nil))
 			return live.Run(cmd.Context(), box, programVersion(), log)
 		},
 	}
+	cmd.Flags().BoolVar(&lifeline, "lifeline", false, "end at the end of standard input")
+	return cmd
 }
 
-// startedLab is a lab process that this process has started for itself, with its folder.
+// startProcess starts a lab process. Where it cannot, the error is a problem that says what to do.
+func startProcess(ctx context.Context, launch sandbox.Launch) (*sandbox.Process, error) {
+	p, err := sandbox.Start(ctx, launch)
+	var refused *sandbox.Error
+	if errors.Is(err, sandbox.ErrNoNamespaces) && errors.As(err, &refused) {
+		problem := labengine.Problemf(labengine.CodeNotSupported, "%s: %v", refused.Op, refused.Err).WithHint(refused.Hint)
+		problem.Err = err
+		return nil, problem
+	}
+	return p, err
+}
+
+// startedLab is a lab process that this process has started for itself, with its folder. It does not outlive us.
 type startedLab struct {
-	dir     string
-	process *sandbox.Process
-	conn    *client.Conn
+	dir      string
+	process  *sandbox.Process
+	conn     *client.Conn
+	lifeline *os.File
 }
 
 // startLab makes a lab in a folder of its own, and returns when it runs.
@@ -57,13 +80,20 @@ func startLab(ctx context.Context, lab labengine.Lab) (*startedLab, error) {
 }
 
 func (s *startedLab) start(ctx context.Context, lab labengine.Lab) error {
-	var err error
-	if s.process, err = sandbox.Start(ctx, sandbox.Launch{Dir: s.dir, Args: []string{"lab"}}); err != nil {
+	end, lifeline, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer end.Close()
+	s.lifeline = lifeline
+	launch := sandbox.Launch{Dir: s.dir, Args: []string{"lab", "--lifeline"}, Lifeline: end}
+	if s.process, err = startProcess(ctx, launch); err != nil {
 		return err
 	}
 	if s.conn, err = client.New(s.process.Dial).Connect(ctx); err != nil {
 		return err
 	}
+	defer context.AfterFunc(ctx, func() { s.conn.Close() })()
 	begin := labengine.Request{ID: "begin", Begin: &labengine.Begin{Protocol: labengine.Protocol, Lab: lab}}
 	if err := s.conn.Send(begin); err != nil {
 		return err
@@ -118,6 +148,9 @@ func (s *startedLab) close() error {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
 		err = s.process.Kill(ctx)
+	}
+	if s.lifeline != nil {
+		s.lifeline.Close()
 	}
 	return errors.Join(err, os.RemoveAll(s.dir))
 }

@@ -2,14 +2,45 @@ package main
 
 import (
 	"os"
+	"strings"
 	"testing"
 )
 
-// TestMain is also the lab process and the machines' init: labs are started from the test binary, by the code that ships.
+// asProgram in its environment makes the test binary vethlab.
+const asProgram = "VETHLAB_TEST_AS_PROGRAM"
+
+// TestMain is also vethlab, its lab processes and the machines' init: all are started from the test binary, by the code
+// that ships.
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && (os.Args[1] == "lab" || os.Args[1] == "machine") {
+	if os.Getenv(asProgram) != "" || len(os.Args) > 1 && (os.Args[1] == "lab" || os.Args[1] == "machine") {
 		main()
 		return
 	}
 	os.Exit(m.Run())
+}
+
+func TestVersion(t *testing.T) {
+	r := vethlab(t, "version")
+	if fields := strings.Fields(r.stdout); r.status != 0 || len(fields) != 2 || fields[0] != "vethlab" || r.stderr != "" {
+		t.Errorf("%+v", r)
+	}
+}
+
+func TestCommandLine(t *testing.T) {
+	if r := vethlab(t); r.status != 0 || !strings.Contains(r.stdout, "serve") || !strings.Contains(r.stdout, "doctor") || strings.Contains(r.stdout, "\n  lab ") {
+		t.Errorf("without arguments: %+v", r)
+	}
+	for _, test := range []struct{ command, says string }{
+		{"serv", `unknown command "serv"`},
+		{"version now", `unknown command "now"`},
+		{"serve --lisen :1", "unknown flag: --lisen"},
+		{"run", "requires at least 1 arg"},
+		{"export", "accepts 1 arg"},
+		{"lab", "labs are started by `vethlab serve` and `vethlab run`"},
+	} {
+		r := vethlab(t, strings.Fields(test.command)...)
+		if r.status != 1 || r.stdout != "" || !strings.HasPrefix(r.stderr, "vethlab: ") || !strings.Contains(r.stderr, test.says) {
+			t.Errorf("%s: %+v", test.command, r)
+		}
+	}
 }

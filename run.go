@@ -36,6 +36,9 @@ Without a command, a shell is opened in the first machine, or in the node that i
 	return cmd
 }
 
+// interrupted is the exit status of who was told to end, as shells have it for SIGINT.
+const interrupted = 128 + int(unix.SIGINT)
+
 // readLab reads a lab's file; "-" is standard input.
 func readLab(name string) (labengine.Lab, []byte, error) {
 	var source []byte
@@ -54,6 +57,8 @@ func readLab(name string) (labengine.Lab, []byte, error) {
 }
 
 func runLab(ctx context.Context, file string, args []string, save string) error {
+	ctx, stop := signal.NotifyContext(ctx, unix.SIGINT, unix.SIGHUP)
+	defer stop()
 	lab, source, err := readLab(file)
 	if err != nil {
 		return err
@@ -69,11 +74,17 @@ func runLab(ctx context.Context, file string, args []string, save string) error 
 		argv = args[1:]
 	}
 	started, err := startLab(ctx, lab)
+	if err != nil && ctx.Err() != nil {
+		return exitStatus(interrupted)
+	}
 	if err != nil {
 		return err
 	}
 	defer started.close()
 	status, err := started.exec(ctx, live.ExecRequest{Node: node, Argv: argv})
+	if ctx.Err() != nil {
+		return exitStatus(interrupted)
+	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "vethlab:", err)
 	}

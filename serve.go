@@ -64,7 +64,7 @@ func serve(ctx context.Context, listen, state string, stdout, stderr io.Writer) 
 		if errors.Is(err, syscall.EADDRINUSE) {
 			return fmt.Errorf("%s is in use: end what listens there, or choose another address with --listen", listen)
 		}
-		return err
+		return fmt.Errorf("%w; choose another address with --listen, as 127.0.0.1:8080", err)
 	}
 	defer listener.Close()
 	s, err := server.New(ctx, server.Config{
@@ -140,7 +140,11 @@ type labProcesses struct{}
 
 // Start implements [server.Labs].
 func (labProcesses) Start(ctx context.Context, dir string) (server.Process, error) {
-	return sandbox.Start(ctx, sandbox.Launch{Dir: dir, Args: []string{"lab"}})
+	p, err := startProcess(ctx, sandbox.Launch{Dir: dir, Args: []string{"lab"}})
+	if err != nil {
+		return nil, err // a nil *sandbox.Process in an interface would not be nil
+	}
+	return p, nil
 }
 
 // Find implements [server.Labs].

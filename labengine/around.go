@@ -50,10 +50,14 @@ func (l Lab) Around(p Patch) (before, after Lab) {
 			if c, ok := l.CableOf(id); ok {
 				addCable(c.ID)
 			}
-			for other, o := range l.Interfaces {
-				if o.Parent == id || o.Master == id {
-					addInterface(other)
-				}
+		}
+	}
+	if l.someChange(p.Interfaces) {
+		for id, i := range l.Interfaces { // what hangs on them follows: a vlan its parent's MTU, a port its bridge's end
+			_, parent := p.Interfaces[i.Parent]
+			_, master := p.Interfaces[i.Master]
+			if i.Parent != "" && parent || i.Master != "" && master {
+				addInterface(id)
 			}
 		}
 	}
@@ -79,6 +83,16 @@ func (l Lab) Around(p Patch) (before, after Lab) {
 	after = before.Clone()
 	after.Apply(p)
 	return before, after
+}
+
+// someChange says whether a patch touches interfaces that are there already: on new ones nothing hangs yet.
+func (l Lab) someChange(touched map[ID]*Interface) bool {
+	for id := range touched {
+		if _, ok := l.Interfaces[id]; ok {
+			return true
+		}
+	}
+	return false
 }
 
 func (l Lab) addContents(node ID, addInterface, addCable func(ID)) {

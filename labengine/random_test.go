@@ -36,7 +36,18 @@ func pick[V any](w *walker, from map[ID]V) ID {
 }
 
 func (w *walker) edit(lab Lab) Edit {
-	switch w.IntN(15) {
+	switch w.IntN(18) {
+	case 15, 16, 17:
+		e := Iptables{Node: pick(w, lab.Nodes), IPv6: w.IntN(4) == 0}
+		chain := []string{"INPUT", "own1", "own2"}[w.IntN(3)]
+		for range 1 + w.IntN(3) {
+			match := fmt.Sprintf("-s 10.0.0.%d -j own%d", w.IntN(5), 1+w.IntN(3))
+			e.Commands = append(e.Commands, []string{
+				"-A " + chain + " " + match, "-I " + chain + " " + match, "-D " + chain + " 1", "-D " + chain + " " + match, "-F " + chain,
+				"-N " + chain, "-X " + chain, "-P INPUT DROP", "-P INPUT ACCEPT", "-R " + chain + " 1 " + match,
+			}[w.IntN(10)])
+		}
+		return Edit{Iptables: &e}
 	case 0:
 		return Edit{AddNode: &AddNode{ID: w.id(), Name: w.name(), Kind: Machine}}
 	case 1, 2, 3:
@@ -127,6 +138,13 @@ func checkWhole(t *testing.T, lab Lab) {
 		nodes[name{n.In, n.Name}] = id
 		if n.In != "" && lab.Nodes[n.In].Kind != Machine {
 			t.Errorf("%+v is in %+v", n, lab.Nodes[n.In])
+		}
+	}
+	for _, n := range lab.Nodes {
+		for _, ipv6 := range []bool{false, true} {
+			if list, err := ReadRules(n.Rules(ipv6)); err != nil || !slices.Equal(list.Texts(), n.Rules(ipv6)) {
+				t.Errorf("%s has rules that cannot be: %v: %q", n.Name, err, n.Rules(ipv6))
+			}
 		}
 	}
 	for id, i := range lab.Interfaces {

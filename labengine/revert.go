@@ -113,7 +113,7 @@ func (n Node) settleRules(had Node) Node {
 				return err != nil
 			}
 			for chain := range gone {
-				if chain.table == r.Table && r.jumpsTo(chain.chain) {
+				if chain.table == r.Table && r.JumpsTo(chain.chain) {
 					return true
 				}
 			}

@@ -155,7 +155,13 @@ func (r Rule) check() error {
 		if instead, is := foreign[word]; is {
 			return badRule(instead, "`%s` does not belong into a rule here", word)
 		}
-		if i+1 < len(r.Args) && isAddressOption(word) && strings.Trim(r.Args[i+1], "0123456789abcdefABCDEF.:/,!") != "" {
+		if i+1 == len(r.Args) || !isAddressOption(word) {
+			continue
+		}
+		if strings.Contains(r.Args[i+1], ",") {
+			return badRule("write one rule for each", "iptables makes several rules of %s", shown(r.Args[i+1]))
+		}
+		if strings.Trim(r.Args[i+1], "0123456789abcdefABCDEF.:/!") != "" {
 			return badRule("write its address: a name would be looked up once, when the rule is made", "%s is not an address", shown(r.Args[i+1]))
 		}
 	}
@@ -257,13 +263,13 @@ func (r Rule) String() string {
 	return strings.Join(words, " ")
 }
 
-// key is the same for rules that say the same in the same words, however those are written.
-func (r Rule) key() string {
+// Key is the same for rules that say the same in the same words, however those are written.
+func (r Rule) Key() string {
 	return r.Table + "\x00" + r.Verb + "\x00" + r.Chain + "\x00" + strings.Join(r.Args, "\x00")
 }
 
-// jumpsTo says whether the rule leads to a chain.
-func (r Rule) jumpsTo(chain string) bool {
+// JumpsTo says whether the rule leads to a chain.
+func (r Rule) JumpsTo(chain string) bool {
 	for i, w := range r.Args {
 		if (w == "-j" || w == "-g" || w == "--jump" || w == "--goto") && i+1 < len(r.Args) && r.Args[i+1] == chain ||
 			w == "-j"+chain || w == "-g"+chain || w == "--jump="+chain || w == "--goto="+chain {

@@ -217,7 +217,7 @@ func (l *RuleList) numbered(r Rule, was string) (int, error) {
 		return 0, Problemf(CodeGone, "%s has no rule %d", r.Chain, r.Number).About("", "rule")
 	}
 	at := places[r.Number-1]
-	if meant, err := ParseRule(was); was != "" && (err != nil || meant.key() != l.entries[at].key()) {
+	if meant, err := ParseRule(was); was != "" && (err != nil || meant.Key() != l.entries[at].Key()) {
 		return 0, Problemf(CodeGone, "rule %d of %s is `%s` by now", r.Number, r.Chain, l.entries[at].text).About("", "rule").
 			WithHint("look again, and try once more")
 	}
@@ -231,7 +231,7 @@ func (l *RuleList) toDelete(r Rule, was string) (int, error) {
 	meant := r
 	meant.Verb = "-A"
 	for _, at := range l.inChain(r.Table, r.Chain) {
-		if l.entries[at].key() == meant.key() {
+		if l.entries[at].Key() == meant.Key() {
 			return at, nil
 		}
 	}
@@ -243,7 +243,7 @@ func (l *RuleList) deleteChain(r Rule) error {
 		return badRule("empty it first: "+Rule{Table: r.Table, Verb: "-F", Chain: r.Chain}.String(), "%s has %d rules", r.Chain, rules)
 	}
 	for _, e := range l.entries {
-		if e.Verb == "-A" && e.Table == r.Table && e.jumpsTo(r.Chain) {
+		if e.Verb == "-A" && e.Table == r.Table && e.JumpsTo(r.Chain) {
 			return badRule("delete that rule first", "`%s` leads to %s", e.text, r.Chain)
 		}
 	}

@@ -59,6 +59,7 @@ func TestRulesThatCannotBe(t *testing.T) {
 		"-R INPUT -j DROP":                         "rule's number",
 		"-D INPUT":                                 "rule's number or the rule itself",
 		"-A INPUT -s web.example -j DROP":          "not an address",
+		"-A INPUT -s 10.0.0.1,10.0.0.2 -j DROP":    "one rule for each",
 		"-A INPUT -j " + strings.Repeat("x", 2000): "at most 1000",
 		"-A INPUT --modprobe=/tmp/evil -j DROP":    "a program to run",
 		"-A INPUT --modp /tmp/evil -j DROP":        "a program to run",

@@ -131,7 +131,20 @@ func TestBadRequests(t *testing.T) {
 	wantProblem(t, ts.request("GET", "/api/labs/nothing/ws", ""), 404, labengine.CodeGone)
 	wantProblem(t, ts.request("POST", "/api/labs/nothing/start", ""), 404, labengine.CodeGone)
 	wantProblem(t, ts.request("PATCH", "/api/labs", ""), 405, labengine.CodeBadRequest)
-	wantProblem(t, ts.request("GET", "/api/labs/"+string(ts.newLab(`{}`))+"/ws", ""), 400, labengine.CodeBadRequest)
+	one := "/api/labs/" + string(ts.newLab(`{}`))
+	wantProblem(t, ts.request("GET", one+"/ws", ""), 400, labengine.CodeBadRequest)
+	var before, after Lab
+	ts.call("GET", one, "", &before)
+	p = wantProblem(t, ts.request("PUT", one, "vethlab: 1\nname: x\ncables:\n  - [a:b, c:d]\n", "Content-Type", "application/yaml"), 422, labengine.CodeBadFile)
+	if !strings.Contains(p.Detail, "document:4:6: ") {
+		t.Errorf("a cable to nothing: %+v", p)
+	}
+	wantProblem(t, ts.request("PUT", one, "{}"), 400, labengine.CodeBadRequest)
+	wantProblem(t, ts.request("PUT", one, `{"name":"a\nb"}`), 422, labengine.CodeBadName)
+	ts.call("GET", one, "", &after)
+	if diff := cmp.Diff(before, after); diff != "" {
+		t.Errorf("a refused file has changed the lab: %s", diff)
+	}
 	var all []LabSummary
 	if ts.call("GET", "/api/labs", "", &all); len(all) != 1 {
 		t.Errorf("refused labs are there: %+v", all)

@@ -81,6 +81,52 @@ func TestTwoPagesSeeTheSame(t *testing.T) {
 	}
 }
 
+// TestOpsThatComeTooLate: two people draw the same, or one draws on what the other has deleted, stopped and running alike.
+func TestOpsThatComeTooLate(t *testing.T) {
+	ts := serve(t)
+	id := ts.newLab(`{"example":"red-and-blue"}`)
+	a, b := ts.look(id), ts.look(id)
+	lab := a.snapshot().Lab
+	host := machineOf(lab)
+	red, _ := lab.NodeNamed(host, "red")
+	veth, _ := lab.InterfaceNamed(red.ID, "veth-red")
+	edit := func(op labengine.ID, e labengine.Edit) labengine.Request {
+		return labengine.Request{ID: "r-" + op, Op: &labengine.Op{ID: op, Edits: []labengine.Edit{e}}}
+	}
+	name := "crimson"
+	for _, state := range []labengine.ID{"stopped", "running"} {
+		if state == "running" {
+			ts.call("POST", "/api/labs/"+string(id)+"/start", "", nil)
+		}
+		seq := b.ask(addNamespace(state, host, string(state))).Seq
+		if r := a.ask(addNamespace(state+"-2", host, string(state))); !errors.Is(r.Problem, &labengine.Problem{Code: labengine.CodeExists}) || r.Problem.Hint == "" {
+			t.Errorf("%s: a second namespace of that name: %+v", state, r)
+		}
+		if r := a.ask(edit(state+"-address", labengine.Edit{AddAddress: &labengine.AddAddress{Interface: veth.ID, Address: "192.168.15.1/24"}})); !errors.Is(r.Problem, &labengine.Problem{Code: labengine.CodeExists}) ||
+			r.Problem.On != veth.ID || r.Problem.Field != "address" {
+			t.Errorf("%s: an address that is there: %+v", state, r.Problem)
+		}
+		gone := "n-" + state
+		if r := b.ask(edit(state+"-delete", labengine.Edit{Delete: &labengine.Delete{ID: gone}})); r.Problem != nil || r.Seq != seq+1 {
+			t.Fatalf("%s: delete: %+v", state, r)
+		}
+		for _, e := range []labengine.Edit{
+			{UpdateNode: &labengine.UpdateNode{ID: gone, Name: &name}},
+			{Delete: &labengine.Delete{ID: gone}},
+			{Place: &labengine.PlaceNode{ID: gone, X: 1, Y: 1}},
+			{AddCable: &labengine.AddCable{ID: "c", A: labengine.End{ID: "x", Node: red.ID, Name: "x"}, B: labengine.End{ID: "y", Node: gone, Name: "y"}}},
+		} {
+			r := a.ask(edit(state+"-late", e))
+			if r.Problem == nil || r.Problem.Code != labengine.CodeNoSuchNode && r.Problem.Code != labengine.CodeGone || r.Problem.On != gone || r.Seq != 0 {
+				t.Errorf("%s: an op for what is gone: %+v", state, r)
+			}
+		}
+		if now := ts.look(id).snapshot(); now.Seq != seq+1 || len(now.Lab.Cables) != 1 || len(now.Lab.Nodes) != 3 {
+			t.Errorf("%s: refused ops have left %+v", state, now.Lab)
+		}
+	}
+}
+
 func TestLabsSurviveARestart(t *testing.T) {
 	state, labs := t.TempDir(), &tinyLabs{running: map[string]*tinyLab{}}
 	ts := serveIn(t, state, labs)

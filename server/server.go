@@ -96,7 +96,7 @@ func New(ctx context.Context, config Config) (*Server, error) {
 func (s *Server) open(ctx context.Context) error {
 	err := os.MkdirAll(filepath.Join(s.config.State, "labs"), 0o700)
 	if err != nil {
-		return fmt.Errorf("make the state folder: %w", err)
+		return unusable("make the state folder", err)
 	}
 	if s.lock, err = lockState(s.config.State); err != nil {
 		return err
@@ -120,7 +120,7 @@ func (s *Server) open(ctx context.Context) error {
 func lockState(dir string) (*os.File, error) {
 	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("lock the state folder: %w", err)
+		return nil, unusable("lock the state folder", err)
 	}
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		f.Close()
@@ -128,9 +128,21 @@ func lockState(dir string) (*os.File, error) {
 			return nil, labengine.Problemf(labengine.CodeExists, "another vethlab works in %s", dir).
 				WithHint("use that one, end it, or give this one another folder with --state")
 		}
-		return nil, fmt.Errorf("lock the state folder: %w", err)
+		return nil, unusable("lock the state folder", err)
 	}
 	return f, nil
+}
+
+// unusable says why a state folder cannot be used, and what to do about it.
+func unusable(step string, err error) error {
+	full := &labengine.Problem{Code: labengine.CodeDiskFull}
+	if known := diskError(err); errors.Is(known, full) {
+		return fmt.Errorf("%s: %w", step, known)
+	}
+	p := labengine.Problemf(labengine.CodeRefused, "%s: %v", step, err).
+		WithHint("name a folder with --state that whoever runs vethlab may write to")
+	p.Err = err
+	return p
 }
 
 // bearerToken is what scripts sign in with: the configured one, or that of the file `token`, made at the first start.
@@ -144,17 +156,17 @@ func bearerToken(config Config) (string, error) {
 		return token, os.Chmod(path, 0o600)
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return "", fmt.Errorf("read the token for scripts: %w", err)
+		return "", unusable("read the token for scripts", err)
 	}
 	secret := make([]byte, 32)
 	rand.Read(secret)
 	token := base64.RawURLEncoding.EncodeToString(secret)
 	temp := path + ".new"
 	if err := os.WriteFile(temp, []byte(token+"\n"), 0o600); err != nil {
-		return "", fmt.Errorf("write the token for scripts: %w", diskError(err))
+		return "", unusable("write the token for scripts", err)
 	}
 	if err := os.Rename(temp, path); err != nil {
-		return "", fmt.Errorf("write the token for scripts: %w", diskError(err))
+		return "", unusable("write the token for scripts", err)
 	}
 	return token, nil
 }

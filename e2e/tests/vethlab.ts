@@ -54,11 +54,27 @@ export class Server {
 		await exit;
 	}
 
+	/** Holds the server where it is: nothing is answered until it goes on. */
+	freeze(): void {
+		this.process?.kill('SIGSTOP');
+	}
+
+	goOn(): void {
+		this.process?.kill('SIGCONT');
+	}
+
+	/** The document of the lab that a page shows, as the file has it. */
+	async document(page: Page): Promise<string> {
+		const answer = await this.call('GET', `/api${new URL(page.url()).pathname}`);
+		return answer.text();
+	}
+
 	/** Calls the API as a script does. */
 	async call(method: string, path: string, body?: string): Promise<Response> {
+		const yaml = 'application/yaml';
 		return fetch(this.origin + path, {
 			method,
-			headers: { authorization: `Bearer ${this.token}`, ...(body ? { 'content-type': 'application/yaml' } : {}) },
+			headers: { authorization: `Bearer ${this.token}`, accept: `${yaml}, application/json`, 'content-type': yaml },
 			body,
 		});
 	}
@@ -77,8 +93,8 @@ export class Server {
 	}
 }
 
-/** Tests with a server, and a page that is signed in to it and shows home. */
-export const test = base.extend<{ server: Server; home: Page }>({
+/** Tests with a server, a page that is signed in to it and shows home, and one of somebody else, `ben`, who is too. */
+export const test = base.extend<{ server: Server; home: Page; ben: Page }>({
 	// biome-ignore lint/correctness/noEmptyPattern: Playwright reads the names from the pattern
 	server: async ({}, use) => {
 		const server = new Server(await mkdtemp(join(tmpdir(), 'vethlab-e2e-')));
@@ -90,13 +106,31 @@ export const test = base.extend<{ server: Server; home: Page }>({
 		}
 	},
 	home: async ({ server, page }, use) => {
-		const errors: string[] = [];
-		page.on('pageerror', (error) => errors.push(error.stack ?? error.message));
+		const errors = uncaught(page);
 		await page.goto(server.loginURL);
+		await expect(page.getByTestId('new-lab')).toBeVisible();
 		await use(page);
 		expect(errors, 'errors that nobody caught on the page').toEqual([]);
 	},
+	ben: async ({ server, browser }, use) => {
+		const context = await browser.newContext();
+		const page = await context.newPage();
+		const errors = uncaught(page);
+		await page.goto(server.origin);
+		await page.getByLabel('Token').fill(server.token);
+		await page.getByRole('button', { name: 'Sign in' }).click();
+		await expect(page.getByTestId('new-lab')).toBeVisible();
+		await use(page);
+		expect(errors, 'errors that nobody caught on Ben’s page').toEqual([]);
+		await context.close();
+	},
 });
+
+function uncaught(page: Page): string[] {
+	const errors: string[] = [];
+	page.on('pageerror', (error) => errors.push(error.stack ?? error.message));
+	return errors;
+}
 
 /** Makes a new lab with one machine, host, and waits until it runs. */
 export async function newLab(home: Page): Promise<Page> {
@@ -104,6 +138,60 @@ export async function newLab(home: Page): Promise<Page> {
 	await expect(home.getByTestId('lab-state')).toContainText('running');
 	await expect(home.getByTestId('node-host')).toBeVisible();
 	return home;
+}
+
+/** Types a line into the quick add, and waits until the kernel has what it says. */
+export async function quickAdd(page: Page, line: string): Promise<void> {
+	await page.getByTestId('canvas').press('n');
+	await page.getByTestId('quick-add-input').fill(line);
+	await page.getByTestId('quick-add-input').press('Enter');
+	await expect(page.getByTestId('quick-add')).toHaveCount(0);
+	await expect(page.locator('.is-pending')).toHaveCount(0);
+}
+
+/** Where the pointer goes to be on something. */
+export async function middleOf(target: Locator): Promise<{ x: number; y: number }> {
+	const box = await target.boundingBox();
+	if (!box) throw new Error(`${target} is not on the screen`);
+	return { x: box.x + box.width / 2, y: box.y + box.height / 2 };
+}
+
+type Point = { x: number; y: number };
+
+/** Presses at one place and lets go at another. */
+export async function drag(page: Page, from: Point, to: Point): Promise<void> {
+	await page.mouse.move(from.x, from.y);
+	await page.mouse.down();
+	await page.mouse.move(to.x, to.y, { steps: 12 });
+	await page.mouse.up();
+}
+
+/** Drags a cable from a node's edge to another node; its card is open afterwards. */
+export async function drawCable(page: Page, from: string, side: string, to: Point): Promise<Locator> {
+	const edge = await page.getByTestId(`edge-${from}-${side}`).boundingBox();
+	if (!edge) throw new Error(`${from} is not on the screen`);
+	await drag(page, { x: edge.x + edge.width / 4, y: edge.y + edge.height / 4 }, to); // its middle may have a jack
+	const card = page.getByTestId('cable-card');
+	await expect(card).toBeVisible();
+	return card;
+}
+
+/** A cable by the names of its ends. A typed one has them in the order in which the kernel told of them. */
+export function cableBetween(page: Page, a: string, b: string): Locator {
+	return page.getByTestId(new RegExp(`^cable-(${a}-${b}|${b}-${a})$`));
+}
+
+/** The ops that a page sends from now on; it must be called before the page opens the lab. */
+export function opsOf(page: Page): { edits: Record<string, unknown>[] }[] {
+	const ops: { edits: Record<string, unknown>[] }[] = [];
+	page.on('websocket', (socket) => {
+		if (!socket.url().endsWith('/ws')) return;
+		socket.on('framesent', ({ payload }) => {
+			const request = JSON.parse(String(payload));
+			if (request.op) ops.push(request.op);
+		});
+	});
+	return ops;
 }
 
 /** A terminal, as somebody sits before it. */
@@ -134,12 +222,25 @@ export async function openTerminal(page: Page, node: string): Promise<Terminal> 
 	return terminal;
 }
 
-/** Checks that axe finds nothing serious in what the page shows. */
-export async function expectAccessible(page: Page): Promise<void> {
-	const { violations } = await new AxeBuilder({ page }).analyze();
-	const serious = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');
-	const said = serious.map((v) => `${v.id}: ${v.help}\n  ${v.nodes.map((n) => n.html).join('\n  ')}`);
-	expect(said, 'what axe finds').toEqual([]);
+const rules = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
+
+/** Checks that axe finds nothing in what the page shows. What programs print in a terminal has their own colours. */
+export async function expectAccessible(page: Page, what = 'what axe finds'): Promise<void> {
+	await expectNothing(new AxeBuilder({ page }).withTags(rules), what);
+}
+
+/** The same of the colours alone: all that another theme changes. */
+export async function expectContrast(page: Page, what: string): Promise<void> {
+	await expectNothing(new AxeBuilder({ page }).withRules('color-contrast'), what);
+}
+
+async function expectNothing(axe: AxeBuilder, what: string): Promise<void> {
+	const { violations } = await axe.analyze();
+	const said = violations.flatMap((v) => {
+		const nodes = v.nodes.filter((n) => v.id !== 'color-contrast' || !String(n.target).includes('xterm'));
+		return nodes.map((n) => `${v.id}: ${v.help}\n  ${n.html}`);
+	});
+	expect(said, what).toEqual([]);
 }
 
 export { expect };

@@ -78,7 +78,7 @@ type applier struct {
 type arrival struct {
 	step  plan.Step
 	node  labengine.ID
-	netns *os.File
+	netns *Netns // opened where it came, so that the applier need not wait for that
 	done  bool
 	err   error
 }
@@ -168,6 +168,8 @@ func (a *applier) step(p plan.Plan, i int) error {
 		return a.machines.AddService(n, s.Service)
 	case plan.DeleteService:
 		return a.machines.DeleteService(s.At.Node, s.Service)
+	case plan.ChangeRules:
+		return a.changeRules(s)
 	case plan.AddAddress:
 		return a.address(s.At, s.Dev, s.Address, unix.RTM_NEWADDR, unix.NLM_F_CREATE|unix.NLM_F_EXCL)
 	case plan.DeleteAddress:
@@ -205,9 +207,11 @@ func (a *applier) request(p plan.Plan, i int) {
 	a.running++
 	arrived := 0
 	arrivals := a.arrivals
-	go a.machines.AddNamespaces(a.ctx, first.At.Machine, names, func(i int, netns *os.File) {
+	w := a.w
+	go a.machines.AddNamespaces(a.ctx, first.At.Machine, names, func(i int, file *os.File) {
 		arrived = i + 1
-		arrivals <- arrival{step: steps[i], node: steps[i].At.Node, netns: netns}
+		netns, err := w.open(file)
+		arrivals <- arrival{step: steps[i], node: steps[i].At.Node, netns: netns, err: err}
 	}, func(err error) {
 		arrivals <- arrival{step: steps[min(arrived, len(steps)-1)], done: true, err: err}
 	})
@@ -237,11 +241,14 @@ func (a *applier) arrive(n arrival) error {
 		return nil
 	}
 	delete(a.coming, n.node)
-	followed, err := a.w.Add(n.netns)
+	err := n.err
+	if err == nil {
+		err = a.w.follow(n.netns)
+	}
 	if err != nil {
 		return refused(n.step, err)
 	}
-	a.w.Bind(followed, n.node)
+	a.w.Bind(n.netns, n.node)
 	if a.made++; a.progress != nil && a.made%50 == 0 {
 		a.progress(a.made)
 	}
@@ -305,11 +312,21 @@ func (a *applier) link(at plan.Spot, name string) (*Netns, *Link, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	l, ok := n.LinkNamed(name)
+	l, ok := a.w.find(n, name)
 	if !ok {
 		return nil, nil, unix.ENODEV
 	}
 	return n, l, nil
+}
+
+// find is the link of a name. A world that does not listen asks for one that it does not know.
+func (w *World) find(n *Netns, name string) (*Link, bool) {
+	l, ok := n.LinkNamed(name)
+	if !ok && !w.listens {
+		w.ask(n, nl.NewIfInfomsg(unix.AF_UNSPEC), nl.NewRtAttr(unix.IFLA_IFNAME, nl.ZeroTerminated(name)))
+		l, ok = n.LinkNamed(name)
+	}
+	return l, ok
 }
 
 // deleteLink removes a link, unless it has gone by itself: with its peer's namespace, say.
@@ -410,14 +427,22 @@ func (a *applier) addVeth(s plan.AddVeth) error {
 		}
 	}
 	if s.Master != "" {
-		master, ok := at[0].LinkNamed(s.Master)
+		master, ok := a.w.find(at[0], s.Master)
 		if !ok {
 			return unix.ENODEV
 		}
 		data = append(data, nl.NewRtAttr(unix.IFLA_MASTER, nl.Uint32Attr(uint32(master.Index))))
 	}
-	if err := at[0].do(unix.RTM_NEWLINK, unix.NLM_F_CREATE|unix.NLM_F_EXCL, append(data, info)...); err != nil {
+	flags := unix.NLM_F_CREATE | unix.NLM_F_EXCL
+	if !a.w.listens {
+		flags |= unix.NLM_F_ECHO
+	}
+	made, err := at[0].ask(unix.RTM_NEWLINK, flags, append(data, info)...)
+	if err != nil {
 		return err
+	}
+	if !a.w.listens {
+		a.w.takePair(s, at, made)
 	}
 	if !s.Quiet {
 		return nil
@@ -428,6 +453,24 @@ func (a *applier) addVeth(s plan.AddVeth) error {
 		}
 	}
 	return nil
+}
+
+// takePair notes what the kernel says of a veth that it has made, where it tells of nothing else: enough to find both ends.
+// Before Linux 6.2 it does not say it either; then they are asked for.
+func (w *World) takePair(s plan.AddVeth, at [2]*Netns, made [][]byte) {
+	for _, body := range made {
+		w.takeLink(at[0], body)
+	}
+	l, ok := at[0].LinkNamed(s.Ends[0].Name)
+	if !ok || l.Peer == 0 {
+		return
+	}
+	name := s.Ends[1].Name
+	at[1].Links[l.Peer] = &Link{Index: l.Peer, Name: name, Kind: labengine.Veth, Peer: l.Index}
+	at[1].names[name] = l.Peer
+	if at[0] != at[1] {
+		w.pairs = append(w.pairs, pair{at: at, index: [2]int{l.Index, l.Peer}})
+	}
 }
 
 // noLinkLocal has the kernel make no IPv6 link-local address for a link.

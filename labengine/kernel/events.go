@@ -9,6 +9,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// routeGroups are what the world hears of links, addresses, neighbours, routes and settings.
+var routeGroups = []int{
+	unix.RTNLGRP_LINK, unix.RTNLGRP_IPV4_IFADDR, unix.RTNLGRP_IPV6_IFADDR, unix.RTNLGRP_NEIGH,
+	unix.RTNLGRP_IPV4_ROUTE, unix.RTNLGRP_IPV6_ROUTE, unix.RTNLGRP_IPV4_NETCONF, unix.RTNLGRP_IPV6_NETCONF,
+	unix.RTNLGRP_IPV4_RULE, unix.RTNLGRP_IPV6_RULE, unix.RTNLGRP_TC,
+}
+
 // receiveBuffer is asked for the socket for events, in bytes. The kernel grants twice net.core.rmem_max at most; when it
 // overflows nonetheless, the kernel says ENOBUFS and the world is read anew.
 const receiveBuffer = 8 << 20
@@ -22,8 +29,8 @@ type eventSocket struct {
 	oob  []byte
 }
 
-func newEventSocket() (*eventSocket, error) {
-	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.NETLINK_ROUTE)
+func newEventSocket(protocol int) (*eventSocket, error) {
+	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, protocol)
 	if err != nil {
 		return nil, err
 	}
@@ -35,16 +42,7 @@ func newEventSocket() (*eventSocket, error) {
 		err = unix.SetsockoptInt(fd, unix.SOL_NETLINK, unix.NETLINK_LISTEN_ALL_NSID, 1)
 	}
 	if err == nil {
-		var groups uint32
-		for _, g := range []int{
-			unix.RTNLGRP_LINK, unix.RTNLGRP_IPV4_IFADDR, unix.RTNLGRP_IPV6_IFADDR, unix.RTNLGRP_NEIGH,
-			unix.RTNLGRP_IPV4_ROUTE, unix.RTNLGRP_IPV6_ROUTE, unix.RTNLGRP_IPV4_NETCONF, unix.RTNLGRP_IPV6_NETCONF,
-			unix.RTNLGRP_IPV4_RULE, unix.RTNLGRP_IPV6_RULE,
-			unix.RTNLGRP_TC,
-		} {
-			groups |= 1 << (g - 1)
-		}
-		err = unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: groups})
+		err = unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK})
 	}
 	if err == nil {
 		s.raw, err = s.file.SyscallConn()
@@ -57,6 +55,16 @@ func newEventSocket() (*eventSocket, error) {
 }
 
 func (s *eventSocket) close() { s.file.Close() }
+
+// listen has the kernel tell of all changes of some kinds from now on.
+func (s *eventSocket) listen(groups ...int) error {
+	for _, g := range groups {
+		if err := unix.SetsockoptInt(s.fd, unix.SOL_NETLINK, unix.NETLINK_ADD_MEMBERSHIP, g); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 // wait returns once there is something to receive, or an error once the socket is closed.
 func (s *eventSocket) wait() error {
@@ -99,27 +107,55 @@ func (s *eventSocket) receive() (nsid int32, messages []byte, err error) {
 // Wait returns once the kernel has told something; then call [World.Drain]. It returns an error once the world is closed.
 func (w *World) Wait() error { return w.events.wait() }
 
+// WaitRules is Wait for what the kernel tells of firewall rules.
+func (w *World) WaitRules() error { return w.ruleEvents.wait() }
+
 // Drain takes in all that the kernel has told so far. What a request has changed is told before the request returns.
 func (w *World) Drain() error {
-	for {
-		nsid, messages, err := w.events.receive()
-		switch {
-		case errors.Is(err, unix.EAGAIN):
-			if w.lost {
-				w.lost = false
-				return w.readAll()
-			}
-			return nil
-		case errors.Is(err, unix.ENOBUFS):
-			w.lost = true
-			continue
-		case err != nil:
-			return err
-		}
+	lost, err := w.events.drain(func(nsid int32, messages []byte) {
 		if n, ok := w.byNsid[nsid]; ok && nsid != local {
 			for h, body := range netlinkMessages(messages) {
 				w.take(n, h.kind, body)
 			}
+		}
+	})
+	if err != nil {
+		return err
+	}
+	lostRules, err := w.ruleEvents.drain(func(nsid int32, messages []byte) {
+		if n, ok := w.byNsid[nsid]; ok && nsid != local {
+			for h, body := range netlinkMessages(messages) {
+				w.takeRules(n, h.kind, body)
+			}
+		}
+	})
+	if err != nil {
+		return err
+	}
+	if lostRules {
+		for _, n := range w.byKey {
+			w.CheckRules(n)
+		}
+	}
+	if lost {
+		return w.readAll()
+	}
+	return nil
+}
+
+// drain takes all datagrams that are there. It says whether the kernel had to drop some.
+func (s *eventSocket) drain(take func(nsid int32, messages []byte)) (lost bool, err error) {
+	for {
+		nsid, messages, err := s.receive()
+		switch {
+		case errors.Is(err, unix.EAGAIN):
+			return lost, nil
+		case errors.Is(err, unix.ENOBUFS):
+			lost = true
+		case err != nil:
+			return lost, err
+		default:
+			take(nsid, messages)
 		}
 	}
 }

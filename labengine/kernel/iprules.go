@@ -77,7 +77,7 @@ var ownRules = map[uint32]uint32{0: unix.RT_TABLE_LOCAL, 32766: unix.RT_TABLE_MA
 func (n *Netns) IPRules() ([]labengine.IPRule, error) {
 	var list []labengine.IPRule
 	for _, family := range []uint8{unix.AF_INET, unix.AF_INET6} {
-		answers, err := n.ask(unix.RTM_GETRULE, unix.NLM_F_DUMP, unix.RTM_NEWRULE, fibRuleHeader{family})
+		answers, err := n.ask(unix.RTM_GETRULE, unix.NLM_F_DUMP, fibRuleHeader{family})
 		if err != nil {
 			return nil, fmt.Errorf("read rules: %w", err)
 		}

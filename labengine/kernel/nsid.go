@@ -6,6 +6,8 @@ import (
 
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
+
+	"vethlab/labengine"
 )
 
 // The attributes of RTM_NEWNSID and RTM_GETNSID, uapi/linux/net_namespace.h.
@@ -30,6 +32,46 @@ func (n *Netns) giveNsid(other *Netns) (int32, error) {
 		return -1, err
 	}
 	return n.getNsid(fd)
+}
+
+// numbersAtOnce bounds the requests of one call, so that their answers fit the socket's buffer.
+const numbersAtOnce = 64
+
+// numberAll gives all namespaces numbers in the root, which has given none yet.
+func (w *World) numberAll() error {
+	var batch []message
+	next := int32(0)
+	for _, n := range w.byKey {
+		n.nsid = next
+		w.byNsid[next] = n
+		batch = append(batch, message{kind: unix.RTM_NEWNSID, data: []nl.NetlinkRequestData{
+			rtgenmsg{}, nl.NewRtAttr(netnsaFd, nl.Uint32Attr(uint32(n.File.Fd()))), nl.NewRtAttr(netnsaNsid, nl.Uint32Attr(uint32(next))),
+		}})
+		if next++; len(batch) == numbersAtOnce || int(next) == len(w.byKey) {
+			if _, err := w.root.socket.exchange(batch...); err != nil {
+				return err
+			}
+			batch = batch[:0]
+		}
+	}
+	return nil
+}
+
+// pair is a veth between two namespaces, made where no events are heard.
+type pair struct {
+	at    [2]*Netns
+	index [2]int // of its ends
+}
+
+// introduce has the namespaces of a pair know each other by the numbers that its ends, read by now, have for them: no
+// other namespace can be at the other end.
+func (p pair) introduce() {
+	for e := range p.at {
+		l, ok := p.at[e].Links[p.index[e]]
+		if ok && l.Kind == labengine.Veth && l.Peer == p.index[1-e] && l.PeerNsid >= 0 {
+			p.at[e].peers[l.PeerNsid] = p.at[1-e]
+		}
+	}
 }
 
 // translateNsid is the number in the namespace numbered target of the namespace numbered nsid, both numbers being n's.

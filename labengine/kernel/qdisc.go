@@ -2,7 +2,6 @@ package kernel
 
 import (
 	"errors"
-	"fmt"
 	"math"
 	"time"
 
@@ -163,18 +162,7 @@ func readNetem(options []byte) (i labengine.Impairment) {
 	return i
 }
 
-// ReadQdiscs takes in the queueing disciplines of a namespace that somebody else has made: of the others, the events tell.
-func (w *World) ReadQdiscs(n *Netns) error {
-	answers, err := n.ask(unix.RTM_GETQDISC, unix.NLM_F_DUMP, unix.RTM_NEWQDISC, tcmsg{})
-	if err != nil {
-		return fmt.Errorf("read queueing disciplines: %w", err)
-	}
-	for _, body := range answers {
-		w.takeQdisc(n, body, true)
-	}
-	return nil
-}
-
+// tcmsg is an empty struct tcmsg.
 type tcmsg struct{}
 
 func (tcmsg) Len() int          { return sizeofTcmsg }

@@ -2,6 +2,10 @@ package kernel
 
 import (
 	"fmt"
+	"maps"
+	"runtime"
+	"slices"
+	"sync"
 
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
@@ -9,55 +13,103 @@ import (
 	"vethlab/labengine"
 )
 
-// read takes in all that a namespace has: links, addresses and neighbours. Routes are read when they are asked for.
+// dump is all that a namespace has, tables aside, which are read when they are asked for.
+type dump struct {
+	links, addresses, neighbours, qdiscs [][]byte
+}
+
+// dump asks for all; it touches nothing of the world, so that several namespaces can be asked side by side.
+func (n *Netns) dump() (d dump, err error) {
+	if d.links, err = n.ask(unix.RTM_GETLINK, unix.NLM_F_DUMP, nl.NewIfInfomsg(unix.AF_UNSPEC), withoutStatistics()); err != nil {
+		return d, fmt.Errorf("read links: %w", err)
+	}
+	if d.addresses, err = n.ask(unix.RTM_GETADDR, unix.NLM_F_DUMP, nl.NewIfInfomsg(unix.AF_UNSPEC)); err != nil {
+		return d, fmt.Errorf("read addresses: %w", err)
+	}
+	if d.neighbours, err = n.ask(unix.RTM_GETNEIGH, unix.NLM_F_DUMP, nl.NewIfInfomsg(unix.AF_UNSPEC)); err != nil {
+		return d, fmt.Errorf("read neighbours: %w", err)
+	}
+	if d.qdiscs, err = n.ask(unix.RTM_GETQDISC, unix.NLM_F_DUMP, tcmsg{}); err != nil {
+		return d, fmt.Errorf("read queueing disciplines: %w", err)
+	}
+	return d, nil
+}
+
+// withoutStatistics is IFLA_EXT_MASK with RTEXT_FILTER_SKIP_STATS, uapi/linux/rtnetlink.h: they are half of what is said.
+func withoutStatistics() *nl.RtAttr { return nl.NewRtAttr(unix.IFLA_EXT_MASK, nl.Uint32Attr(1<<3)) }
+
+// read takes in all that a namespace has.
 func (w *World) read(n *Netns) error {
+	d, err := n.dump()
+	if err != nil {
+		return err
+	}
+	w.takeDump(n, d)
+	return nil
+}
+
+func (w *World) takeDump(n *Netns, d dump) {
 	before := n.Links
 	for index := range n.Links {
 		w.dirty[linkKey{n.Key, index}] = true
 	}
 	n.Links, n.names, n.Neigh = map[int]*Link{}, map[string]int{}, map[neighKey]labengine.Neighbour{}
-	links, err := n.ask(unix.RTM_GETLINK, unix.NLM_F_DUMP, nl.NewIfInfomsg(unix.AF_UNSPEC))
-	if err != nil {
-		return fmt.Errorf("read links: %w", err)
-	}
-	for _, body := range links {
+	for _, body := range d.links {
 		w.takeLink(n, body)
 	}
 	for index, was := range before {
 		if l, ok := n.Links[index]; ok && l.Kind == was.Kind {
-			l.ID, l.Doomed, l.Impair = was.ID, was.Doomed, was.Impair
+			l.ID, l.Doomed = was.ID, was.Doomed
 		}
 	}
-	addresses, err := n.ask(unix.RTM_GETADDR, unix.NLM_F_DUMP, nl.NewIfInfomsg(unix.AF_UNSPEC))
-	if err != nil {
-		return fmt.Errorf("read addresses: %w", err)
-	}
-	for _, body := range addresses {
+	for _, body := range d.addresses {
 		w.takeAddress(n, body, true)
 	}
-	neighbours, err := n.ask(unix.RTM_GETNEIGH, unix.NLM_F_DUMP, nl.NewIfInfomsg(unix.AF_UNSPEC))
-	if err != nil {
-		return fmt.Errorf("read neighbours: %w", err)
-	}
-	for _, body := range neighbours {
+	for _, body := range d.neighbours {
 		w.takeNeighbour(n, body, true)
+	}
+	for _, body := range d.qdiscs {
+		w.takeQdisc(n, body, true)
 	}
 	w.markRoutes(n)
 	w.markNeighbours(n)
-	return nil
 }
 
+// readAll takes in all that all namespaces have. Each processor asks.
 func (w *World) readAll() error {
-	for _, n := range w.byKey {
-		err := w.read(n)
-		if err == nil {
-			err = w.ReadQdiscs(n)
+	type answer struct {
+		of   *Netns
+		dump dump
+		err  error
+	}
+	questions, answers := make(chan *Netns), make(chan answer, 16)
+	var asking sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		asking.Go(func() {
+			for n := range questions {
+				d, err := n.dump()
+				answers <- answer{n, d, err}
+			}
+		})
+	}
+	all := slices.Collect(maps.Values(w.byKey))
+	go func() {
+		for _, n := range all {
+			questions <- n
 		}
-		if err != nil {
-			return err
+		close(questions)
+		asking.Wait()
+		close(answers)
+	}()
+	var first error
+	for a := range answers {
+		if a.err == nil {
+			w.takeDump(a.of, a.dump)
+		} else if first == nil {
+			first = a.err
 		}
 	}
-	return nil
+	return first
 }
 
 // LinkRef names a link that is or was there.

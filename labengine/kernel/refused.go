@@ -27,6 +27,9 @@ func refused(step plan.Step, err error) error {
 	if commands := step.Commands(); len(commands) > 0 {
 		p.Command = commands[0].Line
 	}
+	if _, machine := step.(plan.AddMachine); machine {
+		p.Command = "" // its one command is the least of it
+	}
 	var errno syscall.Errno
 	if errors.As(err, &errno) {
 		p.Errno = unix.ErrnoName(errno)

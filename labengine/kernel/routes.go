@@ -154,7 +154,7 @@ func (a *applier) route(at plan.Spot, text string, kind, flags int) error {
 		add(unix.RTA_PREFSRC, ip.AsSlice())
 	}
 	if r.Dev != "" {
-		l, ok := n.LinkNamed(r.Dev)
+		l, ok := a.w.find(n, r.Dev)
 		if !ok {
 			return unix.ENODEV
 		}

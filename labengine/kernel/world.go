@@ -17,6 +17,9 @@ import (
 )
 
 // World is what the kernel has in all namespaces of a lab.
+//
+// It begins deaf: while a lab is made, nobody else is in it, and what the kernel would tell of each link would cost as much
+// as the links. Until [World.Listen], a World knows of a namespace what it was asked for.
 type World struct {
 	root    *Netns // the lab process's own namespace: the socket for events is in it, nsids count in it
 	events  *eventSocket
@@ -28,7 +31,12 @@ type World struct {
 	dirtyIn map[*Netns]dirtiness
 	enter   *entrance
 	moved   map[linkKey]bool // links that went to another namespace, among the dirty ones
-	lost    bool             // the kernel dropped events: everything has to be read again
+	listens bool
+	pairs   []pair // veths between namespaces that were made before Listen
+
+	ruleEvents *eventSocket
+	dirtyRules map[*Netns]RulesChanged
+	programs   firewallPrograms
 }
 
 type linkKey struct {
@@ -101,13 +109,19 @@ func NewWorld() (*World, error) {
 	w := &World{
 		byKey: map[uint64]*Netns{}, byInode: map[uint64]*Netns{}, byNsid: map[int32]*Netns{}, byNode: map[labengine.ID]*Netns{},
 		dirty: map[linkKey]bool{}, dirtyIn: map[*Netns]dirtiness{}, moved: map[linkKey]bool{},
+		dirtyRules: map[*Netns]RulesChanged{},
 	}
 	w.enter = newEntrance(self)
 	if w.root, err = w.open(self); err != nil {
 		w.enter.close()
 		return nil, err
 	}
-	if w.events, err = newEventSocket(); err != nil {
+	if w.events, err = newEventSocket(unix.NETLINK_ROUTE); err == nil {
+		if w.ruleEvents, err = newEventSocket(unix.NETLINK_NETFILTER); err != nil {
+			w.events.close()
+		}
+	}
+	if err != nil {
 		w.root.close()
 		w.enter.close()
 		return nil, fmt.Errorf("socket for netlink events: %w", err)
@@ -118,6 +132,8 @@ func NewWorld() (*World, error) {
 // Close lets go of every namespace.
 func (w *World) Close() {
 	w.events.close()
+	w.ruleEvents.close()
+	w.programs.close()
 	for _, n := range w.byKey {
 		n.close()
 	}
@@ -135,16 +151,48 @@ func (w *World) Add(file *os.File) (*Netns, error) {
 		n.close()
 		return known, nil
 	}
-	if n.nsid, err = w.root.giveNsid(n); err != nil {
-		n.close()
-		return nil, fmt.Errorf("nsid for a namespace: %w", err)
+	return n, w.follow(n)
+}
+
+// follow takes in a namespace that has been opened, and closes it where that fails.
+func (w *World) follow(n *Netns) (err error) {
+	if w.listens {
+		if n.nsid, err = w.root.giveNsid(n); err != nil {
+			n.close()
+			return fmt.Errorf("nsid for a namespace: %w", err)
+		}
+		w.byNsid[n.nsid] = n
 	}
-	w.byKey[n.Key], w.byInode[n.Inode], w.byNsid[n.nsid] = n, n, n
-	if err := w.read(n); err != nil {
-		w.Remove(n)
-		return nil, err
+	w.byKey[n.Key], w.byInode[n.Inode] = n, n
+	if w.listens {
+		if err = w.read(n); err != nil {
+			w.Remove(n)
+		}
 	}
-	return n, nil
+	return err
+}
+
+// Listen follows what happens in the namespaces from now on, having read what is in them.
+func (w *World) Listen() error {
+	if err := w.numberAll(); err != nil {
+		return fmt.Errorf("nsid for a namespace: %w", err)
+	}
+	err := w.events.listen(routeGroups...)
+	if err == nil {
+		err = w.ruleEvents.listen(unix.NFNLGRP_NFTABLES)
+	}
+	if err != nil {
+		return fmt.Errorf("netlink events: %w", err)
+	}
+	w.listens = true
+	if err := w.readAll(); err != nil {
+		return err
+	}
+	for _, p := range w.pairs {
+		p.introduce()
+	}
+	w.pairs = nil
+	return w.Drain()
 }
 
 // Remove lets go of a namespace: without a name and without processes the kernel then ends it.
@@ -159,6 +207,7 @@ func (w *World) Remove(n *Netns) {
 		w.dirty[linkKey{n.Key, index}] = true
 	}
 	delete(w.dirtyIn, n)
+	delete(w.dirtyRules, n)
 	n.close()
 }
 
@@ -270,7 +319,12 @@ func (w *World) peerOf(n *Netns, l *Link) (at *Netns, peer *Link, ok bool) {
 func (w *World) refresh(n *Netns, index int) {
 	msg := nl.NewIfInfomsg(unix.AF_UNSPEC)
 	msg.Index = int32(index)
-	answers, err := n.ask(unix.RTM_GETLINK, 0, msg)
+	w.ask(n, msg)
+}
+
+// ask takes in one link, if it is there.
+func (w *World) ask(n *Netns, which ...nl.NetlinkRequestData) {
+	answers, err := n.ask(unix.RTM_GETLINK, 0, which...)
 	if err != nil {
 		return
 	}
@@ -286,6 +340,7 @@ func (w *World) open(file *os.File) (*Netns, error) {
 	}
 	var stat unix.Stat_t
 	if err := unix.Fstat(int(file.Fd()), &stat); err != nil {
+		file.Close()
 		return nil, err
 	}
 	n.Inode = stat.Ino

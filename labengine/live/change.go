@@ -22,9 +22,14 @@ func (l *Lab) begin(b labengine.Begin) error {
 		}
 	}
 	l.setStatus(labengine.Status{State: labengine.Starting, Total: total})
-	err := l.world.Apply(context.Background(), plan.Diff(labengine.NewLab(""), want), l, func(made int) {
+	steps := plan.Diff(labengine.NewLab(""), want)
+	err := l.world.Apply(context.Background(), steps, l, func(made int) {
 		l.setStatus(labengine.Status{State: labengine.Starting, Done: made, Total: total})
 	})
+	if err == nil {
+		err = l.world.Listen()
+	}
+	l.added(steps)
 	if err != nil {
 		p := problem(err)
 		l.setStatus(labengine.Status{State: labengine.Dead, Problem: p})
@@ -64,7 +69,7 @@ func (l *Lab) op(author string, op labengine.Op) (labengine.Change, error) {
 	if c, done := l.journal.Done(op.ID); done {
 		return c, nil
 	}
-	l.observe()
+	l.lookWell()
 	want, err := l.journal.Lab.Edit(op.Edits)
 	if err != nil {
 		return labengine.Change{}, err
@@ -72,9 +77,18 @@ func (l *Lab) op(author string, op labengine.Op) (labengine.Change, error) {
 	return l.change(labengine.Change{Op: op.ID, Author: author, Origin: labengine.FromCanvas}, want)
 }
 
+// lookWell is observe, and takes in rules that have just been typed: where a rule is to go depends on them.
+func (l *Lab) lookWell() {
+	l.observe()
+	b := l.newBinder(l.journal.Lab)
+	most := tablesAtOnce
+	b.rulesOf(func(*kernel.Netns) bool { most--; return most >= 0 })
+	l.commitSeen(b.seen)
+}
+
 // undo takes back the author's newest change, or nobody's.
 func (l *Lab) undo(author string) (labengine.Change, error) {
-	l.observe()
+	l.lookWell()
 	want, taken, err := l.journal.Undo(author)
 	if err != nil {
 		return labengine.Change{}, err
@@ -86,7 +100,7 @@ func (l *Lab) undo(author string) (labengine.Change, error) {
 
 // redo brings back what the author's newest undo took.
 func (l *Lab) redo(author string) (labengine.Change, error) {
-	l.observe()
+	l.lookWell()
 	want, brought, err := l.journal.Redo(author)
 	if err != nil {
 		return labengine.Change{}, err
@@ -117,7 +131,9 @@ func (l *Lab) change(c labengine.Change, want labengine.Lab) (labengine.Change, 
 		return c, err
 	}
 	steps := plan.Diff(before, after)
-	if err := l.world.Apply(context.Background(), steps, l, nil); err != nil {
+	err := l.world.Apply(context.Background(), steps, l, nil)
+	l.added(steps)
+	if err != nil {
 		l.rollBack(want, patch)
 		return c, problem(err)
 	}
@@ -170,11 +186,21 @@ func (l *Lab) rollBack(want labengine.Lab, patch labengine.Patch) {
 		l.log.Error("netlink events", "error", err)
 		return
 	}
+	for id, n := range patch.Nodes {
+		if netns, ok := l.world.Of(id); ok && n != nil { // how far it got is for the kernel to say
+			l.world.Touch(netns)
+			for _, ipv6 := range []bool{false, true} {
+				if len(n.Rules(ipv6))+len(l.journal.Lab.Nodes[id].Rules(ipv6)) > 0 {
+					l.world.MarkRules(netns, ipv6)
+				}
+			}
+		}
+	}
 	half := l.reconcileTables(want, l.journal.Lab, want)
 	for id, n := range patch.Nodes { // made, and not yet seen by name
 		if _, had := l.journal.Lab.Nodes[id]; n != nil && !had {
 			if _, ok := l.world.Of(id); ok {
-				half.patch.Nodes[id] = n
+				half.patch.Nodes[id] = withTables(*n, half.patch.Nodes[id], l.journal.Lab.Nodes[id])
 			}
 		}
 	}
@@ -191,11 +217,27 @@ func (l *Lab) rollBack(want labengine.Lab, patch labengine.Patch) {
 	now := before.Clone()
 	now.Apply(l.onlyPresent(own))
 	from, to := now.Around(labengine.Compare(now, before))
-	if err := l.world.Apply(context.Background(), plan.Diff(from, to), l, nil); err != nil {
+	steps := plan.Diff(from, to)
+	if err := l.world.Apply(context.Background(), steps, l, nil); err != nil {
 		l.log.Error("roll back", "error", err)
 	}
+	l.added(steps)
 	left := l.reconcileTables(before, from, to)
+	for id, was := range before.Nodes { // names and what else was asked for are again what they were
+		if own.Nodes[id] != nil {
+			own.Nodes[id] = &was
+		}
+	}
 	l.commitSeen(seen{patch: l.onlyPresent(own.Then(left.patch)), live: left.live})
+}
+
+// withTables is a node with the tables that it was seen to have, or had before if nothing of them was seen.
+func withTables(n labengine.Node, seen *labengine.Node, before labengine.Node) *labengine.Node {
+	if seen == nil {
+		seen = &before
+	}
+	n.Routes, n.Sysctls, n.Iptables, n.Ip6tables = seen.Routes, seen.Sysctls, seen.Iptables, seen.Ip6tables
+	return &n
 }
 
 // onlyPresent makes a patch say of what the kernel does not have that it is gone.
@@ -231,9 +273,11 @@ func (l *Lab) reconcileTables(hint labengine.Lab, of ...labengine.Lab) seen {
 	for _, lab := range of {
 		most += len(lab.Nodes)
 	}
-	b.tables(most, func(n *kernel.Netns) bool {
+	isOf := func(n *kernel.Netns) bool {
 		return slices.ContainsFunc(of, func(lab labengine.Lab) bool { _, is := lab.Nodes[n.Node]; return is })
-	})
+	}
+	b.tables(most, isOf)
+	b.rulesOf(isOf)
 	return b.seen
 }
 

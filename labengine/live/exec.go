@@ -40,20 +40,19 @@ func (l *Lab) serveExec(w http.ResponseWriter, r *http.Request) {
 		refuse(w, labengine.Problemf(labengine.CodeBadRequest, "not an exec request: %v", err))
 		return
 	}
-	var m *machine
-	var netns *os.File
+	var at spot
 	err := error(labengine.Problemf(labengine.CodeGone, "the lab has ended"))
 	l.do(func() {
 		var node labengine.Node
 		if node, err = l.nodeLabelled(request.Node); err == nil {
-			m, netns, err = l.spotOf(node.ID)
+			at, err = l.spotOf(node.ID)
 		}
 	})
 	if err != nil {
 		refuse(w, err)
 		return
 	}
-	defer netns.Close()
+	defer at.netns.Close()
 	hijacked, _, err := w.(http.Hijacker).Hijack()
 	if err != nil {
 		refuse(w, err)
@@ -64,7 +63,7 @@ func (l *Lab) serveExec(w http.ResponseWriter, r *http.Request) {
 	conn.SetDeadline(time.Time{})
 	io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: exec\r\n\r\n")
 	l.active()
-	status, err := runIn(r.Context(), conn, m.box, netns, request)
+	status, err := runIn(r.Context(), conn, at, request)
 	l.active()
 	end := ExecEnd{Status: status}
 	if err != nil {
@@ -85,8 +84,8 @@ func (l *Lab) nodeLabelled(label string) (labengine.Node, error) {
 	return labengine.Node{}, labengine.Problemf(labengine.CodeNoSuchNode, "the lab has no machine")
 }
 
-func runIn(ctx context.Context, conn *net.UnixConn, box *sandbox.Machine, netns *os.File, request ExecRequest) (int, error) {
-	command := sandbox.Command{Argv: request.Argv, NetNS: netns, TTY: request.TTY}
+func runIn(ctx context.Context, conn *net.UnixConn, at spot, request ExecRequest) (int, error) {
+	command := sandbox.Command{Argv: request.Argv, NetNS: at.netns, Container: at.container, TTY: request.TTY}
 	if request.TTY == nil {
 		files, err := receiveFiles(conn, 3)
 		if err != nil {
@@ -97,7 +96,7 @@ func runIn(ctx context.Context, conn *net.UnixConn, box *sandbox.Machine, netns 
 		}
 		command.Stdin, command.Stdout, command.Stderr = files[0], files[1], files[2]
 	}
-	run, err := box.Exec(ctx, command)
+	run, err := at.box.Exec(ctx, command)
 	if errors.Is(err, unix.ENOENT) {
 		return 127, fmt.Errorf("%s: command not found", request.Argv[0]) // as a shell says it
 	}

@@ -40,7 +40,7 @@ func (l *Lab) addToTap(n *kernel.Netns) {
 	}
 }
 
-// watch captures frames, or no longer does: nobody looks.
+// watch captures frames and looks at counters, or no longer does: nobody looks.
 func (l *Lab) watch(frames bool) {
 	switch {
 	case frames && !l.watching:
@@ -51,4 +51,6 @@ func (l *Lab) watch(frames bool) {
 		l.tap.Stop()
 	}
 	l.watching = frames
+	l.inspector.watching.Store(frames)
+	l.inspector.soon()
 }

@@ -41,26 +41,31 @@ type Lab struct {
 	log     *slog.Logger
 	version string
 	calls   chan func()   // what the goroutine of run is to do
-	wake    chan struct{} // the kernel has told something
 	names   chan struct{} // the names of namespaces may have changed
 	ended   chan struct{} // run has returned
 
-	world    *kernel.World
-	journal  *labengine.Journal
-	machines map[labengine.ID]*machine
-	lans     map[labengine.ID]bool
-	nameless bool                            // some namespace has no name, or could not be opened by it
-	bound    map[kernel.LinkRef]labengine.ID // which interface a link is
-	refs     map[labengine.ID]kernel.LinkRef // and the other way round
-	cabled   map[labengine.ID]labengine.ID   // the cable that an interface is an end of
-	moving   map[labengine.ID]time.Time      // interfaces on their way to another namespace, since when
-	status   labengine.Status
-	tried    chan struct{} // closed once features is set
-	features map[string]labengine.Feature
-	begun    bool
-	tap      *capture.Tap
-	where    atomic.Pointer[interfaces] // which interface a captured link is; read by the tap
-	watching bool
+	world      *kernel.World
+	journal    *labengine.Journal
+	machines   map[labengine.ID]*machine
+	lans       map[labengine.ID]bool
+	containers map[labengine.ID]*container
+	nameless   bool                            // some namespace has no name, or could not be opened by it
+	bound      map[kernel.LinkRef]labengine.ID // which interface a link is
+	refs       map[labengine.ID]kernel.LinkRef // and the other way round
+	cabled     map[labengine.ID]labengine.ID   // the cable that an interface is an end of
+	moving     map[labengine.ID]time.Time      // interfaces on their way to another namespace, since when
+	status     labengine.Status
+	tried      chan struct{} // closed once features is set
+	features   map[string]labengine.Feature
+	begun      bool
+	tap        *capture.Tap
+	where      atomic.Pointer[interfaces] // which interface a captured link is; read by the tap
+	watching   bool
+
+	firewalls map[labengine.ID]*firewall           // of the nodes that have or had rules
+	states    map[labengine.ID]labengine.NodeState // as pages know them
+	inhabited map[uint64]bool                      // namespaces that processes are in, by inode
+	inspector inspector
 
 	hub       hub
 	terminals terminals
@@ -78,10 +83,12 @@ func Run(ctx context.Context, box *sandbox.Lab, version string, log *slog.Logger
 	}
 	l := &Lab{
 		box: box, log: log, version: version, world: world,
-		calls: make(chan func()), tried: make(chan struct{}), wake: make(chan struct{}), names: make(chan struct{}, 1), ended: make(chan struct{}),
-		machines: map[labengine.ID]*machine{}, lans: map[labengine.ID]bool{}, bound: map[kernel.LinkRef]labengine.ID{},
+		calls: make(chan func()), tried: make(chan struct{}), names: make(chan struct{}, 1), ended: make(chan struct{}),
+		machines: map[labengine.ID]*machine{}, lans: map[labengine.ID]bool{},
+		containers: map[labengine.ID]*container{}, bound: map[kernel.LinkRef]labengine.ID{},
 		refs: map[labengine.ID]kernel.LinkRef{}, cabled: map[labengine.ID]labengine.ID{},
-		moving:  map[labengine.ID]time.Time{},
+		moving:    map[labengine.ID]time.Time{},
+		firewalls: map[labengine.ID]*firewall{}, states: map[labengine.ID]labengine.NodeState{},
 		journal: labengine.NewJournal(labengine.NewLab(""), 0, nil),
 		status:  labengine.Status{State: labengine.Starting, Since: time.Now().UnixMilli()},
 	}
@@ -93,6 +100,10 @@ func Run(ctx context.Context, box *sandbox.Lab, version string, log *slog.Logger
 	defer l.tap.Close()
 	go l.tryFeatures()
 	defer func() { <-l.tried }()
+	if err := l.startInspector(); err != nil {
+		return err
+	}
+	defer l.inspector.stop()
 	stopServing := l.serve()
 	defer stopServing()
 	defer close(l.ended)
@@ -103,20 +114,20 @@ func Run(ctx context.Context, box *sandbox.Lab, version string, log *slog.Logger
 func (l *Lab) run(ctx context.Context) error {
 	taken := make(chan struct{})
 	defer close(taken)
-	go func() { // tells run that there are events, and waits until it has taken them
-		for l.world.Wait() == nil {
-			select {
-			case l.wake <- struct{}{}:
-			case <-taken:
-				return
-			}
-			select {
-			case <-l.wake:
-			case <-taken:
-				return
+	links, rules := make(chan struct{}), make(chan struct{})
+	tell := func(wake chan struct{}, wait func() error) { // says that there are events, and waits until they are taken
+		for wait() == nil {
+			for range 2 {
+				select {
+				case wake <- struct{}{}:
+				case <-taken:
+					return
+				}
 			}
 		}
-	}()
+	}
+	go tell(links, l.world.Wait)
+	go tell(rules, l.world.WaitRules)
 	look := time.NewTimer(lookSeldom)
 	tables := time.NewTimer(time.Hour)
 	for {
@@ -125,9 +136,12 @@ func (l *Lab) run(ctx context.Context) error {
 			return ctx.Err()
 		case call := <-l.calls:
 			call()
-		case <-l.wake:
+		case <-links:
 			l.observe()
-			l.wake <- struct{}{}
+			<-links
+		case <-rules:
+			l.drain()
+			<-rules
 		case <-l.names:
 			l.observe()
 		case <-look.C:
@@ -142,8 +156,12 @@ func (l *Lab) run(ctx context.Context) error {
 			wait = lookSoon
 		}
 		look.Reset(wait)
+		more := l.takeRules(rulesAtOnce)
 		if l.takeTables() {
-			tables.Reset(time.Millisecond)
+			more = time.Millisecond
+		}
+		if more > 0 {
+			tables.Reset(more)
 		}
 	}
 }
@@ -166,12 +184,20 @@ func (l *Lab) observe() {
 	if !l.begun {
 		return
 	}
-	if err := l.world.Drain(); err != nil {
-		l.log.Error("netlink events", "error", err)
+	if !l.drain() {
 		return
 	}
 	l.touchSettings()
 	l.commitSeen(l.reconcile(l.journal.Lab))
+}
+
+// drain takes in what the kernel has told.
+func (l *Lab) drain() bool {
+	err := l.world.Drain()
+	if err != nil {
+		l.log.Error("netlink events", "error", err)
+	}
+	return err == nil
 }
 
 // How often the settings of namespaces are read while somebody types; the kernel tells of few changes of them. Large labs
@@ -193,6 +219,9 @@ func (l *Lab) touchSettings() {
 	l.settings = time.Now()
 	for n := range l.world.All {
 		l.world.TouchSysctls(n)
+	}
+	if every == settingsSoon {
+		l.world.TouchLegacy()
 	}
 }
 
@@ -216,6 +245,12 @@ func (l *Lab) commitSeen(seen seen) {
 
 // committed tells everyone of a change.
 func (l *Lab) committed(c labengine.Change) {
+	for id, n := range c.Patch.Nodes {
+		if n == nil {
+			delete(l.states, id)
+			delete(l.firewalls, id)
+		}
+	}
 	for id, cable := range c.Before.Cables {
 		if cable != nil && c.Patch.Cables[id] == nil {
 			for _, end := range cable.Ends {
@@ -270,7 +305,11 @@ func (b *binder) tables(most int, of func(*kernel.Netns) bool) (more bool) {
 			if err != nil {
 				continue // it is just ending
 			}
-			b.state(n, routes)
+			if f := b.lab.firewalls[node.ID]; f != nil && f.netns != n.Key { // the node was made anew
+				*f = *newFirewall(n.Key)
+				delete(b.lab.states, node.ID)
+			}
+			b.state(n, func(s *labengine.NodeState) { s.Routes, s.Neighbours = routes, n.NeighbourTable() })
 			node.Routes = labengine.RoutesSeen(b.authored(node.ID).Routes, routes)
 			if rules, err := n.IPRules(); err == nil {
 				node.IPRules = labengine.IPRulesSeen(b.authored(node.ID).IPRules, rules)
@@ -286,19 +325,32 @@ func (b *binder) tables(most int, of func(*kernel.Netns) bool) (more bool) {
 	return more
 }
 
-// node is what is known of a node so far.
+// node is what is known of a node so far: what it is called and where it is, the hint knows best.
 func (b *binder) node(id labengine.ID) (labengine.Node, bool) {
 	if n, touched := b.patch.Nodes[id]; touched {
 		if n == nil {
 			return labengine.Node{}, false
 		}
-		return *n, true
+		return b.asked(*n), true
 	}
 	if n, ok := b.lab.journal.Lab.Nodes[id]; ok {
-		return n, true
+		return b.asked(n), true
 	}
 	n, ok := b.hint.Nodes[id]
 	return n, ok
+}
+
+// asked is a node with what the kernel does not tell of as the hint has it.
+func (b *binder) asked(n labengine.Node) labengine.Node {
+	want, ok := b.hint.Nodes[n.ID]
+	if !ok {
+		return n
+	}
+	n.In, n.Order, n.Command, n.Services = want.In, want.Order, want.Command, want.Services
+	if n.Kind != labengine.Namespace {
+		n.Name = want.Name
+	}
+	return n
 }
 
 // authored is a node as it is wanted, whose text is kept where the kernel has what it says.
@@ -309,16 +361,24 @@ func (b *binder) authored(id labengine.ID) labengine.Node {
 	return b.lab.journal.Lab.Nodes[id]
 }
 
-// state is for the pages: all of a node's tables.
-func (b *binder) state(n *kernel.Netns, routes []labengine.Route) {
-	state := &labengine.NodeState{Routes: routes, Neighbours: n.NeighbourTable()}
+// state changes what pages know of a node's tables.
+func (b *binder) state(n *kernel.Netns, change func(*labengine.NodeState)) {
+	state, known := b.lab.states[n.Node]
+	if !known {
+		state = labengine.NodeState{Routes: []labengine.Route{}, Neighbours: []labengine.Neighbour{}}
+	}
 	if m, ok := b.lab.machines[n.Node]; ok {
 		state.Pid = m.box.Pid()
 	}
+	if c, ok := b.lab.containers[n.Node]; ok {
+		state.Container = c.state()
+	}
+	change(&state)
+	b.lab.states[n.Node] = state
 	if b.live.Nodes == nil {
 		b.live.Nodes = map[labengine.ID]*labengine.NodeState{}
 	}
-	b.live.Nodes[n.Node] = state
+	b.live.Nodes[n.Node] = &state
 }
 
 // tryFeatures finds out what the kernel has, while the lab's goroutine goes on.
@@ -343,10 +403,13 @@ func (l *Lab) setStatus(s labengine.Status) {
 	l.hub.broadcast(labengine.Message{Status: &s})
 }
 
-// snapshot is all that a page needs to show the lab.
+// snapshot is all that a page needs to show the lab. Tables that have not been read since they changed come after it.
 func (l *Lab) snapshot() labengine.Snapshot {
 	<-l.tried
 	live := labengine.Live{Links: map[labengine.ID]*labengine.Link{}, Nodes: map[labengine.ID]*labengine.NodeState{}}
+	for id, state := range l.states {
+		live.Nodes[id] = &state
+	}
 	for n := range l.world.All {
 		for _, link := range n.Links {
 			if link.ID != "" {
@@ -355,16 +418,6 @@ func (l *Lab) snapshot() labengine.Snapshot {
 			}
 		}
 	}
-	b := l.newBinder(l.journal.Lab)
-	for n := range l.world.All {
-		if n.Node == "" {
-			continue
-		}
-		if routes, err := n.Routes(); err == nil {
-			b.state(n, routes)
-		}
-	}
-	live.Nodes = b.live.Nodes
 	return labengine.Snapshot{
 		Lab: l.journal.Lab.Clone(), Live: live, Status: l.status, Seq: l.journal.Seq, Changes: l.journal.Changes,
 		Terminals: l.terminals.list(), Features: l.features,

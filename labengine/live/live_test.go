@@ -218,6 +218,61 @@ func TestRefusedStepLeavesNothing(t *testing.T) {
 	lab.CheckKernel()
 }
 
+// TestOpsForWhatIsGone: what a terminal has taken away meanwhile is refused in words, and nothing is made in its place.
+func TestOpsForWhatIsGone(t *testing.T) {
+	lab := labtest.Start(t, redAndBlue)
+	state := lab.State().Lab
+	red, err := state.FindNode("red")
+	if err != nil {
+		t.Fatal(err)
+	}
+	host, err := state.FindNode("host")
+	if err != nil {
+		t.Fatal(err)
+	}
+	veth, _ := state.InterfaceNamed(red.ID, "veth-red")
+	lab.Shell("host", "ip netns del red") // asked at once, so that the op may come before its event
+	for _, test := range []struct {
+		edit labengine.Edit
+		on   labengine.ID
+	}{
+		{labengine.Edit{AddAddress: &labengine.AddAddress{Interface: veth.ID, Address: "10.0.0.9/24"}}, veth.ID},
+		{labengine.Edit{AddCable: &labengine.AddCable{
+			ID: "c", A: labengine.End{ID: "x", Node: host.ID, Name: "to-red"}, B: labengine.End{ID: "y", Node: red.ID, Name: "eth0"},
+		}}, red.ID},
+		{labengine.Edit{Delete: &labengine.Delete{ID: red.ID}}, red.ID},
+	} {
+		p := lab.Edit(test.edit)
+		if p == nil || p.Message == "" || p.On != test.on {
+			t.Errorf("%+v: %+v", test.edit, p)
+		} else if p.Code != labengine.CodeNoSuchNode && p.Code != labengine.CodeNoSuchInterface && p.Code != labengine.CodeGone {
+			t.Errorf("%+v: %+v", test.edit, p)
+		}
+	}
+	if _, status := lab.Run("red", "true"); status == 0 {
+		t.Error("a command ran in what is gone")
+	}
+	if nodes := lab.State().Lab.Nodes; len(nodes) != 2 {
+		t.Errorf("left: %+v", nodes)
+	}
+	lab.CheckKernel()
+}
+
+func TestSameAddressTwice(t *testing.T) {
+	lab := labtest.Start(t, redAndBlue)
+	red, err := lab.State().Lab.FindNode("red")
+	if err != nil {
+		t.Fatal(err)
+	}
+	veth, _ := lab.State().Lab.InterfaceNamed(red.ID, "veth-red")
+	lab.Shell("host", "ip -n red addr add 10.0.0.9/24 dev veth-red")
+	add := labengine.Edit{AddAddress: &labengine.AddAddress{Interface: veth.ID, Address: "10.0.0.9/24"}}
+	if p := lab.Edit(add); p == nil || p.Code != labengine.CodeExists || p.On != veth.ID || p.Field != "address" {
+		t.Errorf("an address that was typed: %+v", p)
+	}
+	lab.CheckKernel()
+}
+
 func TestSameOpTwice(t *testing.T) {
 	lab := labtest.Start(t, hostAlone)
 	op := &labengine.Op{ID: "once", Edits: []labengine.Edit{

@@ -2,6 +2,7 @@ package live
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"syscall"
@@ -19,14 +20,7 @@ type machine struct {
 	watch *kernel.MountWatch
 }
 
-func (m *machine) ended() bool {
-	select {
-	case <-m.box.Done():
-		return true
-	default:
-		return false
-	}
-}
+func (m *machine) ended() bool { return isClosed(m.box.Done()) }
 
 // bootTime bounds the making of a machine.
 const bootTime = 30 * time.Second
@@ -43,6 +37,11 @@ func (l *Lab) AddMachine(ctx context.Context, node labengine.ID, name string, ki
 	ctx, cancel := context.WithTimeout(ctx, bootTime)
 	defer cancel()
 	box, err := l.box.NewMachine(ctx, sandbox.MachineConfig{Name: name})
+	var missing *sandbox.MissingProgramError
+	if errors.As(err, &missing) {
+		return nil, labengine.Problemf(labengine.CodeNotSupported, "%s is not installed, and machines are made with it", missing.Program).
+			About(node, "").WithHint("install the package " + missing.Package + ", and try again")
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -106,7 +105,7 @@ func (l *Lab) DeleteMachine(ctx context.Context, node labengine.ID) error {
 	delete(l.machines, node)
 	for n := range l.world.All {
 		if at, ok := l.journal.Lab.Nodes[n.Node]; ok && at.In == node {
-			l.tap.Remove(n.Key)
+			l.letGo(n.Node)
 			l.world.Remove(n)
 		}
 	}
@@ -136,18 +135,18 @@ func (l *Lab) RenameMachine(ctx context.Context, node labengine.ID, name string)
 	return err
 }
 
-func (l *Lab) machineNamed(name string) (*machine, error) {
-	for _, m := range l.machines {
+func (l *Lab) machineNamed(name string) (labengine.ID, *machine, error) {
+	for id, m := range l.machines {
 		if m.name == name {
-			return m, nil
+			return id, m, nil
 		}
 	}
-	return nil, syscall.ENOENT
+	return "", nil, syscall.ENOENT
 }
 
 // AddNamespaces implements [kernel.Machines].
 func (l *Lab) AddNamespaces(ctx context.Context, machine string, names []string, made func(int, *os.File), done func(error)) {
-	m, err := l.machineNamed(machine)
+	_, m, err := l.machineNamed(machine)
 	if err == nil {
 		err = m.box.AddNamespaces(ctx, names, func(i int, ns *os.File) error { made(i, ns); return nil })
 	}
@@ -156,7 +155,7 @@ func (l *Lab) AddNamespaces(ctx context.Context, machine string, names []string,
 
 // DeleteNamespace implements [kernel.Machines].
 func (l *Lab) DeleteNamespace(ctx context.Context, machine, name string) error {
-	m, err := l.machineNamed(machine)
+	_, m, err := l.machineNamed(machine)
 	if err != nil {
 		return err
 	}
@@ -165,34 +164,58 @@ func (l *Lab) DeleteNamespace(ctx context.Context, machine, name string) error {
 
 // RenameNamespace implements [kernel.Machines].
 func (l *Lab) RenameNamespace(ctx context.Context, machine, from, to string) error {
-	m, err := l.machineNamed(machine)
+	_, m, err := l.machineNamed(machine)
 	if err != nil {
 		return err
 	}
 	return m.box.RenameNamespace(ctx, from, to)
 }
 
-// spotOf is where the programs of a node run: its machine, and its network namespace unless it is the machine itself.
-// The file is a copy, and the caller's to close. The problem is "no-such-node".
-func (l *Lab) spotOf(node labengine.ID) (*machine, *os.File, error) {
+// spot is where the programs of a node run: in its machine, and there in its container or network namespace.
+type spot struct {
+	box       *sandbox.Machine
+	container *sandbox.Container
+	netns     *os.File // a copy, and the caller's to close
+}
+
+// spotOf is where the programs of a node run. The problem is "no-such-node", or "gone".
+func (l *Lab) spotOf(node labengine.ID) (spot, error) {
 	n, ok := l.journal.Lab.Nodes[node]
 	if !ok {
-		return nil, nil, labengine.Problemf(labengine.CodeNoSuchNode, "this node is gone").About(node, "")
+		return spot{}, labengine.Problemf(labengine.CodeNoSuchNode, "this node is gone").About(node, "")
 	}
-	if n.Kind == labengine.LAN {
-		return nil, nil, labengine.Problemf(labengine.CodeBadRequest, "%s is a switch: nothing runs in it", n.Name).About(node, "").
+	switch n.Kind {
+	case labengine.LAN:
+		return spot{}, labengine.Problemf(labengine.CodeBadRequest, "%s is a switch: nothing runs in it", n.Name).About(node, "").
+			WithHint("do it in a machine that is plugged into it")
+	case labengine.Internet:
+		return spot{}, labengine.Problemf(labengine.CodeBadRequest, "%s is the lab's own: nothing else runs in it", n.Name).About(node, "").
 			WithHint("do it in a machine that is plugged into it")
 	}
 	m, ok := l.machines[l.journal.Lab.MachineOf(node).ID]
 	if !ok || m.ended() {
-		return nil, nil, labengine.Problemf(labengine.CodeGone, "the machine of %s has ended", n.Name).About(node, "")
+		return spot{}, labengine.Problemf(labengine.CodeGone, "the machine of %s has ended", n.Name).About(node, "")
 	}
-	netns, ok := l.world.Of(node)
+	at := spot{box: m.box}
+	if n.Kind == labengine.Container {
+		c, ok := l.containers[node]
+		if !ok || c.ended() {
+			return spot{}, labengine.Problemf(labengine.CodeGone, "%s has ended", n.Name).About(node, "")
+		}
+		at.container = c.box
+	}
+	var err error
+	at.netns, err = l.netnsCopy(n)
+	return at, err
+}
+
+// netnsCopy is a copy of a node's network namespace, the caller's to close.
+func (l *Lab) netnsCopy(n labengine.Node) (*os.File, error) {
+	netns, ok := l.world.Of(n.ID)
 	if !ok {
-		return nil, nil, labengine.Problemf(labengine.CodeGone, "%s has no namespace any more", n.Name).About(node, "")
+		return nil, labengine.Problemf(labengine.CodeGone, "%s has no namespace any more", n.Name).About(n.ID, "")
 	}
-	copied, err := copyFile(netns.File)
-	return m, copied, err
+	return copyFile(netns.File)
 }
 
 func copyFile(f *os.File) (*os.File, error) {

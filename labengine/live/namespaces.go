@@ -33,6 +33,7 @@ func (b *binder) namespaces() {
 		names[id] = named
 		changed = changed || moved
 	}
+	b.containersEnded()
 	looking := l.looking()
 	if len(inits) == 0 || !changed && !looking {
 		return
@@ -51,6 +52,10 @@ func (b *binder) namespaces() {
 	var holders map[uint64]kernel.Holder
 	if looking || l.someNameless(named) {
 		holders = kernel.Holders(inits)
+		l.inhabited = make(map[uint64]bool, len(holders))
+		for inode := range holders {
+			l.inhabited[inode] = true
+		}
 	}
 	l.nameless = false
 	for inode, in := range named {
@@ -90,8 +95,10 @@ func (l *Lab) someNameless(named map[uint64]nameIn) bool {
 	return false
 }
 
-// isRoot says whether a node's namespace needs no name: a machine's own, and a LAN's.
-func (l *Lab) isRoot(node labengine.ID) bool { return l.machines[node] != nil || l.lans[node] }
+// isRoot says whether a node's namespace needs no name: a machine's own, a container's and a LAN's.
+func (l *Lab) isRoot(node labengine.ID) bool {
+	return l.machines[node] != nil || l.containers[node] != nil || l.lans[node]
+}
 
 // currentName is the name that the document has for the namespace with this inode.
 func (l *Lab) currentName(inode uint64) string {
@@ -121,12 +128,9 @@ func (b *binder) named(inode uint64, in nameIn) {
 		b.bindNode(n, in, "")
 		return
 	}
-	node, ok := l.journal.Lab.Nodes[n.Node]
-	if !ok {
-		node = b.hint.Nodes[n.Node]
-	}
-	if node.Kind == labengine.Namespace && (!ok || node.Name != in.name || node.Held != "") {
-		node.Name, node.Held = in.name, ""
+	node, ok := b.node(n.Node)
+	if ok && node.Kind == labengine.Namespace && (node.Name != in.name || node.In != in.machine || node.Held != "") {
+		node.Name, node.In, node.Held = in.name, in.machine, ""
 		b.patch.Nodes[node.ID] = &node
 	}
 }
@@ -175,9 +179,7 @@ func (b *binder) bindNode(n *kernel.Netns, in nameIn, held string) {
 		if err := l.world.In(n, sandbox.BaselineSeen); err != nil {
 			l.log.Error("settings of a new namespace", "name", in.name, "error", err)
 		}
-		if err := l.world.ReadQdiscs(n); err != nil {
-			l.log.Error("a new namespace", "name", in.name, "error", err)
-		}
+		l.world.CheckRules(n)
 	}
 	node.Held = held
 	b.bindTo(n, node)
@@ -209,6 +211,7 @@ func (b *binder) machineEnded(id labengine.ID) {
 	delete(l.machines, id)
 	for n := range l.world.All {
 		if node, ok := l.journal.Lab.Nodes[n.Node]; ok && (node.ID == id || node.In == id) {
+			l.letGo(n.Node)
 			b.forget(n)
 		}
 	}

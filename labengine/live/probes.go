@@ -121,7 +121,14 @@ func (l *Lab) netnsOf(node, iface labengine.ID) (netns *os.File, link kernel.Lin
 			}
 			node = i.Node
 		}
-		if _, netns, err = l.spotOf(node); err != nil || iface == "" {
+		if n := l.journal.Lab.Nodes[node]; n.Kind == labengine.Internet { // from its edge: no program runs there
+			netns, err = l.netnsCopy(n)
+		} else {
+			var at spot
+			at, err = l.spotOf(node)
+			netns = at.netns
+		}
+		if err != nil || iface == "" {
 			return
 		}
 		ref := l.refs[iface]

@@ -219,6 +219,7 @@ func (l *Lab) handle(c *conn, r labengine.Request) {
 			}
 			err := l.begin(*r.Begin)
 			if err == nil {
+				l.takeTables()
 				snapshot := l.snapshot()
 				c.send(labengine.Message{Snapshot: &snapshot})
 			}
@@ -227,6 +228,7 @@ func (l *Lab) handle(c *conn, r labengine.Request) {
 	case r.Resume != nil:
 		l.do(func() {
 			l.observe()
+			l.takeTables()
 			for _, change := range l.journal.Changes {
 				if change.Seq > r.Resume.After {
 					c.send(labengine.Message{Change: &change})

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"os"
 	"slices"
 	"strconv"
 	"sync"
@@ -155,35 +154,39 @@ func (l *Lab) tellTerminals() {
 }
 
 func (l *Lab) openTerminal(t *labengine.Terminal, size labengine.TerminalSize) (*sandbox.Terminal, error) {
-	var m *machine
-	var netns *os.File
+	var at spot
 	var node labengine.Node
 	err := error(labengine.Problemf(labengine.CodeGone, "the lab has ended"))
 	l.do(func() {
 		node = l.journal.Lab.Nodes[t.Node]
-		m, netns, err = l.spotOf(t.Node)
+		at, err = l.spotOf(t.Node)
 		t.Title = node.Name
 	})
 	if err != nil {
 		return nil, err
 	}
-	defer netns.Close()
+	defer at.netns.Close()
 	config := sandbox.TerminalConfig{
 		Cols: clampSize(size.Cols), Rows: clampSize(size.Rows), Color: promptColor(node.Name),
 		Activity: l.active,
 	}
-	if node.Kind != labengine.Machine {
-		config.Node, config.NetNS = node.Name, netns
+	switch node.Kind {
+	case labengine.Machine:
+	case labengine.Container:
+		config.Container = at.container // whose hostname is in the prompt
+	default:
+		config.Node, config.NetNS = node.Name, at.netns
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	return m.box.OpenTerminal(ctx, config)
+	return at.box.OpenTerminal(ctx, config)
 }
 
 // active says that a program in the lab did something: a good moment to look at what it changed, and again for a while.
 func (l *Lab) active() {
 	l.typed.Store(time.Now().UnixNano())
 	l.lookForNames()
+	l.inspector.soon()
 }
 
 func clampSize(n int) uint16 { return uint16(min(max(n, 2), 1000)) }

@@ -16,7 +16,10 @@ import (
 
 // seeds of the walks that `make test` does, those that once found something among them. VETHLAB_SEED=N walks one of one's
 // own.
-var seeds = []uint64{4, 21, 46, 57, 101, 102}
+var seeds = []uint64{4, 21, 46, 57, 101, 102, seedContainers, seedContainers + 1}
+
+// seedContainers is the least seed of walks that draw containers too.
+const seedContainers = 1000
 
 // TestRandomWalk does what hands and terminals do, in any order: after each step the document and the kernel are the
 // same lab, after undoing everything and doing it again too, and the exported script makes that lab by hand.
@@ -28,7 +31,9 @@ func TestRandomWalk(t *testing.T) {
 	for _, seed := range seeds {
 		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
 			t.Parallel()
-			w := walker{Lab: labtest.Start(t, redAndBlue), t: t, rand: rand.New(rand.NewPCG(seed, 0))}
+			w := walker{
+				Lab: labtest.Start(t, redAndBlue), t: t, rand: rand.New(rand.NewPCG(seed, 0)), containers: seed >= seedContainers,
+			}
 			for range steps {
 				w.step()
 				w.CheckKernel()
@@ -45,16 +50,18 @@ type walker struct {
 	t    *testing.T
 	rand *rand.Rand
 	made int
+
+	containers bool // some nodes are containers
 }
 
 func (w *walker) step() {
 	lab := w.State().Lab
 	steps := []func(labengine.Lab){
 		w.addNode, w.addNode, w.addCable, w.addCable, w.addCable, w.delete, w.rename, w.set, w.set, w.address, w.address, w.replug,
-		w.undo, w.undo, w.redo,
+		w.moveNode, w.undo, w.undo, w.redo, w.rule, w.rule, w.rule,
 		w.addBridge, w.addOnTop, w.addPort, w.addPort, w.impair, w.route, w.route, w.sysctl,
 		w.typeBridge, w.typePort, w.typePort, w.typeRoute, w.typeRoute, w.typeSysctl, w.typeImpair,
-		w.typeNamespace, w.typeVeth, w.typeVeth, w.typeSet, w.typeSet, w.typeAddress, w.typeMove, w.typeDelete,
+		w.typeNamespace, w.typeVeth, w.typeVeth, w.typeSet, w.typeSet, w.typeAddress, w.typeMove, w.typeDelete, w.typeRule, w.typeRule,
 	}
 	steps[w.rand.IntN(len(steps))](lab)
 }
@@ -122,6 +129,14 @@ func (w *walker) addNode(lab labengine.Lab) {
 	}
 	machine, _ := pick(w, ids(lab.Nodes, func(n labengine.Node) bool { return n.Kind == labengine.Machine }))
 	name := w.name("n")
+	if w.containers && w.rand.IntN(2) == 0 {
+		add := &labengine.AddNode{ID: labengine.ID(name), Name: name, Kind: labengine.Container, In: machine}
+		if w.rand.IntN(2) == 0 {
+			add.Command = "sleep 1000"
+		}
+		w.edit(labengine.Edit{AddNode: add})
+		return
+	}
 	w.edit(labengine.Edit{AddNode: &labengine.AddNode{ID: labengine.ID(name), Name: name, Kind: labengine.Namespace, In: machine}})
 }
 
@@ -154,6 +169,13 @@ func (w *walker) rename(lab labengine.Lab) {
 	}
 }
 
+func (w *walker) moveNode(lab labengine.Lab) {
+	machine, _ := pick(w, ids(lab.Nodes, func(n labengine.Node) bool { return n.Kind == labengine.Machine }))
+	if id, ok := pick(w, ids(lab.Nodes, func(n labengine.Node) bool { return n.In != "" })); ok {
+		w.edit(labengine.Edit{UpdateNode: &labengine.UpdateNode{ID: id, In: &machine}})
+	}
+}
+
 func (w *walker) set(lab labengine.Lab) {
 	if i, ok := w.anyVeth(lab); ok {
 		up, mtu, mac := w.rand.IntN(2) == 0, 1280+w.rand.IntN(300), fmt.Sprintf("02:00:00:00:00:%02x", w.rand.IntN(256))
@@ -180,6 +202,66 @@ func (w *walker) replug(lab labengine.Lab) {
 	}
 }
 
+// randomRule is a command of iptables; most of them are possible.
+func (w *walker) randomRule(have []string) string {
+	chain := []string{"INPUT", "FORWARD", "OUTPUT", "own1", "own2"}[w.rand.IntN(5)]
+	match := fmt.Sprintf("-s 10.0.0.%d -j %s", w.rand.IntN(4), []string{"ACCEPT", "DROP", "own1", "own2", "LOG", "NONE"}[w.rand.IntN(6)])
+	switch w.rand.IntN(12) {
+	case 0:
+		return "-P " + chain + " " + []string{"DROP", "ACCEPT"}[w.rand.IntN(2)]
+	case 1, 2:
+		return "-N own" + fmt.Sprint(1+w.rand.IntN(2))
+	case 3:
+		return "-X " + chain
+	case 4:
+		return "-F " + chain
+	case 5:
+		return "-t nat -A POSTROUTING -s 10.0.0.0/24 -j MASQUERADE"
+	case 6:
+		return fmt.Sprintf("-I %s %d %s", chain, 1+w.rand.IntN(3), match)
+	case 7:
+		return fmt.Sprintf("-R %s %d %s", chain, 1+w.rand.IntN(3), match)
+	case 8, 9:
+		if text, ok := pick(w, have); ok {
+			return strings.Replace(text, "-A ", "-D ", 1)
+		}
+		return fmt.Sprintf("-D %s %d", chain, 1+w.rand.IntN(3))
+	default:
+		return "-A " + chain + " " + match
+	}
+}
+
+func (w *walker) rule(lab labengine.Lab) {
+	n := w.anyNode(lab)
+	e := labengine.Iptables{Node: n.ID, IPv6: w.rand.IntN(6) == 0}
+	for range 1 + w.rand.IntN(3) {
+		command := w.randomRule(n.Rules(e.IPv6))
+		if e.IPv6 {
+			command = strings.ReplaceAll(command, "10.0.0.", "2001:db8::")
+		}
+		e.Commands = append(e.Commands, command)
+	}
+	w.edit(labengine.Edit{Iptables: &e})
+}
+
+func (w *walker) typeRule(lab labengine.Lab) {
+	n := w.hosts(lab)
+	netns := ""
+	if n.In != "" {
+		netns = "ip netns exec " + n.Name + " "
+	}
+	switch w.rand.IntN(8) {
+	case 0:
+		w.typed("%siptables-save > /tmp/rules; %siptables -F; %siptables-restore < /tmp/rules", netns, netns, netns)
+	case 1:
+		w.typed("%snft add rule ip filter INPUT ip daddr 10.0.0.9 counter drop", netns)
+	case 2:
+		w.typed("%siptables -F", netns)
+	default:
+		w.typed("%siptables %s; %siptables %s", netns, w.randomRule(n.Iptables), netns, w.randomRule(n.Iptables))
+	}
+}
+
 func (w *walker) undo(labengine.Lab) { w.ask("undo", labengine.Request{Undo: &labengine.Undo{}}) }
 func (w *walker) redo(labengine.Lab) { w.ask("redo", labengine.Request{Redo: &labengine.Redo{}}) }
 
@@ -196,10 +278,28 @@ func (w *walker) typed(format string, args ...any) {
 }
 
 func (w *walker) ip(lab labengine.Lab, node labengine.ID) string {
-	if n := lab.Nodes[node]; n.In != "" {
+	switch n := lab.Nodes[node]; n.Kind {
+	case labengine.Container:
+		return "nsenter -t " + pidOf(n) + " -n ip"
+	case labengine.Namespace:
 		return "ip -n " + n.Name
 	}
 	return "ip"
+}
+
+// netns is how ip-link(8) calls a node's namespace in host's terminal.
+func netns(n labengine.Node) string {
+	switch n.Kind {
+	case labengine.Container:
+		return pidOf(n)
+	case labengine.Namespace:
+		return n.Name
+	}
+	return "1"
+}
+
+func pidOf(container labengine.Node) string {
+	return "$(cat /run/containers/" + container.Name + ".pid)"
 }
 
 // hosts picks a node that host's terminal can reach.
@@ -220,11 +320,7 @@ func (w *walker) typeNamespace(labengine.Lab) { w.typed("ip netns add %s", w.nam
 
 func (w *walker) typeVeth(lab labengine.Lab) {
 	name, peer := w.name("v"), w.hosts(lab)
-	netns := ""
-	if peer.In != "" {
-		netns = " netns " + peer.Name
-	}
-	w.typed("ip link add %sa type veth peer name %sb%s; ip link set %sa up", name, name, netns, name)
+	w.typed("ip link add %sa type veth peer name %sb netns %s; ip link set %sa up", name, name, netns(peer), name)
 }
 
 func (w *walker) typeSet(lab labengine.Lab) {
@@ -248,11 +344,7 @@ func (w *walker) typeMove(lab labengine.Lab) {
 	i, ok := w.hostsVeth(lab)
 	to := w.hosts(lab)
 	if ok && to.ID != i.Node {
-		netns := "1"
-		if to.In != "" {
-			netns = to.Name
-		}
-		w.typed("%s link set dev %s netns %s", w.ip(lab, i.Node), i.Name, netns)
+		w.typed("%s link set dev %s netns %s", w.ip(lab, i.Node), i.Name, netns(to))
 	}
 }
 
@@ -261,7 +353,10 @@ func (w *walker) typeDelete(lab labengine.Lab) {
 		w.typed("%s link del dev %s", w.ip(lab, i.Node), i.Name)
 		return
 	}
-	if n := w.hosts(lab); n.In != "" {
+	switch n := w.hosts(lab); n.Kind {
+	case labengine.Container:
+		w.typed("kill -9 %s", pidOf(n))
+	case labengine.Namespace:
 		w.typed("ip netns del %s", n.Name)
 	}
 }

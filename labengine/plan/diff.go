@@ -41,9 +41,11 @@ func Diff(have, want labengine.Lab) Plan {
 	d.moveAndRenameLinks()
 	d.addLinks()
 	d.values()
+	d.bridgeMTUs()
 	d.sysctls(true)
 	d.routes()
 	d.services()
+	d.rules()
 	return d.plan
 }
 
@@ -165,6 +167,11 @@ func (d *differ) deletes() {
 	}
 	var machines Plan
 	for _, n := range d.have.NodesInOrder() {
+		if !d.keepsNode(n.ID) && !goes(n.ID) { // a program that listens would keep a namespace without its name
+			for _, s := range n.Services {
+				d.do(DeleteService{At: SpotOf(d.have, n.ID), Name: n.Name, Service: s})
+			}
+		}
 		switch {
 		case d.keepsNode(n.ID):
 		case n.In == "":
@@ -308,7 +315,11 @@ func (d *differ) addVeth(c labengine.Cable) {
 		i := d.want.Interfaces[end]
 		step.Ends[e] = VethEnd{At: SpotOf(d.want, i.Node), Interface: i.ID, Name: i.Name, MAC: i.MAC, MTU: i.MTU}
 	}
-	step.Master = d.want.Interfaces[d.want.Interfaces[ends[0]].Master].Name
+	port, far := step.Ends[0].At, step.Ends[1].At
+	// A command that runs in a namespace has no word for the machine's own: that port is plugged in by a step of its own.
+	if port == far || port.netns(port.Machine) == "" || far.netns(port.Machine) != "" {
+		step.Master = d.want.Interfaces[d.want.Interfaces[ends[0]].Master].Name
+	}
 	if step.Master != "" {
 		d.mastered(ends[0])
 	}
@@ -336,7 +347,7 @@ func (d *differ) values() {
 		}
 		return i
 	}
-	for _, i := range inOrder(d.want.Interfaces) {
+	for _, i := range lowerFirst(inOrder(d.want.Interfaces)) {
 		was, stays := d.have.Interfaces[i.ID]
 		switch {
 		case !stays || d.remade[i.ID]:

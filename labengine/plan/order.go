@@ -20,6 +20,22 @@ func inOrder(interfaces map[labengine.ID]labengine.Interface) []labengine.Interf
 	return list
 }
 
+// lowerFirst puts what is on top of another interface behind the rest: its MTU can be no more than that of the one below.
+func lowerFirst(list []labengine.Interface) []labengine.Interface {
+	depth := map[labengine.ID]int{}
+	parents := map[labengine.ID]labengine.ID{}
+	for _, i := range list {
+		parents[i.ID] = i.Parent
+	}
+	for _, i := range list {
+		for at := i.Parent; at != "" && depth[i.ID] < len(list); at = parents[at] {
+			depth[i.ID]++
+		}
+	}
+	slices.SortStableFunc(list, func(a, b labengine.Interface) int { return depth[a.ID] - depth[b.ID] })
+	return list
+}
+
 type rename struct {
 	id       labengine.ID
 	from, to string
@@ -57,4 +73,32 @@ func orderRenames(renames []rename) []rename {
 		renames = waiting
 	}
 	return ordered
+}
+
+// bridgeMTUs states the MTU of bridges that have another one than the least of their ports: the kernel chooses that when a
+// port comes, until it is told otherwise.
+func (d *differ) bridgeMTUs() {
+	type ports struct {
+		least int
+		fresh bool // the kernel has chosen anew
+	}
+	of := map[labengine.ID]*ports{}
+	for _, i := range d.want.Interfaces {
+		if i.Master == "" {
+			continue
+		}
+		p := of[i.Master]
+		if p == nil {
+			p = &ports{least: i.MTU, fresh: !d.keepsInterface(i.Master)}
+			of[i.Master] = p
+		}
+		was := d.have.Interfaces[i.ID]
+		p.least = min(p.least, i.MTU)
+		p.fresh = p.fresh || !d.keepsInterface(i.ID) || was.MTU != i.MTU || was.Master != i.Master
+	}
+	for _, bridge := range inOrder(d.want.Interfaces) {
+		if p := of[bridge.ID]; p != nil && p.fresh && p.least != bridge.MTU {
+			d.do(SetLink{At: SpotOf(d.want, bridge.Node), Interface: bridge.ID, Name: bridge.Name, MTU: &bridge.MTU})
+		}
+	}
 }

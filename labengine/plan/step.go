@@ -316,6 +316,9 @@ func (s AddLink) Commands() []labengine.Command {
 	if s.Parent != "" {
 		if s.ParentAt != s.At { // made where the link below is, and put where it belongs
 			line, netns = s.ParentAt.ip()+" link add", s.At.netns(s.ParentAt.Machine)
+			if netns == "" {
+				netns = " netns $$" // the shell's own
+			}
 		}
 		line += " link " + quote(s.Parent)
 	}
@@ -477,10 +480,4 @@ func (s DeleteAddress) Commands() []labengine.Command {
 }
 
 // quote writes a word so that a shell reads it as it is.
-func quote(word string) string {
-	const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:@,+="
-	if word != "" && strings.Trim(word, plain) == "" {
-		return word
-	}
-	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
-}
+func quote(word string) string { return labengine.ShellQuote(word) }

@@ -27,15 +27,16 @@ type agent struct {
 
 	sending sync.Mutex // held while a message is sent
 
-	mu       sync.Mutex // guards children; held from fork to the report of it, so that no exit is reported before
-	children map[int]uint64
+	mu         sync.Mutex // guards what follows; held from fork to the report of it, so that no exit is reported before
+	children   map[int]uint64
+	containers map[int]string // their names, by the number of the init
 }
 
 func newAgent() *agent {
 	unix.CloseOnExec(fdAgent)
 	return &agent{
 		sock: fdAgent, buf: make([]byte, maxRequest), oob: make([]byte, unix.CmsgSpace(4*maxFDs)),
-		children: map[int]uint64{},
+		children: map[int]uint64{}, containers: map[int]string{},
 	}
 }
 
@@ -116,6 +117,14 @@ func (a *agent) serve() {
 			a.maker.run(func() { a.done(req.ID, deleteNamespaces(req.Names)) })
 		case opRename:
 			a.maker.run(func() { a.done(req.ID, renameNamespace(req.Names)) })
+		case opContainer:
+			a.starter.run(func() { a.addContainer(&req) })
+		case opRenameContainer:
+			a.starter.run(func() {
+				a.renameContainer(&req, fds)
+				closeFDs(fds)
+			})
+			continue
 		case opExec:
 			a.starter.run(func() {
 				a.exec(&req, fds)
@@ -143,6 +152,7 @@ func (a *agent) reap() {
 		pid, err := unix.Wait4(-1, &status, unix.WNOHANG, nil)
 		id, ours := a.children[pid]
 		delete(a.children, pid)
+		a.containerEnded(pid)
 		a.mu.Unlock()
 		if err == unix.EINTR {
 			continue

@@ -12,7 +12,13 @@ import (
 // exec starts a program on the calling, locked thread: what a thread forks is in the thread's network namespace, and
 // has the machine's mounts, seccomp filter and no_new_privs from the agent.
 func (a *agent) exec(req *request, fds []int) {
-	if err := a.tryExec(req, fds); err != nil {
+	var err error
+	if req.Exec != nil && req.Exec.Box && len(fds) > 0 {
+		err = inContainer(fds[0], func() error { return a.tryExec(req, fds) })
+	} else {
+		err = a.tryExec(req, fds)
+	}
+	if err != nil {
 		a.done(req.ID, err)
 	}
 }
@@ -20,7 +26,7 @@ func (a *agent) exec(req *request, fds []int) {
 func (a *agent) tryExec(req *request, fds []int) error {
 	e := req.Exec
 	want := 0
-	if e != nil && e.NetNS {
+	if e != nil && (e.NetNS || e.Box) {
 		want++
 	}
 	if e != nil && e.TTY == nil {
@@ -33,7 +39,9 @@ func (a *agent) tryExec(req *request, fds []int) error {
 	if err != nil {
 		return failed("exec "+e.Argv[0], err)
 	}
-	if e.NetNS {
+	if e.Box {
+		fds = fds[1:]
+	} else if e.NetNS {
 		if err := unix.Setns(fds[0], unix.CLONE_NEWNET); err != nil {
 			return failed("enter the network namespace", err)
 		}
@@ -44,6 +52,14 @@ func (a *agent) tryExec(req *request, fds []int) error {
 	if e.TTY == nil {
 		for _, fd := range fds {
 			attr.Files = append(attr.Files, uintptr(fd))
+		}
+		if e.Log != "" {
+			log, err := unix.Open(e.Log, unix.O_WRONLY|unix.O_CREAT|unix.O_TRUNC|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o644)
+			if err != nil {
+				return failed("open "+e.Log, err)
+			}
+			defer unix.Close(log)
+			attr.Files[1], attr.Files[2] = uintptr(log), uintptr(log)
 		}
 	} else {
 		master, slave, err := pty.Open()

@@ -35,6 +35,9 @@ const (
 	opDelete opcode = "delete" // Names -> Done
 	opRename opcode = "rename" // Names: old, new -> Done
 	opExec   opcode = "exec"   // Exec, descriptors -> Done with a pidfd and the pty's master, later Exit
+
+	opContainer       opcode = "container"        // Names: the one -> Done with its init's pidfd
+	opRenameContainer opcode = "rename container" // Names: old, new; a pidfd -> Done
 )
 
 type request struct {
@@ -52,13 +55,15 @@ type machineConfig struct {
 	Files    map[string]string `json:"files"` // path -> content, made before anything runs
 }
 
-// execRequest comes with the descriptors that it names, in this order: the namespace, stdin, stdout, stderr.
+// execRequest comes with the descriptors that it names, in this order: the namespace or the pidfd, stdin, stdout, stderr.
 type execRequest struct {
 	Argv  []string `json:"argv"`
 	Env   []string `json:"env"`
 	Dir   string   `json:"dir"`
 	NetNS bool     `json:"netns"` // the first descriptor is the network namespace to run in
+	Box   bool     `json:"box"`   // the first descriptor is the pidfd of the init of the container to run in
 	TTY   *Size    `json:"tty"`   // nil: three more descriptors follow
+	Log   string   `json:"log"`   // a file in the place of the last two of them
 }
 
 type reply struct {

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -151,5 +152,5 @@ func (b *bwrapRun) said() error {
 	if n == 0 {
 		return nil
 	}
-	return errors.New(printable(string(buf[:n]), len(buf)))
+	return errors.New(printable(strings.TrimSpace(string(buf[:n])), len(buf)))
 }

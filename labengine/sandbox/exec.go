@@ -25,8 +25,12 @@ type Command struct {
 	Dir string
 	// NetNS is the network namespace to run in, on the machine's own mounts; nil: the machine's root namespace.
 	NetNS *os.File
+	// Container is the container to run in, in all its namespaces and on its mounts; nil: the machine.
+	Container *Container
 	// TTY is the size of the terminal to run in; nil: no terminal.
 	TTY *Size
+	// Log is the file, as the program sees files, that output goes to, instead of to Stdout and Stderr. It is made anew.
+	Log string
 	// Stdin, Stdout and Stderr are what a program without a terminal has; nil: /dev/null. They stay the caller's.
 	Stdin, Stdout, Stderr *os.File
 }
@@ -75,13 +79,16 @@ func (m *Machine) Exec(ctx context.Context, c Command) (*Exec, error) {
 		base = append(base[:len(base):len(base)], "TERM=xterm-256color", "COLORTERM=truecolor")
 	}
 	req := &request{Op: opExec, Exec: &execRequest{
-		Argv: c.Argv, Env: mergeEnv(base, c.Env), Dir: c.Dir, NetNS: c.NetNS != nil, TTY: c.TTY,
+		Argv: c.Argv, Env: mergeEnv(base, c.Env), Dir: c.Dir, NetNS: c.NetNS != nil && c.Container == nil,
+		Box: c.Container != nil, TTY: c.TTY, Log: c.Log,
 	}}
 	if c.Dir == "" {
 		req.Exec.Dir = "/root"
 	}
 	var files []*os.File
-	if c.NetNS != nil {
+	if c.Container != nil {
+		files = append(files, c.Container.pidfd.f)
+	} else if c.NetNS != nil {
 		files = append(files, c.NetNS)
 	}
 	if c.TTY == nil {

@@ -58,9 +58,35 @@ func takeIDSlot() (*idSlot, error) {
 	return nil, failedHint("find ids for the lab", unix.EUSERS, fmt.Sprintf("%d labs are running", maxSlots))
 }
 
+// isRoot says whether we are root, with ids to give away. The root of a user namespace mostly is not: rootless
+// containers have 65,536 ids, and `unshare --map-root-user` one.
+func isRoot() bool {
+	if os.Geteuid() != 0 {
+		return false
+	}
+	for _, file := range []string{"/proc/self/uid_map", "/proc/self/gid_map"} {
+		text, err := os.ReadFile(file)
+		if err != nil || !hasIDs(string(text), idBase, maxSlots*idsPerLab) {
+			return false
+		}
+	}
+	return true
+}
+
+// hasIDs says whether a uid_map or gid_map has all of these ids, in one line: user_namespaces(7).
+func hasIDs(idMap string, first, count int) bool {
+	for line := range strings.Lines(idMap) {
+		var inside, outside, n int
+		if _, err := fmt.Sscan(line, &inside, &outside, &n); err == nil && inside <= first && first+count <= inside+n {
+			return true
+		}
+	}
+	return false
+}
+
 // mapIDs fills in which ids the lab has: root's labs a range of their own, anybody else's the one id of that user.
 func mapIDs(attr *syscall.SysProcAttr) (*idSlot, error) {
-	if os.Geteuid() != 0 {
+	if !isRoot() {
 		attr.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Geteuid(), Size: 1}}
 		attr.GidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getegid(), Size: 1}}
 		return nil, nil

@@ -63,13 +63,14 @@ func setOOMScore(score int) {
 	os.WriteFile("/proc/self/oom_score_adj", fmt.Append(nil, score), 0)
 }
 
-// Limits says in one line for `vethlab doctor` what bounds the labs that this process starts.
-func Limits() string {
+// Limits says in one line for `vethlab doctor` what bounds the labs that this process starts, and whether a cgroup for
+// each lab is part of it.
+func Limits() (text string, cgroups bool) {
 	rest := fmt.Sprintf("at most %d processes and %d network namespaces in a lab, %d MiB of files in a machine",
 		maxProcesses, maxNetNS, machineFiles>>20)
 	dir, controllers, err := labCgroupParent()
 	if err != nil {
-		return fmt.Sprintf("rlimits only, no cgroup (%v): %s", err, rest)
+		return fmt.Sprintf("rlimits only (%v): %s", err, rest), false
 	}
-	return fmt.Sprintf("a cgroup for each lab in %s (%s): %s", dir, controllers, rest)
+	return fmt.Sprintf("a cgroup for each lab in %s (%s): %s", dir, controllers, rest), true
 }

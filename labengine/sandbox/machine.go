@@ -81,7 +81,7 @@ func (l *Lab) NewMachine(ctx context.Context, c MachineConfig) (*Machine, error)
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
-		if said := b.said(); said != nil {
+		if said := b.said(); said != nil && !strings.Contains(err.Error(), said.Error()) {
 			err = fmt.Errorf("%w: %w", err, said)
 		}
 		return nil, fmt.Errorf("make the machine %s: %w", c.Name, err)

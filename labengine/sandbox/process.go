@@ -38,6 +38,9 @@ type Launch struct {
 	Dir string
 	// Args are what the binary is started again with, as {"lab"}.
 	Args []string
+	// Lifeline, if set, is the reading end of a pipe, and becomes the lab process's standard input: a lab process that
+	// reads to its end learns that whoever held the other end has gone, however that came about.
+	Lifeline *os.File
 	// ExtraEnv is added to the small environment that a lab process has; it inherits nothing of its starter's.
 	ExtraEnv []string
 }
@@ -57,8 +60,8 @@ type Process struct {
 // cgroup namespaces, in a session of its own. It outlives its starter. Root's labs get a range of 65,536 user ids
 // that no other lab has, an ordinary user's labs have that one user's id.
 //
-// Start fails with ErrRunning where a lab answers in the folder already, and with an *Error that holds EPERM, EACCES
-// or ENOSPC where the kernel refuses namespaces.
+// Start fails with ErrRunning where a lab answers in the folder already, and with ErrNoNamespaces where the kernel
+// refuses namespaces.
 func Start(ctx context.Context, l Launch) (*Process, error) {
 	if p, err := Find(l.Dir); err == nil {
 		p.Release()
@@ -112,8 +115,11 @@ func Start(ctx context.Context, l Launch) (*Process, error) {
 	if slot != nil {
 		cmd.ExtraFiles = append(cmd.ExtraFiles, slot.file)
 	}
+	if l.Lifeline != nil {
+		cmd.Stdin = l.Lifeline // a nil *os.File in an io.Reader would not be nil
+	}
 	if err := cmd.Start(); err != nil {
-		return nil, failedHint("start the lab process", err, namespaceHint(err))
+		return nil, noNamespaces("start the lab process", err)
 	}
 	readyChild.Close()
 	p, err := newProcess(cmd.Process.Pid, pidfdNum, l.Dir, cmd)
@@ -128,18 +134,6 @@ func Start(ctx context.Context, l Launch) (*Process, error) {
 		return nil, err
 	}
 	return p, nil
-}
-
-// namespaceHint says what usually stands in the way when the kernel refuses namespaces.
-func namespaceHint(err error) string {
-	switch {
-	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EUSERS):
-		return "no more namespaces allowed: see /proc/sys/user/max_*_namespaces"
-	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES):
-		return "this computer does not let you make user namespaces: see sysctl kernel.unprivileged_userns_clone, " +
-			"kernel.apparmor_restrict_unprivileged_userns and user.max_user_namespaces"
-	}
-	return ""
 }
 
 // bindSocket makes the lab's socket, in a folder whose name may be longer than the 108 bytes of a socket's address.
@@ -178,7 +172,11 @@ func awaitReady(ctx context.Context, ready *os.File, dir string) error {
 	case len(line) == 0:
 		return fmt.Errorf("the lab process ended while it started; its log is %s", filepath.Join(dir, logName))
 	}
-	return fmt.Errorf("the lab process could not start: %s", strings.TrimSpace(string(line)))
+	text := strings.TrimSpace(string(line))
+	if mend := namespacesOff(); mend != "" { // AppArmor lets user namespaces be made, and nothing be done in them
+		return failedHint("start the lab process", fmt.Errorf("%w: %s", ErrNoNamespaces, text), mend)
+	}
+	return fmt.Errorf("the lab process could not start: %s", text)
 }
 
 // Find gives the lab that runs in the folder, whoever started it. It returns ErrNotRunning where there is none, and

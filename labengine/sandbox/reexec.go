@@ -3,12 +3,14 @@ package sandbox
 import (
 	"fmt"
 	"os"
+	"syscall"
 )
 
 // The roles in which Reexec runs this binary, as its second argument after "machine".
 const (
-	roleSetup = "setup"
-	roleInit  = "init"
+	roleSetup     = "setup"
+	roleInit      = "init"
+	roleContainer = "container"
 )
 
 // Reexec runs the part of a machine that this process was started for, and then does not return. It returns at once
@@ -24,12 +26,15 @@ func Reexec() {
 		err = machineSetup()
 	case roleInit:
 		err = machineInit()
+	case roleContainer:
+		err = containerSetup()
 	default:
 		return
 	}
+	// Not os.Exit: it has the race detector wait a second in each process, and nothing here waits for an exit.
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
+		syscall.Exit(1)
 	}
-	os.Exit(0)
+	syscall.Exit(0)
 }

@@ -18,7 +18,7 @@ func machineSetup() error {
 	}
 	pid, fd, err := cloneInit()
 	if err != nil {
-		err = failedHint("make the machine's namespaces", err, namespaceHint(err))
+		err = noNamespaces("make the machine's namespaces", err)
 		sendRaw(fdAgent, setupReport{Error: err.Error()})
 		return err
 	}
@@ -40,9 +40,11 @@ func cloneInit() (pid, fd int, err error) {
 		Env:   []string{"PATH=" + searchPath, "GOMAXPROCS=2", "GOGC=25", "GODEBUG=asyncpreemptoff=1"},
 		Files: []uintptr{null.Fd(), null.Fd(), 2, fdAgent},
 		Sys: &syscall.SysProcAttr{
-			Cloneflags: unix.CLONE_NEWUSER | unix.CLONE_NEWPID | unix.CLONE_NEWNS | unix.CLONE_NEWNET |
+			Cloneflags: unix.CLONE_NEWUSER | unix.CLONE_NEWPID | unix.CLONE_NEWNS |
 				unix.CLONE_NEWUTS | unix.CLONE_NEWIPC | unix.CLONE_NEWCGROUP,
-			UidMappings: sameIDs(ids), GidMappings: sameIDs(ids),
+			// Once the ids are mapped: files in /proc/net belong to whoever is root when the namespace is made.
+			Unshareflags: unix.CLONE_NEWNET,
+			UidMappings:  sameIDs(ids), GidMappings: sameIDs(ids),
 			GidMappingsEnableSetgroups: ids > 1,
 			Setsid:                     true,
 			PidFD:                      &fd,

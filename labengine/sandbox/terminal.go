@@ -20,6 +20,8 @@ type TerminalConfig struct {
 	Node string
 	// NetNS is the namespace that the shell runs in; nil: the machine's root namespace.
 	NetNS *os.File
+	// Container is the container that the shell runs in; nil: the machine.
+	Container *Container
 	// Cols and Rows are the size; 0: 80 by 24.
 	Cols, Rows uint16
 	// Color is the node's colour in the prompt: "#rrggbb", or "0" to "255" for one of xterm's; empty: none.
@@ -61,7 +63,7 @@ func (m *Machine) OpenTerminal(ctx context.Context, c TerminalConfig) (*Terminal
 	if size.Rows == 0 {
 		size.Rows = 24
 	}
-	cmd := Command{Argv: []string{"bash", "--rcfile", "/etc/bash.bashrc"}, NetNS: c.NetNS, TTY: &size}
+	cmd := Command{Argv: []string{"bash", "--rcfile", "/etc/bash.bashrc"}, NetNS: c.NetNS, Container: c.Container, TTY: &size}
 	if c.Node != "" {
 		cmd.Env = []string{"VETHLAB_NODE=" + printable(c.Node, 255), "VETHLAB_COLOR=" + color}
 	}

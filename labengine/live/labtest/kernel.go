@@ -3,6 +3,7 @@ package labtest
 import (
 	"encoding/json"
 	"fmt"
+	"iter"
 	"maps"
 	"net/netip"
 	"os/exec"
@@ -25,6 +26,8 @@ type link struct {
 	Queue     string // what an impairment is in the kernel: "tbf", "netem", "blackhole"
 	Routes    string // of a namespace: sorted, without those that the kernel makes itself
 	Sysctls   string // of a namespace: those that a test looks at
+	Iptables  string // of a namespace: as iptables-save prints them, without what a fresh one has
+	Ip6tables string
 }
 
 // ipLink is a link as `ip -json -details address` prints it.
@@ -84,7 +87,7 @@ func (l *Lab) changedWithin(changes int, long time.Duration) {
 	}
 }
 
-// kernel is what ip(8) shows in all named namespaces, by "machine/namespace:interface"; a namespace alone has "".
+// kernel is what ip(8) shows in all named namespaces and containers, by "machine/namespace:interface"; a namespace alone has "".
 func (l *Lab) kernel() map[string]link {
 	all := map[string]link{}
 	for _, m := range l.State().Lab.NodesInOrder() {
@@ -96,20 +99,34 @@ func (l *Lab) kernel() map[string]link {
 	return all
 }
 
+// lookedAt are the settings that are compared: those that a plain namespace has as a lab's has.
+const lookedAt = "net.ipv4.ip_forward net.ipv4.conf.all.rp_filter net.ipv6.conf.all.forwarding"
+
 // dumpAll prints what ip(8) and sysctl(8) show of each namespace of a machine.
 const dumpAll = `
-	dump() {
-		echo "NETNS $1"
-		shift
-		"$@" ip -j -d addr
+	dump='
+		ip -j -d addr 2>/dev/null
 		echo ROUTES
-		"$@" ip -o -4 route show table all
-		"$@" ip -o -6 route show table all
+		ip -o -4 route show table all
+		ip -o -6 route show table all
 		echo SYSCTLS
-		"$@" sysctl -e net.ipv4.ip_forward net.ipv4.conf.all.rp_filter net.ipv6.conf.all.forwarding
-	}
-	dump ""
-	for n in $(ls /run/netns); do dump "$n" ip netns exec "$n"; done`
+		sysctl -e ` + lookedAt + `
+		echo IPTABLES
+		iptables-save
+		echo IP6TABLES
+		ip6tables-save'
+	echo "NETNS "
+	sh -ec "$dump"
+	for n in $(ls /run/netns); do
+		echo "NETNS $n"
+		ip netns exec "$n" sh -ec "$dump"
+	done
+	for f in /run/containers/*.pid; do
+		if pid=$(cat $f 2>/dev/null); then
+			echo "NETNS $(basename $f .pid)"
+			nsenter -t $pid -n sh -ec "$dump"
+		fi
+	done`
 
 func (l *Lab) parseDump(machine, out string, all map[string]link) {
 	l.t.Helper()
@@ -120,12 +137,16 @@ func (l *Lab) parseDump(machine, out string, all map[string]link) {
 			where += "/" + name
 		}
 		text, rest, _ := strings.Cut(text, "ROUTES\n")
-		routes, sysctls, _ := strings.Cut(rest, "SYSCTLS\n")
+		routes, rest, _ := strings.Cut(rest, "SYSCTLS\n")
+		sysctls, rest, _ := strings.Cut(rest, "IPTABLES\n")
+		iptables, ip6tables, _ := strings.Cut(rest, "IP6TABLES\n")
 		var links []ipLink
 		if err := json.Unmarshal([]byte(text), &links); err != nil {
 			l.t.Fatalf("%s: %v\n%s", where, err, text)
 		}
-		all[where] = link{Routes: routesOf(routes), Sysctls: sysctlsOf(sysctls)}
+		all[where] = link{
+			Routes: routesOf(routes), Sysctls: sysctlsOf(sysctls), Iptables: savedRules(iptables), Ip6tables: savedRules(ip6tables),
+		}
 		for _, i := range links {
 			all[where+":"+i.Ifname] = i.link()
 		}
@@ -148,17 +169,25 @@ func routesOf(out string) string {
 			list = append(list, err.Error())
 			continue
 		}
-		list = append(list, r.String())
+		list = append(list, compared(r))
 	}
 	slices.Sort(list)
 	return strings.Join(list, "; ")
+}
+
+// compared is a route as it is compared: of one through a gateway, the kernel may choose among several interfaces.
+func compared(r labengine.Route) string {
+	if r.Via != "" && !r.Onlink && !strings.HasPrefix(r.Via, "fe80:") {
+		r.Dev = ""
+	}
+	return r.String()
 }
 
 func sysctlsOf(out string) string {
 	var list []string
 	for line := range strings.Lines(out) {
 		if name, value, err := labengine.ParseSysctl(line); err == nil {
-			if fresh, _ := labengine.FreshSysctl(name); fresh != value {
+			if fresh, _ := labengine.FreshSysctl(name); fresh != value && slices.Contains(strings.Fields(lookedAt), name) {
 				list = append(list, name+"="+value)
 			}
 		}
@@ -227,9 +256,12 @@ func addressesText(list []string) string {
 }
 
 // document is the same of the mirror.
-func (l *Lab) document() map[string]link { return documentOf(l.State().Lab) }
+func (l *Lab) document() map[string]link {
+	s := l.State()
+	return documentOf(s.Lab, s.Nodes)
+}
 
-func documentOf(lab labengine.Lab) map[string]link {
+func documentOf(lab labengine.Lab, states map[labengine.ID]*labengine.NodeState) map[string]link {
 	all := map[string]link{}
 	where := func(n labengine.Node) string {
 		if n.In == "" {
@@ -241,10 +273,13 @@ func documentOf(lab labengine.Lab) map[string]link {
 		if n.Held != "" {
 			continue
 		}
-		if n.Kind == labengine.LAN {
+		if n.Kind == labengine.LAN || n.Kind == labengine.Internet {
 			continue // in no machine whose shell could show it
 		}
-		all[where(n)] = link{Routes: routesText(lab, n), Sysctls: sysctlsOf(strings.Join(n.Sysctls, "\n"))}
+		all[where(n)] = link{
+			Routes: routesText(n), Sysctls: sysctlsOf(strings.Join(n.Sysctls, "\n")),
+			Iptables: rulesText(n, false, states[n.ID]), Ip6tables: rulesText(n, true, states[n.ID]),
+		}
 		for _, i := range lab.InterfacesOf(n.ID) {
 			all[where(n)+":"+i.Name] = link{
 				Up: i.Up, MTU: i.MTU, MAC: i.MAC, Addresses: addressesText(i.Addresses), Master: lab.Interfaces[i.Master].Name,
@@ -268,25 +303,102 @@ func queueOf(impair string) string {
 	return "tbf"
 }
 
-// routesText is a node's routes with the interface that the kernel chooses for a gateway.
-func routesText(lab labengine.Lab, n labengine.Node) string {
+// routesText is a node's routes.
+func routesText(n labengine.Node) string {
 	var list []string
 	for _, text := range n.Routes {
 		r, err := labengine.ParseRoute(text)
 		if err != nil {
 			return err.Error()
 		}
-		for _, i := range lab.InterfacesOf(n.ID) {
-			for _, a := range i.Addresses {
-				if gateway, err := netip.ParseAddr(r.Via); err == nil && r.Dev == "" && netip.MustParsePrefix(a).Contains(gateway) {
-					r.Dev = i.Name
-				}
-			}
-		}
-		list = append(list, r.String())
+		list = append(list, compared(r))
 	}
 	slices.Sort(list)
 	return strings.Join(list, "; ")
+}
+
+// savedRules is what iptables-save prints, by table and chain, without what a fresh namespace has.
+func savedRules(out string) string {
+	var b strings.Builder
+	for _, t := range labengine.ParseSavedRules(out) {
+		for _, c := range t.Chains {
+			writeChain(&b, t.Name, c.Name, c.Policy, func(yield func(string) bool) {
+				for _, r := range c.Rules {
+					if !yield(r.Text) {
+						return
+					}
+				}
+			})
+		}
+	}
+	return sortedLines(b.String())
+}
+
+func writeChain(b *strings.Builder, table, chain, policy string, rules iter.Seq[string]) {
+	if policy == "" {
+		fmt.Fprintf(b, "%s -N %s\n", table, chain)
+	} else if policy != "ACCEPT" {
+		fmt.Fprintf(b, "%s -P %s %s\n", table, chain, policy)
+	}
+	number := 0
+	for text := range rules {
+		number++
+		fmt.Fprintf(b, "%s %s %03d %s\n", table, chain, number, text)
+	}
+}
+
+func sortedLines(text string) string {
+	lines := strings.Split(strings.TrimSuffix(text, "\n"), "\n")
+	slices.Sort(lines)
+	return strings.Join(lines, "\n")
+}
+
+// rulesText is the same of a document: each rule as the lab says that the kernel prints it.
+func rulesText(n labengine.Node, ipv6 bool, state *labengine.NodeState) string {
+	twins := map[string]string{} // by table and authored text
+	if state != nil && state.Firewall != nil {
+		tables := state.Firewall.IPv4
+		if ipv6 {
+			tables = state.Firewall.IPv6
+		}
+		for _, t := range tables {
+			for _, c := range t.Chains {
+				for _, r := range c.Rules {
+					twins[r.Authored] = r.Text
+				}
+			}
+		}
+	}
+	type chain struct{ table, name string }
+	policies, rules, chains := map[chain]string{}, map[chain][]string{}, map[chain]bool{}
+	for _, text := range n.Rules(ipv6) {
+		r, err := labengine.ParseRule(text)
+		if err != nil {
+			return err.Error()
+		}
+		at := chain{r.Table, r.Chain}
+		chains[at] = true
+		switch r.Verb {
+		case "-P":
+			policies[at] = r.Args[0]
+		case "-A":
+			printed, ok := twins[text]
+			if !ok {
+				r.Table = "filter" // which is not said
+				printed = r.String()
+			}
+			rules[at] = append(rules[at], printed)
+		}
+	}
+	var b strings.Builder
+	for at := range chains {
+		policy := policies[at]
+		if policy == "" && labengine.BuiltinChain(at.table, at.name) {
+			policy = "ACCEPT"
+		}
+		writeChain(&b, at.table, at.name, policy, slices.Values(rules[at]))
+	}
+	return sortedLines(b.String())
 }
 
 func differ(kernel, document map[string]link) string {
@@ -325,7 +437,7 @@ func (l *Lab) CheckScript() {
 	if machines != 1 {
 		return
 	}
-	cmd := exec.Command("unshare", "--user", "--map-root-user", "--net", "--mount", "sh", "-ec",
+	cmd := exec.Command("unshare", "--user", "--map-root-user", "--net", "--mount", "--pid", "--fork", "--mount-proc", "sh", "-ec",
 		"mount -t tmpfs none /run; mkdir -p /run/netns; cat > /run/script; sh /run/script;"+dumpAll)
 	cmd.Stdin = strings.NewReader(plan.Script(lab))
 	var errs strings.Builder
@@ -336,7 +448,7 @@ func (l *Lab) CheckScript() {
 	}
 	kernel := map[string]link{}
 	l.parseDump(first, string(out), kernel)
-	if problem := differ(kernel, documentOf(lab)); problem != "" {
+	if problem := differ(kernel, documentOf(lab, l.State().Nodes)); problem != "" {
 		l.t.Errorf("the script makes another lab: %s\n%s", problem, plan.Script(lab))
 	}
 }

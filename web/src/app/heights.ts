@@ -1,5 +1,5 @@
 // px
 export const topBar = 40;
 export const foldedDock = 30;
-export const statusStrip = 22;
+export const statusStrip = 24;
 export const leastCanvas = 300;

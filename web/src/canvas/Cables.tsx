@@ -1,7 +1,8 @@
 // Cables below the namespaces, jacks and labels above them. Each subscribes to its own curve, ends and state.
 import { memo } from 'react';
 import { useShallow } from 'zustand/react/shallow';
-import { isUpright, type Jack, outward, type Point, pathOf, pointOn } from '../model/geometry';
+import { type Curve, isUpright, type Jack, outward, type Point, pathOf, pointOn } from '../model/geometry';
+import { impairmentMark } from '../model/impair';
 import { isSaved, type LinkState, labelOf, linkState, machineOf } from '../model/lab';
 import { addressRows, titleOf } from '../model/labels';
 import { rowHeight } from '../model/sizes';
@@ -14,9 +15,13 @@ import { Failure } from './Failure';
 
 export const CableLayer = memo(function CableLayer() {
 	const ids = useGeometry(useShallow((g) => Object.keys(g.curves)));
+	const stems = useGeometry(useShallow((g) => Object.keys(g.stems)));
 	return (
 		// biome-ignore lint/a11y/noSvgWithoutTitle: each cable in it has a label
 		<svg className="layer layer-cables">
+			{stems.map((id) => (
+				<Stem key={id} id={id} />
+			))}
 			{ids.map((id) => (
 				<CableLine key={id} id={id} />
 			))}
@@ -34,6 +39,12 @@ export const JackLayer = memo(function JackLayer() {
 			))}
 		</svg>
 	);
+});
+
+/** From the jack of a vlan, vxlan or macvlan to what it is on top of. */
+const Stem = memo(function Stem({ id }: { id: string }) {
+	const curve = useGeometry((g) => g.stems[id]);
+	return curve ? <path className="stem" d={pathOf(curve)} /> : null;
 });
 
 function useEndState(id: string | undefined): LinkState {
@@ -104,12 +115,44 @@ const CableLine = memo(function CableLine({ id }: { id: string }) {
 			{selected && <path className="cable-selected" d={path} />}
 			<path className="cable-line" d={path} />
 			{framed && <Chevron id={id} />}
+			<Impairments id={id} curve={curve} />
 			{mark === 'pending' && (
 				<text className="cable-note mark-sending" x={mid.x} y={mid.y - 6}>
 					sending
 				</text>
 			)}
 		</g>
+	);
+});
+
+/** What happens to frames on the way, in the middle of the cable: `→ 1 mbit`, `✕` where it is cut. */
+const Impairments = memo(function Impairments({ id, curve }: { id: string; curve: Curve }) {
+	const [a, b] = useLab(
+		useShallow((s) => (s.lab.cables[id]?.ends ?? []).map((end) => s.lab.interfaces[end]?.impair ?? '')),
+	);
+	if (!a && !b) return null;
+	const [from, to] = [curve[0], curve[3]];
+	const level = Math.abs(to.x - from.x) >= Math.abs(to.y - from.y);
+	const [there, back] = level ? (to.x >= from.x ? '→←' : '←→') : to.y >= from.y ? '↓↑' : '↑↓';
+	const lines = a === b ? [`${level ? '↔' : '↕'} ${impairmentMark(a ?? '')}`] : [];
+	if (lines.length === 0 && a) lines.push(`${there} ${impairmentMark(a)}`);
+	if (a !== b && b) lines.push(`${back} ${impairmentMark(b)}`);
+	const mid = pointOn(curve, 0.5);
+	const x = level ? mid.x : mid.x + 10;
+	return (
+		<text
+			className={`impairment ${a === 'cut' || b === 'cut' ? 'is-cut' : ''}`}
+			data-testid="impairment"
+			textAnchor={level ? 'middle' : 'start'}
+			x={x}
+			y={mid.y - (level ? 7 : 2)}
+		>
+			{lines.map((line, at) => (
+				<tspan key={line} x={x} dy={at === 0 ? 0 : level ? 20 : rowHeight}>
+					{line}
+				</tspan>
+			))}
+		</text>
 	);
 });
 

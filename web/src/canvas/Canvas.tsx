@@ -12,27 +12,38 @@ import {
 	ViewportPortal,
 } from '@xyflow/react';
 import { memo, useCallback, useEffect, useMemo, useRef, useState } from 'react';
-import { addNode, runKey } from '../commands/commands';
+import { addThing, runKey } from '../commands/commands';
 import { cable } from '../gestures/draw';
 import { carry, dropNodes, moveByKeys } from '../gestures/drop';
 import { moveKey } from '../gestures/move';
-import { type Box, bounds, type Geometry, jackAt, machineAt, nodeAt, type Point, pointOn } from '../model/geometry';
+import { type Box, bounds, boxAt, type Geometry, jackAt, type Point, pointOn, thingAt } from '../model/geometry';
+import { kinds } from '../model/kinds';
 import { outline, spoken } from '../model/outline';
+import { sizes } from '../model/sizes';
+import { depthOf, holderOf, type Shape, shapes, thingOf, thingsOf } from '../model/things';
 import { select } from '../session/actions';
 import { useGeometry, useLab, useView } from '../session/stores';
 import { openTerminal } from '../session/terminals';
 import { canvasView } from '../session/viewport';
 import type { Lab } from '../wire/types.gen';
+import { BarNode } from './Bars';
 import { CableCard } from './CableCard';
 import { CableLayer, FailureLayer, JackLayer } from './Cables';
-import { MachineNode, NamespaceNode } from './Nodes';
+import { InternetNode, MachineNode, NamespaceNode } from './Nodes';
 import { QuickAdd } from './QuickAdd';
 import { TokenCanvas } from './Tokens';
 
-const nodeTypes = { machine: MachineNode, namespace: NamespaceNode };
+const nodeTypes: Readonly<Record<Shape, typeof MachineNode>> = {
+	machine: MachineNode,
+	namespace: NamespaceNode,
+	container: NamespaceNode,
+	bridge: BarNode,
+	lan: BarNode,
+	internet: InternetNode,
+};
 const far = 0.6; // below this zoom only selected and hovered things have labels
 
-type LabNode = FlowNode<Record<string, never>, 'machine' | 'namespace'>;
+type LabNode = FlowNode<Record<string, never>, Shape>;
 const noData = {};
 
 /** React Flow's nodes; objects of things that have not changed stay the same. */
@@ -43,12 +54,15 @@ function flowNodes(
 	before: Map<string, LabNode>,
 ): LabNode[] {
 	const nodes: LabNode[] = [];
-	for (const n of Object.values(lab.nodes)) {
-		const box = boxes[n.id];
+	const things = thingsOf(lab);
+	const holders = new Set(things.map((t) => t.within));
+	for (const t of things) {
+		const box = boxes[t.id];
 		if (!box) continue;
-		const old = before.get(n.id);
-		const selected = selection.has(n.id);
-		const type = n.kind === 'namespace' ? 'namespace' : 'machine';
+		const old = before.get(t.id);
+		const selected = selection.has(t.id);
+		const type = t.shape;
+		const zIndex = type === 'machine' || holders.has(t.id) ? depthOf(lab, t.id) : 10; // cables are above what holds others
 		const same =
 			old &&
 			old.selected === selected &&
@@ -56,11 +70,12 @@ function flowNodes(
 			old.position.y === box.y &&
 			old.width === box.w &&
 			old.height === box.h &&
+			old.zIndex === zIndex &&
 			old.type === type;
 		const node: LabNode = same
 			? old
 			: {
-					id: n.id,
+					id: t.id,
 					type,
 					data: noData,
 					position: { x: box.x, y: box.y },
@@ -68,10 +83,10 @@ function flowNodes(
 					height: box.h,
 					measured: { width: box.w, height: box.h },
 					selected,
-					zIndex: n.in ? 10 : 0,
-					...(n.in ? {} : { dragHandle: '.machine-header', style: { pointerEvents: 'none' } }),
+					zIndex,
+					...(type === 'machine' ? { dragHandle: '.machine-header', style: { pointerEvents: 'none' } } : {}),
 				};
-		before.set(n.id, node);
+		before.set(t.id, node);
 		nodes.push(node);
 	}
 	return nodes;
@@ -178,7 +193,7 @@ function Pane() {
 				onNodeDragStop={(_, __, dragged) => dropNodes(dragged.map((n) => n.id))}
 				onPaneClick={paneClicked}
 				onNodeClick={nodeClicked}
-				onNodeDoubleClick={(_, n) => openTerminal(n.id)}
+				onNodeDoubleClick={(_, n) => doubleClicked(n.id)}
 				nodesFocusable={false}
 				edgesFocusable={false}
 				nodesConnectable={false}
@@ -258,8 +273,8 @@ function changed(changes: NodeChange<LabNode>[]): void {
 	const machineFirst = [...changes].sort((a, b) => depth(lab, a) - depth(lab, b));
 	for (const c of machineFirst) {
 		if (c.type === 'position' && c.position && c.dragging) {
-			const machine = lab.nodes[c.id]?.in;
-			const origin: Point = (machine && (moving[machine] ?? boxes[machine])) || { x: 0, y: 0 };
+			const within = thingOf(lab, c.id)?.within;
+			const origin = within ? cornerOf(lab, within, moving, boxes) : { x: 0, y: 0 };
 			moving[c.id] = { x: c.position.x - origin.x, y: c.position.y - origin.y };
 			moved = true;
 		} else if (c.type === 'select') {
@@ -272,9 +287,9 @@ function changed(changes: NodeChange<LabNode>[]): void {
 	if (selected) {
 		// React Flow knows no cables: without Shift, choosing a node lets go of them.
 		if (!additive && changes.some((c) => c.type === 'select' && c.selected)) {
-			for (const id of selection) if (!lab.nodes[id]) selection.delete(id);
+			for (const id of selection) if (!thingOf(lab, id)) selection.delete(id);
 		}
-		const fresh = [...selection].find((id) => !view.selection.has(id) && lab.nodes[id]);
+		const fresh = [...selection].find((id) => !view.selection.has(id) && thingOf(lab, id));
 		select(selection);
 		if (fresh) useView.setState({ focus: fresh, card: undefined });
 	}
@@ -283,7 +298,25 @@ function changed(changes: NodeChange<LabNode>[]): void {
 const middle = (b: Box): Point => ({ x: b.x + b.w / 2, y: b.y + b.h / 2 });
 
 function depth(lab: Lab, c: NodeChange<LabNode>): number {
-	return 'id' in c && lab.nodes[c.id]?.in ? 1 : 0;
+	return 'id' in c ? depthOf(lab, c.id) : 0;
+}
+
+/** Where a box's corner is while it, or what it is in, is carried. */
+function cornerOf(lab: Lab, id: string, moving: Readonly<Record<string, Point>>, boxes: Geometry['boxes']): Point {
+	const within = thingOf(lab, id)?.within;
+	const own = boxes[id] ?? { x: 0, y: 0 };
+	if (!within) return moving[id] ?? own;
+	const outer = boxes[within] ?? { x: 0, y: 0 };
+	const origin = cornerOf(lab, within, moving, boxes);
+	const at = moving[id] ?? { x: own.x - outer.x, y: own.y - outer.y };
+	return { x: origin.x + at.x, y: origin.y + at.y };
+}
+
+/** Opens a shell; a bridge is in somebody's, and a LAN has none. */
+function doubleClicked(id: string): void {
+	const { lab } = useLab.getState();
+	const node = lab.nodes[thingOf(lab, id)?.node ?? ''];
+	if (node && kinds[node.kind].runs) openTerminal(node.id);
 }
 
 /** A click on a machine's free area selects the machine; the pane lies under it. */
@@ -292,7 +325,7 @@ function paneClicked(e: React.MouseEvent): void {
 	const { lab } = useLab.getState();
 	const view = useView.getState();
 	if (view.gesture.at === 'drawing' || view.tool === 'cable') return;
-	const machine = machineAt(lab, useGeometry.getState(), at);
+	const machine = boxAt(lab, useGeometry.getState(), at, (shape) => shape === 'machine');
 	if (e.detail === 2) {
 		useView.setState({ quickAdd: { at, machine, text: '' } });
 		return;
@@ -308,19 +341,25 @@ function nodeClicked(e: React.MouseEvent, node: LabNode): void {
 	useView.setState({ focus: node.id, card: undefined });
 }
 
+const hasDevices = (shape: Shape) => shape === 'namespace' || shape === 'container';
+
 /** What is dragged in from the tools. */
 function dropped(e: React.DragEvent): void {
-	const kind = e.dataTransfer.getData(dragType);
-	if (kind !== 'machine' && kind !== 'namespace') return;
+	const shape = e.dataTransfer.getData(dragType) as Shape;
+	if (!Object.hasOwn(shapes, shape)) return;
 	e.preventDefault();
 	const at = canvasView.toCanvas({ x: e.clientX, y: e.clientY });
 	const { lab } = useLab.getState();
 	const g = useGeometry.getState();
-	const machine = machineAt(lab, g, at);
-	const origin = (kind === 'namespace' && machine && g.boxes[machine]) || { x: 0, y: 0 };
-	const low = kind === 'namespace' ? { x: 24, y: 44 } : { x: Number.NEGATIVE_INFINITY, y: Number.NEGATIVE_INFINITY };
+	const { inMachine } = shapes[shape];
+	const box = inMachine
+		? boxAt(lab, g, at, (s) => s === 'machine' || (shape === 'bridge' && hasDevices(s)))
+		: undefined;
+	const origin = (box && g.boxes[box]) || { x: 0, y: 0 };
+	const low = inMachine ? { x: 24, y: 44 } : { x: Number.NEGATIVE_INFINITY, y: Number.NEGATIVE_INFINITY };
 	const snap = (n: number, least: number) => Math.max(least, Math.round(n / 8) * 8);
-	addNode(kind, { machine, x: snap(at.x - origin.x - 66, low.x), y: snap(at.y - origin.y - 32, low.y) });
+	const { w, h } = shape === 'machine' ? { w: 132, h: 64 } : sizes[shape];
+	addThing(shape, { box, x: snap(at.x - origin.x - w / 2, low.x), y: snap(at.y - origin.y - h / 2, low.y) });
 	canvasView.focus();
 }
 
@@ -345,11 +384,12 @@ function watchPointer(): () => void {
 			? (target.closest('[data-jack]')?.getAttribute('data-jack') ?? jackAt(g, pointer))
 			: undefined;
 		const edge = target.closest('[data-edge]')?.getAttribute('data-edge');
-		const inTool = view.tool === 'cable' ? nodeAt(lab, g, pointer) : undefined;
+		const inTool = view.tool === 'cable' ? thingAt(lab, g, pointer) : undefined;
 		if (jack && view.tool !== 'cable') {
 			const c = Object.values(lab.cables).find((other) => other.ends.includes(jack));
 			const peer = c?.ends.find((end) => end !== jack);
-			const node = peer ? lab.interfaces[peer]?.node : undefined;
+			const other = peer ? lab.interfaces[peer] : undefined;
+			const node = other && holderOf(lab, other);
 			if (node) cable({ type: 'press', node, pointer, end: jack });
 			e.stopPropagation();
 		} else if (inTool ?? edge) {
@@ -452,7 +492,7 @@ function edgeTowards(b: Box, p: Point): Point {
 }
 
 function EmptyHint() {
-	const empty = useLab((s) => s.loaded && Object.values(s.lab.nodes).every((n) => n.kind === 'machine'));
+	const empty = useLab((s) => s.loaded && thingsOf(s.lab).every((t) => t.shape === 'machine'));
 	if (!empty) return null;
 	return (
 		<p className="empty-hint" data-testid="empty-hint">

@@ -1,20 +1,22 @@
 import { memo, useEffect, useRef, useState } from 'react';
+import { useShallow } from 'zustand/react/shallow';
 import { useRefusal } from '../app/useRefusal';
 import { Words } from '../app/Words';
 import { movesInto } from '../gestures/drop';
 import { colourOf } from '../model/colour';
-import { childrenOf, type Node } from '../model/lab';
-import { checkNodeName } from '../model/names';
+import { checkInterfaceName, checkNodeName } from '../model/names';
 import { problemOf } from '../model/problem';
+import { shapes, type Thing, thingOf, thingsIn } from '../model/things';
 import { edit } from '../session/actions';
 import { useLab, useView } from '../session/stores';
+import type { Lab, Node } from '../wire/types.gen';
 import { useSpoken } from './Canvas';
 import { Failure } from './Failure';
 
 const sides = ['left', 'right', 'top', 'bottom'] as const;
 
 /** Classes for what is true of a node now; each state also has a mark that is not a colour. */
-function useNodeClasses(id: string): string {
+export function useNodeClasses(id: string): string {
 	const mark = useLab((s) => s.marks[id]);
 	const touched = useLab((s) => s.touched[id] !== undefined);
 	const held = useLab((s) => s.lab.nodes[id]?.held !== undefined);
@@ -39,16 +41,16 @@ function useNodeClasses(id: string): string {
 }
 
 /** Where a cable starts: a strip along each border. */
-function Edges({ id, name }: { id: string; name: string }) {
+export function Edges({ id, name }: { id: string; name: string }) {
 	return sides.map((side) => (
 		<div key={side} className={`edge edge-${side} nodrag nopan`} data-edge={id} data-testid={`edge-${name}-${side}`} />
 	));
 }
 
-function Marks({ id }: { id: string }) {
+export function Marks({ id }: { id: string }) {
 	const touched = useLab((s) => s.touched[id] !== undefined);
 	const held = useLab((s) => s.lab.nodes[id]?.held);
-	const failed = useLab((s) => s.failed.find((f) => f.edits.some((e) => e.addNode?.id === id)));
+	const failed = useLab((s) => s.failed.find((f) => f.edits.some((e) => (e.addNode ?? e.addInterface)?.id === id)));
 	const pending = useLab((s) => s.marks[id] === 'pending');
 	return (
 		<>
@@ -68,24 +70,28 @@ function Marks({ id }: { id: string }) {
 	);
 }
 
-function Name({ node }: { node: Node }) {
-	const renaming = useView((v) => v.renaming === node.id);
-	if (renaming) return <Rename node={node} />;
-	return <span className="node-name">{node.name}</span>;
+export function Name({ thing }: { thing: Pick<Thing, 'id' | 'name' | 'shape'> }) {
+	const renaming = useView((v) => v.renaming === thing.id);
+	if (renaming) return <Rename thing={thing} />;
+	return <span className="node-name">{thing.name}</span>;
 }
 
-function Rename({ node }: { node: Node }) {
+function Rename({ thing: node }: { thing: Pick<Thing, 'id' | 'name' | 'shape'> }) {
+	const { id, shape } = node;
+	const check = (name: string) => (shape === 'bridge' ? checkInterfaceName(name) : checkNodeName(shape, name));
+	const renamed = (name: string) =>
+		shape === 'bridge' ? { updateInterface: { id, name } } : { updateNode: { id, name } };
 	const [text, setText] = useState(node.name);
 	const input = useRef<HTMLInputElement>(null);
 	const [refusal, setRefusal] = useRefusal();
-	const problem = problemOf(() => checkNodeName(node.kind, text))?.message ?? refusal;
+	const problem = problemOf(() => check(text))?.message ?? refusal;
 	useEffect(() => input.current?.select(), []);
 	const leave = () => {
 		useView.setState((v) => (v.renaming === node.id ? { renaming: undefined } : {}));
 	};
 	const apply = () => {
 		if (problem) return;
-		if (text === node.name || edit([{ updateNode: { id: node.id, name: text } }], { refused: setRefusal })) {
+		if (text === node.name || edit([renamed(text)], { refused: setRefusal })) {
 			leave();
 			document.getElementById('canvas')?.focus();
 		}
@@ -105,7 +111,7 @@ function Rename({ node }: { node: Node }) {
 					setRefusal(undefined);
 				}}
 				onBlur={() => {
-					if (!problem && text !== node.name) edit([{ updateNode: { id: node.id, name: text } }]);
+					if (!problem && text !== node.name) edit([renamed(text)]);
 					leave();
 				}}
 				onKeyDown={(e) => {
@@ -129,6 +135,8 @@ function Rename({ node }: { node: Node }) {
 
 export const NamespaceNode = memo(function NamespaceNode({ id }: { id: string }) {
 	const node = useLab((s) => s.lab.nodes[id]);
+	const holds = useLab((s) => thingsIn(s.lab, id).length > 0);
+	const process = useLab((s) => s.nodeStates[id]?.container?.command?.line ?? s.lab.nodes[id]?.command);
 	const classes = useNodeClasses(id);
 	const label = useSpoken(id);
 	if (!node) return null;
@@ -141,11 +149,12 @@ export const NamespaceNode = memo(function NamespaceNode({ id }: { id: string })
 			aria-label={label}
 			data-testid={`node-${node.name}`}
 			data-id={id}
-			className={`namespace ${classes}`}
+			className={`namespace ${node.kind === 'container' ? 'container' : ''} ${holds ? 'is-holding' : ''} ${classes}`}
 			style={nodeColour(colour)}
 		>
-			<Name node={node} />
-			<span className="node-kind">{node.held ? `held by ${node.held}` : 'namespace'}</span>
+			<Name thing={{ id, name: node.name, shape: node.kind }} />
+			<span className="node-kind">{node.held ? `held by ${node.held}` : node.kind}</span>
+			{process && <span className="node-process">{process}</span>}
 			<Edges id={id} name={node.name} />
 			<Marks id={id} />
 		</div>
@@ -156,9 +165,49 @@ export function nodeColour(colour: string | undefined): React.CSSProperties {
 	return (colour ? { '--node': `var(--node-${colour})` } : {}) as React.CSSProperties;
 }
 
+/** Whether it passes on what is not for itself. */
+export function isRouter(n: Node | undefined): boolean {
+	return n?.sysctls?.includes('net.ipv4.ip_forward=1') ?? false;
+}
+
+/** "2 namespaces, 1 bridge"; "machine" of an empty one. */
+function contentsOf(lab: Lab, machine: string): string {
+	const inside = thingsIn(lab, machine);
+	const parts = (['namespace', 'container', 'bridge'] as const).flatMap((shape) => {
+		const count = inside.filter((t) => t.shape === shape).length;
+		return count === 0 ? [] : [`${count} ${count === 1 ? shapes[shape].title : shapes[shape].many}`];
+	});
+	return parts.length === 0 ? 'machine' : parts.join(', ');
+}
+
+/** The world outside: a horizon, and who answers behind it. */
+export const InternetNode = memo(function InternetNode({ id }: { id: string }) {
+	const thing = useLab(useShallow((s) => thingOf(s.lab, id)));
+	const classes = useNodeClasses(id);
+	const label = useSpoken(id);
+	if (!thing) return null;
+	return (
+		// biome-ignore lint/a11y/useSemanticElements: a group on the canvas, not a set of form fields
+		<div
+			id={`item-${id}`}
+			role="group"
+			aria-label={label}
+			data-testid={`node-${thing.name}`}
+			data-id={id}
+			className={`internet ${classes}`}
+		>
+			<Name thing={thing} />
+			<span className="node-kind">8.8.8.8 1.1.1.1 9.9.9.9 example.com …</span>
+			<Edges id={id} name={thing.name} />
+			<Marks id={id} />
+		</div>
+	);
+});
+
 export const MachineNode = memo(function MachineNode({ id }: { id: string }) {
 	const node = useLab((s) => s.lab.nodes[id]);
-	const count = useLab((s) => childrenOf(s.lab, id).length);
+	const inside = useLab((s) => contentsOf(s.lab, id));
+	const router = useLab((s) => isRouter(s.lab.nodes[id]));
 	const classes = useNodeClasses(id);
 	const label = useSpoken(id);
 	const over = useView((v) => (v.dropInto === id ? Object.keys(v.moving)[0] : undefined));
@@ -176,10 +225,13 @@ export const MachineNode = memo(function MachineNode({ id }: { id: string }) {
 			style={nodeColour(colourOf(node.name))}
 		>
 			<div className="machine-header">
-				<Name node={node} />
-				<span className="node-kind">
-					{count === 0 ? 'machine' : count === 1 ? '1 namespace' : `${count} namespaces`}
-				</span>
+				<Name thing={{ id, name: node.name, shape: node.kind }} />
+				<span className="node-kind">{inside}</span>
+				{router && (
+					<span className="node-router" title="net.ipv4.ip_forward=1: passes packets on">
+						router
+					</span>
+				)}
 			</div>
 			{note && <p className="drop-note">{note}</p>}
 			<Edges id={id} name={node.name} />

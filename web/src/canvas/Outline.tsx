@@ -1,5 +1,5 @@
 // The same lab as a tree, with the same commands: an equal way, not a fallback.
-import { useMemo } from 'react';
+import { useLayoutEffect, useMemo, useRef } from 'react';
 import { runKey } from '../commands/commands';
 import { outline } from '../model/outline';
 import { select } from '../session/actions';
@@ -12,6 +12,13 @@ export function Outline() {
 	const selection = useView((v) => v.selection);
 	const items = useMemo(() => outline(lab), [lab]);
 	const current = items.some((i) => i.id === focus) ? focus : items[0]?.id;
+	const hasFocus = useRef(false);
+	useLayoutEffect(() => {
+		// What had the focus may have been deleted; then nothing has it.
+		if (hasFocus.current && current && document.activeElement === document.body) {
+			document.getElementById(`tree-${current}`)?.focus();
+		}
+	}, [current]);
 	const goTo = (id: string | undefined) => {
 		if (!id) return;
 		select([id]);
@@ -22,6 +29,12 @@ export function Outline() {
 	return (
 		<div
 			className="outline-tree"
+			onFocus={() => {
+				hasFocus.current = true;
+			}}
+			onBlur={(e) => {
+				hasFocus.current = e.relatedTarget === null || e.currentTarget.contains(e.relatedTarget);
+			}}
 			role="tree"
 			aria-label="Outline of the lab"
 			data-testid="outline"

@@ -3,7 +3,7 @@ import { Words } from '../app/Words';
 import { bounds } from '../model/geometry';
 import { withPlaces } from '../model/places';
 import { problemText, Refused } from '../model/problem';
-import { quickAddHelp, type QuickAdd as Read, readQuickAdd } from '../model/quickadd';
+import { goesIntoMachine, quickAddHelp, type QuickAdd as Read, readQuickAdd } from '../model/quickadd';
 import { asSentence } from '../model/wording';
 import { edit, select } from '../session/actions';
 import { type QuickAddAt, useGeometry, useLab, useView } from '../session/stores';
@@ -25,11 +25,11 @@ function Line({ open }: { open: QuickAddAt }) {
 	const input = useRef<HTMLInputElement>(null);
 	const read = useMemo<{ ok: Read } | { words: string }>(() => {
 		const box = open.machine ? useGeometry.getState().boxes[open.machine] : undefined;
-		const namespaces = /^\s*(ns|namespace|netns)\b/.test(text);
+		const inside = goesIntoMachine(text);
 		const snap = (n: number) => Math.round(n / 8) * 8;
 		const at = !open.at
 			? undefined
-			: namespaces
+			: inside
 				? box && { x: Math.max(24, snap(open.at.x - box.x - 66)), y: Math.max(44, snap(open.at.y - box.y - 32)) }
 				: { x: snap(open.at.x), y: snap(open.at.y) };
 		try {
@@ -72,7 +72,9 @@ function Line({ open }: { open: QuickAddAt }) {
 					if (e.key === 'Escape') leave();
 					if (e.key !== 'Enter' || !('ok' in read)) return;
 					if (edit(read.ok.edits)) {
-						const first = read.ok.edits.map((ed) => ed.addNode?.id ?? ed.addCable?.id).find((id) => id !== undefined);
+						const first = read.ok.edits
+							.map((ed) => (ed.addNode ?? ed.addCable ?? ed.addInterface)?.id)
+							.find((id) => id !== undefined);
 						leave();
 						if (first) {
 							select([first]);

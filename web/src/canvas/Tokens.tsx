@@ -133,11 +133,12 @@ function drawLit(pen: Pen, t: Token, curve: Curve): void {
 	c.strokeStyle = colours[t.family];
 	c.lineWidth = 4;
 	c.stroke();
-	const [a, b] = [onScreen(pen, curve, t.forward ? 0.48 : 0.52), onScreen(pen, curve, t.forward ? 0.52 : 0.48)];
-	const angle = Math.atan2(b.y - a.y, b.x - a.x);
-	const mid = onScreen(pen, curve, 0.5);
+	const spot = t.forward ? 0.6 : 0.4; // past the middle, so that there and back are two
+	const ahead = onScreen(pen, curve, t.forward ? spot + 0.02 : spot - 0.02);
+	const at = onScreen(pen, curve, spot);
+	const angle = Math.atan2(ahead.y - at.y, ahead.x - at.x);
 	c.save();
-	c.translate(mid.x, mid.y);
+	c.translate(at.x, at.y);
 	c.rotate(angle);
 	c.beginPath();
 	c.moveTo(-8, -9);
@@ -147,8 +148,8 @@ function drawLit(pen: Pen, t: Token, curve: Curve): void {
 	c.fillStyle = colours[t.family];
 	c.fill();
 	c.restore();
-	drawLetter(pen, t.letter || t.family.slice(0, 1).toUpperCase(), mid, colours.canvas);
-	drawText(pen, t, mid, curve);
+	drawLetter(pen, t.letter || t.family.slice(0, 1).toUpperCase(), at, colours.canvas);
+	drawText(pen, t, at, curve);
 }
 
 function drawLetter({ context: c }: Pen, letter: string, at: Point, colour: string): void {

@@ -1,5 +1,6 @@
 import { Cable, Hand, ListTree, MousePointer2, Plus } from 'lucide-react';
-import { addNode, quickAdd, toggleOutline } from '../commands/commands';
+import { addThing, quickAdd, toggleOutline } from '../commands/commands';
+import { type Shape, shapes } from '../model/things';
 import { type Tool, useView } from '../session/stores';
 import { dragType } from './Canvas';
 
@@ -43,22 +44,44 @@ export function Tools() {
 				<Hand size={16} />
 			</button>
 			<span className="tool-rule" />
-			<Source kind="machine" title="Machine: drag it onto the canvas">
+			<Source shape="machine" title="Machine: drag it onto the canvas">
 				<svg width="20" height="20" viewBox="0 0 20 20" aria-hidden="true">
 					<path d="M2.5 3.5h15v13h-15zM2.5 7.5h15" fill="none" stroke="currentColor" strokeWidth="1.5" />
 				</svg>
 			</Source>
-			<Source kind="namespace" title="Network namespace: drag it into a machine">
+			<Source shape="namespace" title="Network namespace: drag it into a machine">
 				<svg width="20" height="20" viewBox="0 0 20 20" aria-hidden="true">
 					<path d="M2.5 5.5h15v9h-15z" fill="none" stroke="currentColor" strokeWidth="1.5" />
 					<path d="M4 5.5v9" stroke="currentColor" strokeWidth="3.5" />
+				</svg>
+			</Source>
+			<Source shape="container" title="Container: drag it into a machine">
+				<svg width="20" height="20" viewBox="0 0 20 20" aria-hidden="true">
+					<path d="M1.5 4.5h17v11h-17zM4 7h12v6H4z" fill="none" stroke="currentColor" strokeWidth="1.2" />
+				</svg>
+			</Source>
+			<Source shape="bridge" title="Bridge: drag it into a machine or a namespace">
+				<svg width="20" height="20" viewBox="0 0 20 20" aria-hidden="true">
+					<path d="M1.5 8h17v4h-17z" fill="none" stroke="currentColor" strokeWidth="1.5" />
+					<path d="M5 8V4M10 8V4M15 8V4M7.5 12v4M12.5 12v4" stroke="currentColor" strokeWidth="1.5" />
+				</svg>
+			</Source>
+			<Source shape="lan" title="LAN, a switch between machines: drag it onto the canvas">
+				<svg width="20" height="20" viewBox="0 0 20 20" aria-hidden="true">
+					<rect x="1.5" y="7.5" width="17" height="5" rx="2.5" fill="none" stroke="currentColor" strokeWidth="1.5" />
+					<path d="M6 7.5V3.5M14 7.5V3.5" stroke="currentColor" strokeWidth="1.5" />
+				</svg>
+			</Source>
+			<Source shape="internet" title="The internet: drag it onto the canvas">
+				<svg width="20" height="20" viewBox="0 0 20 20" aria-hidden="true">
+					<path d="M1.5 13.5h17M5 13.5a5 5 0 0 1 10 0" fill="none" stroke="currentColor" strokeWidth="1.5" />
 				</svg>
 			</Source>
 			<button
 				type="button"
 				tabIndex={-1}
 				aria-label="Cable"
-				title="Cable  C: click two nodes"
+				title="Cable  C: click its two ends"
 				aria-pressed={tool === 'cable'}
 				onClick={set('cable')}
 				data-testid="palette-cable"
@@ -90,28 +113,20 @@ export function Tools() {
 	);
 }
 
-function Source({
-	kind,
-	title,
-	children,
-}: {
-	kind: 'machine' | 'namespace';
-	title: string;
-	children: React.ReactNode;
-}) {
+function Source({ shape, title, children }: { shape: Shape; title: string; children: React.ReactNode }) {
 	return (
 		<button
 			type="button"
 			tabIndex={-1}
 			draggable
-			aria-label={kind === 'machine' ? 'Add a machine' : 'Add a namespace'}
+			aria-label={shape === 'internet' ? 'Add the internet' : `Add a ${shapes[shape].title}`}
 			title={title}
-			data-testid={`palette-${kind}`}
+			data-testid={`palette-${shape}`}
 			onDragStart={(e) => {
-				e.dataTransfer.setData(dragType, kind);
+				e.dataTransfer.setData(dragType, shape);
 				e.dataTransfer.effectAllowed = 'copy';
 			}}
-			onClick={() => addNode(kind)}
+			onClick={() => addThing(shape)}
 		>
 			{children}
 		</button>

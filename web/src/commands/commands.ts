@@ -1,15 +1,18 @@
 // The one list of what can be done. Keys, menus, the palette and the help all read it.
 import { cable, middleOf } from '../gestures/draw';
 import { moveByKeys } from '../gestures/drop';
-import { bounds, type Direction, nearestBox } from '../model/geometry';
-import { cableOf, childrenOf, interfacesOf, newID, otherEnd } from '../model/lab';
-import { outline, spoken } from '../model/outline';
-import { freePlace, machinePlace, withPlaces } from '../model/places';
-import { freeMachineName, freeNamespaceName } from '../model/suggest';
+import { bounds } from '../model/geometry';
+import { newID } from '../model/lab';
+import { bridgePlace, freePlace, lanPlace, machinePlace, withPlaces } from '../model/places';
+import { sizes } from '../model/sizes';
+import { freeName } from '../model/suggest';
+import { isBox, machineAround, type Shape, shapes, thingOf, thingsIn } from '../model/things';
 import { announce, deleteThings, edit, redo, select, startLab, stopLab, toast, undo } from '../session/actions';
 import { type Labels, useGeometry, useLab, useView } from '../session/stores';
 import { openTerminal, splitTerminal } from '../session/terminals';
 import { canvasView } from '../session/viewport';
+import type { Lab, Place } from '../wire/types.gen';
+import { focusOn, intoBox, move, nextJack, outOfBox, subjectNode, subjects, theOtherEnd } from './focus';
 import { layOut } from './layout';
 
 export interface Command {
@@ -26,115 +29,6 @@ export interface Command {
 
 export const isMac = typeof navigator !== 'undefined' && /Mac|iPhone|iPad/.test(navigator.platform);
 
-/** What the commands are about: the selection, else what has the focus. */
-export function subjects(): string[] {
-	const v = useView.getState();
-	return v.selection.size > 0 ? [...v.selection] : v.focus ? [v.focus] : [];
-}
-
-/** The node that the focus is in or on. */
-export function subjectNode(): string | undefined {
-	const { lab } = useLab.getState();
-	for (const id of subjects()) {
-		if (lab.nodes[id]) return id;
-		const node = lab.interfaces[id]?.node ?? lab.interfaces[lab.cables[id]?.ends[0] ?? '']?.node;
-		if (node) return node;
-	}
-	const machines = Object.values(lab.nodes).filter((n) => !n.in);
-	return machines.length === 1 ? machines[0]?.id : undefined;
-}
-
-function focusOn(id: string | undefined): void {
-	if (!id) return;
-	const { lab, links, status } = useLab.getState();
-	useView.setState({ focus: id, selection: new Set() });
-	select([id]);
-	canvasView.reveal(id);
-	announce(spoken(lab, id, links, status.state === 'running'));
-}
-
-function move(direction: Direction): void {
-	const { gesture, focus } = useView.getState();
-	const { lab } = useLab.getState();
-	const { boxes, jacks } = useGeometry.getState();
-	if (gesture.at === 'drawing') {
-		const at = gesture.target ?? gesture.from;
-		const next = nearestTarget(at, gesture.from, direction);
-		if (next) cable({ type: 'target', node: next });
-		return;
-	}
-	const node = focus && lab.nodes[focus];
-	if (!focus || (!node && !jacks[focus] && !lab.cables[focus])) {
-		focusOn(outline(lab)[0]?.id);
-		return;
-	}
-	// Nodes beside a node: those of the same box; from a jack or cable, any.
-	const candidates = Object.fromEntries(
-		Object.entries(boxes).filter(([id]) => id !== focus && (!node || lab.nodes[id]?.in === node.in)),
-	);
-	const c = useGeometry.getState().curves[focus];
-	const from = jacks[focus] ?? (c ? { x: (c[0].x + c[3].x) / 2, y: (c[0].y + c[3].y) / 2 } : middleOf(focus));
-	focusOn(nearestBox(candidates, from, direction));
-}
-
-/** The next node that a cable from `from` could lead to: in the same box as `at`, else anywhere that way. */
-function nearestTarget(at: string, from: string, direction: Direction): string | undefined {
-	const { lab } = useLab.getState();
-	const { boxes } = useGeometry.getState();
-	const machine = lab.nodes[at]?.in;
-	const within = (isHere: boolean) =>
-		Object.fromEntries(
-			Object.entries(boxes).filter(([id]) => {
-				if (id === at || id === from || id === machine) return false;
-				return (lab.nodes[id]?.in === machine) === isHere;
-			}),
-		);
-	return nearestBox(within(true), middleOf(at), direction) ?? nearestBox(within(false), middleOf(at), direction);
-}
-
-/** The node that Shift and an arrow start from: what has the focus, or what a cable points at. */
-function here(): string | undefined {
-	const { focus, gesture } = useView.getState();
-	return gesture.at === 'drawing' ? (gesture.target ?? gesture.from) : focus;
-}
-
-function goTo(id: string | undefined): void {
-	const { gesture } = useView.getState();
-	if (gesture.at !== 'drawing') focusOn(id);
-	else if (id && useLab.getState().lab.nodes[id] && id !== gesture.from) cable({ type: 'target', node: id });
-}
-
-function intoBox(): void {
-	const { lab } = useLab.getState();
-	const node = lab.nodes[here() ?? ''];
-	if (node) goTo((childrenOf(lab, node.id)[0] ?? realOf(node.id)[0])?.id);
-}
-
-function outOfBox(): void {
-	const { lab } = useLab.getState();
-	const at = here() ?? '';
-	goTo(lab.nodes[at]?.in ?? lab.interfaces[at]?.node);
-}
-
-const realOf = (node: string) => interfacesOf(useLab.getState().lab, node).filter((i) => i.kind !== 'loopback');
-
-function nextJack(step: 1 | -1): void {
-	const { lab } = useLab.getState();
-	const { focus } = useView.getState();
-	const node = focus ? (lab.interfaces[focus]?.node ?? subjectNode()) : subjectNode();
-	if (!node) return;
-	const jacks = realOf(node);
-	const at = jacks.findIndex((i) => i.id === focus);
-	focusOn(jacks[(at + step + jacks.length) % jacks.length]?.id);
-}
-
-function theOtherEnd(): void {
-	const { lab } = useLab.getState();
-	const { focus } = useView.getState();
-	const c = focus ? (cableOf(lab, focus) ?? lab.cables[focus]) : undefined;
-	if (c && focus) focusOn(lab.cables[focus] ? c.ends[0] : otherEnd(c, focus));
-}
-
 function toggleUp(): void {
 	const { lab } = useLab.getState();
 	const ends = subjects().flatMap((id) => lab.cables[id]?.ends ?? (lab.interfaces[id] ? [id] : []));
@@ -149,45 +43,55 @@ function toggleUp(): void {
 
 export function quickAdd(): void {
 	const { lab } = useLab.getState();
-	const node = subjectNode();
-	const machine = node ? (lab.nodes[node]?.in ?? node) : undefined;
+	const machine = boxForNew(lab);
 	useView.setState({ quickAdd: { at: undefined, machine, text: '' } });
 }
 
-/** Adds a node from the palette of tools: by click or Enter, without a place of its own. */
-export function addNode(
-	kind: 'machine' | 'namespace',
-	at?: { machine?: string | undefined; x: number; y: number },
-): void {
+/** The machine that new things go into: the one around the focus, else the only one or the first. */
+function boxForNew(lab: Lab): string | undefined {
+	const at = subjects()[0] ?? '';
+	const i = lab.interfaces[at] ?? lab.interfaces[lab.cables[at]?.ends[0] ?? ''];
+	const machine = machineAround(lab, thingOf(lab, at) ? at : (i?.node ?? ''));
+	return machine ?? Object.values(lab.nodes).find((n) => n.kind === 'machine')?.id;
+}
+
+/** Adds a box from the palette of tools: by click or Enter, without a place of its own. */
+export function addThing(shape: Shape, at?: { box?: string | undefined; x: number; y: number }): void {
 	const lab = withPlaces(useLab.getState().lab, useGeometry.getState().slots);
-	const node = subjectNode();
-	const machine = at
-		? at.machine
-		: node
-			? (lab.nodes[node]?.in ?? node)
-			: Object.values(lab.nodes).find((n) => !n.in)?.id;
-	const id = newID('n');
-	if (kind === 'machine') {
-		const name = freeMachineName(lab);
-		if (edit([{ addNode: { id, name, kind, place: at ? { x: at.x, y: at.y } : machinePlace(lab) } }])) focusOn(id);
-	} else if (machine) {
-		const name = freeNamespaceName(lab, machine);
-		const place = at ? { x: at.x, y: at.y } : freePlace(lab, machine);
-		if (edit([{ addNode: { id, name, kind, in: machine, place } }])) focusOn(id);
-	} else {
-		toast({ kind: 'warn', text: 'A namespace is in a machine: drop it into a machine’s box.' });
+	const { inMachine, title } = shapes[shape];
+	const box = inMachine ? (at ? at.box : boxForNew(lab)) : undefined;
+	if (inMachine && !box) {
+		toast({ kind: 'warn', text: `A ${title} is in a machine: drop it into a machine’s box.` });
 		return;
 	}
-	if (useLab.getState().lab.nodes[id]) useView.setState({ renaming: id });
+	const id = newID(shape === 'bridge' ? 'i' : 'n');
+	const name = freeName(lab, shape, box ?? '');
+	const place = at ? { x: at.x, y: at.y } : placeFor(lab, shape, box ?? '');
+	const made =
+		shape === 'bridge'
+			? { addInterface: { id, node: box ?? '', name, kind: 'bridge', place } }
+			: { addNode: { id, name, kind: shape, place, ...(box ? { in: box } : {}) } };
+	if (!edit([made])) return;
+	focusOn(id);
+	if (thingOf(useLab.getState().lab, id)) useView.setState({ renaming: id });
+}
+
+function placeFor(lab: Lab, shape: Shape, box: string): Place {
+	if (shape === 'bridge') return bridgePlace(lab, box);
+	if (shape === 'lan') return lanPlace(lab);
+	return box ? freePlace(lab, box, sizes[shape]) : machinePlace(lab);
 }
 
 function selectAll(): void {
 	const { lab } = useLab.getState();
-	const node = subjectNode();
-	const box = node ? (lab.nodes[node]?.in ?? node) : undefined;
-	const inBox = box ? childrenOf(lab, box).map((n) => n.id) : [];
+	const box = boxForNew(lab);
+	const inBox = box ? thingsIn(lab, box).map((t) => t.id) : [];
 	const { selection } = useView.getState();
-	const all = inBox.length > 0 && !inBox.every((id) => selection.has(id)) ? inBox : Object.keys(lab.nodes);
+	const everything = [
+		...Object.keys(lab.nodes),
+		...Object.values(lab.interfaces).flatMap((i) => (isBox(lab, i) ? i.id : [])),
+	];
+	const all = inBox.length > 0 && !inBox.every((id) => selection.has(id)) ? inBox : everything;
 	select(all);
 }
 
@@ -203,15 +107,15 @@ function cancel(): void {
 /** The nodes that a move would carry: what is in a machine goes along with it. */
 function movable(): string[] {
 	const { lab } = useLab.getState();
-	const chosen = subjects().filter((id) => lab.nodes[id]);
-	return chosen.filter((id) => !chosen.includes(lab.nodes[id]?.in ?? ''));
+	const chosen = subjects().filter((id) => thingOf(lab, id));
+	return chosen.filter((id) => !chosen.includes(thingOf(lab, id)?.within ?? ''));
 }
 
 /** A node is renamed where it is drawn, an interface in the inspector. */
 function rename(): void {
 	const id = subjects()[0];
 	if (!id) return;
-	if (useLab.getState().lab.nodes[id]) {
+	if (thingOf(useLab.getState().lab, id)) {
 		useView.setState({ renaming: id });
 		return;
 	}
@@ -250,8 +154,15 @@ function dock(tab: 'terminals' | 'packets' | 'commands' | 'probes' | 'history'):
 
 export const commands: Command[] = [
 	{ id: 'add', name: 'Quick add', group: 'Draw', keys: ['N'], run: quickAdd },
-	{ id: 'add-namespace', name: 'Add a namespace', group: 'Draw', keys: [], run: () => addNode('namespace') },
-	{ id: 'add-machine', name: 'Add a machine', group: 'Draw', keys: [], run: () => addNode('machine') },
+	...(Object.keys(shapes) as Shape[]).map(
+		(shape): Command => ({
+			id: `add-${shape}`,
+			name: `Add ${shape === 'internet' ? 'the internet' : `a ${shapes[shape].title}`}`,
+			group: 'Draw',
+			keys: [],
+			run: () => addThing(shape),
+		}),
+	),
 	{
 		id: 'cable',
 		name: 'Draw a cable',
@@ -260,10 +171,10 @@ export const commands: Command[] = [
 		run: () => {
 			const { lab } = useLab.getState();
 			const focus = useView.getState().focus;
-			const from = focus && lab.nodes[focus] ? focus : undefined;
+			const from = focus && thingOf(lab, focus) ? focus : undefined;
 			if (from) cable({ type: 'begin', node: from, pointer: middleOf(from) });
 			else useView.setState({ tool: 'cable' });
-			announce(from ? 'Cable: arrows or a name choose the other end, Enter joins' : 'Cable: click two nodes');
+			announce(from ? 'Cable: arrows or a name choose the other end, Enter joins' : 'Cable: click its two ends');
 		},
 	},
 	{

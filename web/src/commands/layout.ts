@@ -2,8 +2,8 @@
 import ELK, { type ElkNode } from 'elkjs/lib/elk-api';
 import workerURL from 'elkjs/lib/elk-worker.min.js?url';
 import { bounds, type Geometry } from '../model/geometry';
-import { childrenOf, machineOf, nodesInOrder } from '../model/lab';
 import { headerHeight, padding, sizes } from '../model/sizes';
+import { holderOf, isBar, machineAround, type Thing, thingsOf } from '../model/things';
 import { edit, toast } from '../session/actions';
 import { useGeometry, useLab } from '../session/stores';
 import { canvasView } from '../session/viewport';
@@ -16,36 +16,53 @@ const spacing = {
 	'elk.aspectRatio': '1.8', // of what is not joined, side by side
 	'elk.spacing.nodeNode': '64',
 	'elk.spacing.componentComponent': '72',
-	'elk.layered.spacing.nodeNodeBetweenLayers': '216', // the labels of a cable's two ends
 };
 
-/** The lab as elkjs takes it. A cable to the machine that its node is in leads to the border, and says nothing. */
+/** The lab as elkjs takes it. A cable to the box that its node is in leads to the border, and says nothing. */
 function graphOf(lab: Lab, boxes: Geometry['boxes']): ElkNode {
-	const leaf = (id: string): ElkNode => ({ id, width: boxes[id]?.w ?? 132, height: boxes[id]?.h ?? 64 });
+	const things = thingsOf(lab);
+	const within = new Map(things.map((t) => [t.id, t.within]));
+	const machine = (id: string | undefined) => (id ? (machineAround(lab, id) ?? id) : undefined);
 	const edges = Object.values(lab.cables).flatMap((c) => {
-		const [a, b] = c.ends.map((end) => lab.interfaces[end]?.node);
-		if (!a || !b || a === b || lab.nodes[a]?.in === b || lab.nodes[b]?.in === a) return [];
+		const [a, b] = c.ends.map((end) => {
+			const i = lab.interfaces[end];
+			return i && holderOf(lab, i);
+		});
+		if (!a || !b || a === b || within.get(a) === b || within.get(b) === a) return [];
 		return [{ id: c.id, sources: [a], targets: [b] }];
 	});
-	const crosses = edges.some(({ sources: [a], targets: [b] }) => machineOf(lab, a ?? '') !== machineOf(lab, b ?? ''));
+	const crosses = edges.some(({ sources: [a], targets: [b] }) => machine(a) !== machine(b));
+	const hasBars = things.some((t) => isBar(t.shape));
+	const direction = { 'elk.direction': hasBars ? 'DOWN' : 'RIGHT' }; // bars have their jacks above and below
+	const layers = { 'elk.layered.spacing.nodeNodeBetweenLayers': hasBars ? '104' : '216' }; // labels of a cable's two ends
+	const options = { ...spacing, ...direction, ...layers };
+	const nodeOf = (t: Thing): ElkNode => {
+		const leaf: ElkNode = { id: t.id, width: boxes[t.id]?.w ?? 132, height: boxes[t.id]?.h ?? 64 };
+		const inner = things.filter((c) => c.within === t.id);
+		if (inner.length === 0 && t.shape !== 'machine') return leaf;
+		return {
+			...leaf,
+			layoutOptions: {
+				...options,
+				'elk.padding': `[top=${headerHeight + 28},left=40,bottom=${padding + 24},right=40]`,
+				'elk.nodeSize.constraints': 'MINIMUM_SIZE',
+				'elk.nodeSize.minimum': `(${sizes[t.shape].w},${sizes[t.shape].h})`,
+			},
+			children: inner.map(nodeOf),
+		};
+	};
 	return {
 		id: 'lab',
 		// Only apart are nodes that no cable joins packed side by side.
-		layoutOptions: { ...spacing, 'elk.hierarchyHandling': crosses ? 'INCLUDE_CHILDREN' : 'SEPARATE_CHILDREN' },
-		children: nodesInOrder(lab)
-			.filter((n) => !n.in)
-			.map((m) => ({
-				...leaf(m.id),
-				layoutOptions: {
-					...spacing,
-					'elk.padding': `[top=${headerHeight + 28},left=40,bottom=${padding + 8},right=40]`,
-					'elk.nodeSize.constraints': 'MINIMUM_SIZE',
-					'elk.nodeSize.minimum': `(${sizes.machine.w},${sizes.machine.h})`,
-				},
-				children: childrenOf(lab, m.id).map((n) => leaf(n.id)),
-			})),
+		layoutOptions: { ...options, 'elk.hierarchyHandling': crosses ? 'INCLUDE_CHILDREN' : 'SEPARATE_CHILDREN' },
+		children: things.filter((t) => !t.within).map(nodeOf),
 		edges,
 	};
+}
+
+/** A place for every box, each relative to the one around it. */
+function placesIn(graph: ElkNode): Edit[] {
+	return (graph.children ?? []).flatMap((n) => [{ place: { id: n.id, x: snap(n.x), y: snap(n.y) } }, ...placesIn(n)]);
 }
 
 export async function layOut(): Promise<void> {
@@ -58,11 +75,7 @@ export async function layOut(): Promise<void> {
 			toast({ kind: 'warn', text: 'The layout took over 2 s; the picture stays as it was.' });
 			return;
 		}
-		const edits: Edit[] = [];
-		for (const m of done.children ?? []) {
-			edits.push({ place: { id: m.id, x: snap(m.x), y: snap(m.y) } });
-			for (const n of m.children ?? []) edits.push({ place: { id: n.id, x: snap(n.x), y: snap(n.y) } });
-		}
+		const edits = placesIn(done);
 		if (edit(edits)) canvasView.fit(bounds(useGeometry.getState().boxes));
 	} catch (err) {
 		toast({ kind: 'error', text: `The layout failed: ${String(err)}` });

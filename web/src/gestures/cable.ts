@@ -1,9 +1,9 @@
 // Drawing a cable, and plugging one of its ends elsewhere: one table of states. A press on a node's edge or with the cable
 // tool starts it by drag; a click that does not move goes on by clicks; C goes on by keys. Each state can be cancelled.
 import type { Geometry, Point } from '../model/geometry';
-import { nodeAt } from '../model/geometry';
-import { nodesInOrder } from '../model/lab';
+import { thingAt } from '../model/geometry';
 import { canConnect } from '../model/suggest';
+import { holderOf, thingOf, thingsOf } from '../model/things';
 import type { CableGesture } from '../session/stores';
 import type { Lab } from '../wire/types.gen';
 
@@ -53,7 +53,7 @@ export function cableGesture(
 		case 'begin':
 			return { state };
 		case 'move':
-			return { state: aim({ ...state, pointer: e.pointer }, nodeAt(world.lab, world.geometry, e.pointer), world) };
+			return { state: aim({ ...state, pointer: e.pointer }, thingAt(world.lab, world.geometry, e.pointer), world) };
 		case 'release': {
 			if (state.by !== 'drag') return { state };
 			// Pressed and let go without moving: go on by clicks.
@@ -73,7 +73,7 @@ export function cableGesture(
 	}
 }
 
-/** Points at a node, or at nothing, and says why it cannot be one if so. */
+/** Points at a box, or at nothing, and says why it cannot be one if so. */
 function aim(state: Drawing, target: string | undefined, world: World): Drawing {
 	const { target: _, reason: __, ...rest } = state;
 	if (target === undefined) return rest;
@@ -81,25 +81,26 @@ function aim(state: Drawing, target: string | undefined, world: World): Drawing 
 	return can.ok ? { ...rest, target } : { ...rest, target, reason: can.reason };
 }
 
-/** Points at the first node whose name begins so; at nothing if there is none. */
+/** Points at the first box whose name begins so; at nothing if there is none. */
 function aimByName(state: Drawing, typed: string, world: World): Drawing {
-	const nodes = typed === '' ? [] : nodesInOrder(world.lab);
-	const found = nodes.find((n) => n.id !== state.from && n.name.toLowerCase().startsWith(typed.toLowerCase()));
+	const things = typed === '' ? [] : thingsOf(world.lab);
+	const found = things.find((t) => t.id !== state.from && t.name.toLowerCase().startsWith(typed.toLowerCase()));
 	return { ...aim(state, found?.id, world), by: 'keys', typed };
 }
 
 function reach(state: Drawing, target: string, world: World): { ok: true } | { ok: false; reason: string } {
 	if (state.end) {
 		const end = world.lab.interfaces[state.end];
-		if (end?.node === target) return { ok: false, reason: `${end.name} is there already` };
-		const taken = Object.values(world.lab.interfaces).some((i) => i.node === target && i.name === end?.name);
-		if (taken) return { ok: true }; // it gets a free name
+		if (end && holderOf(world.lab, end) === target) return { ok: false, reason: `${end.name} is there already` };
+		const node = thingOf(world.lab, target)?.node;
+		const taken = Object.values(world.lab.interfaces).some((i) => i.node === node && i.name === end?.name);
+		if (taken) return { ok: true }; // it gets a free name, or is there already
 	}
 	return canConnect(world.lab, state.from, target);
 }
 
 function drop(state: Drawing, pointer: Point, world: World): { state: CableGesture; result?: CableResult } {
-	const target = nodeAt(world.lab, world.geometry, pointer);
+	const target = thingAt(world.lab, world.geometry, pointer);
 	if (target === undefined) {
 		if (state.end) return { state: idle }; // back it goes
 		return { state: idle, result: { do: 'nowhere', from: state.from, at: pointer } };

@@ -1,6 +1,7 @@
 // The cable gesture at work: feeds the table with what pointer and keys do, and carries out what comes of it.
 import { bounds, type Curve, center, type Point, pointOn } from '../model/geometry';
-import { suggestCable, suggestName } from '../model/suggest';
+import { replugged, suggestCable } from '../model/suggest';
+import { machineAround, thingOf } from '../model/things';
 import { asSentence } from '../model/wording';
 import { announce, edit, select, toast } from '../session/actions';
 import { useGeometry, useLab, useView } from '../session/stores';
@@ -13,8 +14,8 @@ export function cable(e: CableEvent): void {
 	const { state, result } = cableGesture(view.gesture, e, world);
 	if (state !== view.gesture) useView.setState({ gesture: state });
 	if (state.at === 'drawing' && (e.type === 'target' || e.type === 'type' || e.type === 'erase')) {
-		const name = world.lab.nodes[state.target ?? '']?.name;
-		if (!name) announce(`no node begins with ${state.typed}`);
+		const name = thingOf(world.lab, state.target ?? '')?.name;
+		if (!name) announce(`nothing begins with ${state.typed}`);
 		else announce(state.reason ? `${name}: ${state.reason}` : `cable to ${name}, Enter joins`);
 	}
 	if (result) carryOut(result);
@@ -26,22 +27,13 @@ function carryOut(result: CableResult): void {
 		case 'connect':
 			connect(result.from, result.to);
 			break;
-		case 'replug': {
-			const i = lab.interfaces[result.end];
-			if (!i) return;
-			const taken = Object.values(lab.interfaces).some((other) => other.node === result.to && other.name === i.name);
-			const peer = Object.values(lab.cables)
-				.find((c) => c.ends.includes(i.id))
-				?.ends.find((end) => end !== i.id);
-			const peerNode = peer ? lab.interfaces[peer]?.node : undefined;
-			const name = taken ? suggestName(lab, result.to, peerNode ?? result.to) : undefined;
-			edit([{ updateInterface: { id: i.id, node: result.to, ...(name ? { name } : {}) } }]);
+		case 'replug':
+			edit([{ updateInterface: replugged(lab, result.end, result.to) }]);
 			break;
-		}
 		case 'nowhere': {
-			const name = lab.nodes[result.from]?.name ?? '';
+			const name = thingOf(lab, result.from)?.name ?? '';
 			useView.setState({
-				quickAdd: { at: result.at, machine: lab.nodes[result.from]?.in ?? result.from, text: `${name} -- ` },
+				quickAdd: { at: result.at, machine: machineAround(lab, result.from), text: `${name} -- ` },
 			});
 			break;
 		}
@@ -50,7 +42,7 @@ function carryOut(result: CableResult): void {
 	}
 }
 
-/** Joins two nodes with names and addresses that are likely wanted, and opens the card to change them. */
+/** Joins two boxes with names and addresses that are likely wanted, and opens the card to change them. */
 export function connect(from: string, to: string): void {
 	const { lab } = useLab.getState();
 	const addCable = suggestCable(lab, from, to, { addresses: useView.getState().suggestAddresses });

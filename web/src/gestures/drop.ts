@@ -1,9 +1,11 @@
 // What letting go of nodes means, after a drag or after keys: new places, or another machine.
 import { freeNodeName } from '../model/edit';
 import { type Box, center, machineAt } from '../model/geometry';
+import { kinds } from '../model/kinds';
 import { newID } from '../model/lab';
 import type { Places } from '../model/places';
-import { freeMachineName } from '../model/suggest';
+import { freeName } from '../model/suggest';
+import { thingOf } from '../model/things';
 import { announce, edit, toast } from '../session/actions';
 import { useGeometry, useLab, useView } from '../session/stores';
 import type { Edit, Lab } from '../wire/types.gen';
@@ -11,14 +13,20 @@ import { type MoveEvent, moveGesture, placesOf } from './move';
 
 const least = { x: 24, y: 44 }; // from a machine's corner, below its header
 
-/** Draws nodes where they are carried, and says which machine they would go into. */
+/** Whether a thing can be carried into another machine. */
+function isInside(lab: Lab, id: string): boolean {
+	const kind = lab.nodes[id]?.kind;
+	return kind !== undefined && kinds[kind].inMachine;
+}
+
+/** Draws boxes where they are carried, and says which machine they would go into. */
 export function carry(moving: Places): void {
 	useView.setState({ moving });
 	const { lab } = useLab.getState();
 	const g = useGeometry.getState();
 	const [only, ...others] = Object.keys(moving);
 	const box = only && others.length === 0 ? g.boxes[only] : undefined;
-	const into = only && box && lab.nodes[only]?.in ? (machineAt(lab, g, center(box)) ?? '') : undefined;
+	const into = only && box && isInside(lab, only) ? (machineAt(lab, g, center(box)) ?? '') : undefined;
 	if (into && only && into !== useView.getState().dropInto && into !== lab.nodes[only]?.in) {
 		announce(movesInto(lab, only, into));
 	}
@@ -49,11 +57,16 @@ export function dropNodes(ids: string[]): void {
 	const { moving } = useView.getState();
 	const edits: Edit[] = [];
 	for (const id of ids) {
-		const [node, at, box] = [lab.nodes[id], moving[id], g.boxes[id]];
-		if (!node || !at || !box) continue;
-		if (!node.in) {
+		const [thing, at, box] = [thingOf(lab, id), moving[id], g.boxes[id]];
+		if (!thing || !at || !box) continue;
+		if (!thing.within) {
 			edits.push({ place: { id, x: snap(at.x), y: snap(at.y) } });
 			continue;
+		}
+		const node = lab.nodes[id];
+		if (!node?.in) {
+			edits.push({ place: { id, x: Math.max(least.x, snap(at.x)), y: Math.max(least.y, snap(at.y)) } });
+			continue; // a bridge stays where its ports are
 		}
 		const machine = machineAt(lab, g, center(box)) ?? (touches(box, g.boxes[node.in]) ? node.in : undefined);
 		if (machine === undefined) {
@@ -83,7 +96,7 @@ function askWhere(id: string, box: Box): void {
 	const name = lab.nodes[id]?.name ?? '';
 	toast({
 		kind: 'warn',
-		text: `A namespace is in a machine; \`${name}\` is back where it was.`,
+		text: `A ${lab.nodes[id]?.kind} is in a machine; \`${name}\` is back where it was.`,
 		actions: [
 			{
 				label: 'New machine around it',
@@ -92,7 +105,7 @@ function askWhere(id: string, box: Box): void {
 					const place = { x: snap(box.x - 40), y: snap(box.y - 64) };
 					edit([
 						{
-							addNode: { id: machine, name: freeMachineName(lab), kind: 'machine', place },
+							addNode: { id: machine, name: freeName(lab, 'machine', ''), kind: 'machine', place },
 						},
 						{ updateNode: { id, in: machine } },
 						{ place: { id, x: 40, y: 64 } },

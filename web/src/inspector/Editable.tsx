@@ -1,5 +1,5 @@
 // A value that becomes an input on Enter or click: what will run is shown below it, a refusal stays there too.
-import { useRef, useState } from 'react';
+import { useId, useRef, useState } from 'react';
 import { useRefusal } from '../app/useRefusal';
 import { Words } from '../app/Words';
 import type { Interface } from '../model/lab';
@@ -19,6 +19,8 @@ interface EditableProps {
 	command: (text: string) => string;
 	apply: (text: string, outcome: Outcome) => boolean;
 	start?: string;
+	/** What is likely wanted, offered while it is typed. */
+	offers?: readonly string[];
 	testid?: string;
 }
 
@@ -58,6 +60,7 @@ function Line({
 	note,
 	command,
 	apply,
+	offers,
 	testid,
 	leave,
 	fold,
@@ -65,6 +68,7 @@ function Line({
 	const [text, setText] = useState(initial);
 	const [refusal, setRefusal] = useRefusal();
 	const [sent, setSent] = useState(false);
+	const list = useId();
 	const problem = problemOf(() => check(text))?.message ?? refusal;
 	const odd = problem ? undefined : note?.(text);
 	const send = () => {
@@ -89,6 +93,7 @@ function Line({
 					if (e && document.activeElement !== e) e.select();
 				}}
 				className="mono"
+				list={offers && offers.length > 0 ? list : undefined}
 				aria-label={label}
 				aria-invalid={problem !== undefined}
 				value={text}
@@ -106,6 +111,13 @@ function Line({
 					if (e.key === 'Enter') send();
 				}}
 			/>
+			{offers && (
+				<datalist id={list}>
+					{offers.map((o) => (
+						<option key={o} value={o} />
+					))}
+				</datalist>
+			)}
 			<code className="will-run">{command(text.trim())}</code>
 			{sent && <span className="small mark-sending">sending</span>}
 			{problem && (

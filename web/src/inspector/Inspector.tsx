@@ -1,13 +1,19 @@
 // What is selected, live: interfaces, routes, neighbours. Values are edited in place, with the command that will run.
-import { useEffect, useMemo, useRef, useState } from 'react';
-import { type Interface, interfacesOf, isSaved, labelOf, linkState, type Node } from '../model/lab';
+import { useMemo } from 'react';
+import { kinds } from '../model/kinds';
+import { type Interface, interfacesOf, isSaved, labelOf, linkState, type Node, switchID } from '../model/lab';
 import { canonicalMAC, checkInterfaceName, checkMTU, hostOf } from '../model/names';
 import * as shell from '../model/shell';
+import { holderOf, thingOf } from '../model/things';
 import { deleteThings, edit, ping, select } from '../session/actions';
 import { useLab, useView } from '../session/stores';
 import { openTerminal } from '../session/terminals';
-import type { Neighbour, Route } from '../wire/types.gen';
+import type { Neighbour } from '../wire/types.gen';
 import { AddressLine, EditableValue } from './Editable';
+import { Impair, Master, Options, Ports } from './LinkParts';
+import { Routes } from './Routes';
+import { Settings } from './Settings';
+import { useChanging } from './useChanging';
 
 export function Inspector() {
 	const open = useView((v) => v.inspector);
@@ -52,6 +58,7 @@ function Subject({ id }: { id: string }) {
 				{cable.ends.map((end) => (
 					<InterfacePart key={end} id={end} withNode />
 				))}
+				<Impairments ends={cable.ends} />
 				<DeletePart id={id} />
 			</>
 		);
@@ -60,11 +67,29 @@ function Subject({ id }: { id: string }) {
 		return (
 			<>
 				<InterfacePart id={id} withNode />
+				{i.kind === 'bridge' && <BridgePorts id={id} />}
 				{i.kind !== 'loopback' && <DeletePart id={id} />}
 			</>
 		);
 	}
 	return null;
+}
+
+/** Both directions of a cable. */
+function Impairments({ ends }: { ends: readonly [string, string] }) {
+	const lab = useLab((s) => s.lab);
+	return ends.map((end, at) => {
+		const [i, peer] = [lab.interfaces[end], lab.interfaces[ends[1 - at] ?? '']];
+		if (!i || !peer) return null;
+		const towards = thingOf(lab, holderOf(lab, peer))?.name ?? '?';
+		return <Impair key={end} lab={lab} i={i} towards={towards} />;
+	});
+}
+
+function BridgePorts({ id }: { id: string }) {
+	const lab = useLab((s) => s.lab);
+	const bridge = lab.interfaces[id];
+	return bridge ? <Ports lab={lab} bridge={bridge} /> : null;
 }
 
 function DeletePart({ id }: { id: string }) {
@@ -83,28 +108,37 @@ function NodeInspector({ node }: { node: Node }) {
 	const state = useLab((s) => s.nodeStates[node.id]);
 	const interfaces = useMemo(() => interfacesOf(lab, node.id), [lab, node.id]);
 	const machine = node.in ? lab.nodes[node.in]?.name : undefined;
+	const { runs, title } = kinds[node.kind];
+	const what = node.kind === 'namespace' ? 'network namespace' : title;
+	const bridge = node.kind === 'lan' ? lab.interfaces[switchID(node.id)] : undefined;
 	return (
 		<>
 			<div className="inspector-part">
 				<h2>{labelOf(lab, node.id)}</h2>
 				<p className="small">
-					{machine ? `network namespace in ${machine}` : 'machine'}
+					{machine ? `${what} in ${machine}` : what}
 					{node.held && `, held by ${node.held}, not saved`}
 					{state?.pid ? `, init ${state.pid}` : ''}
+					{node.kind === 'lan' && ': a switch between machines, in none of them'}
+					{node.kind === 'internet' && ': the world outside; 8.8.8.8, 1.1.1.1 and example.com answer'}
 				</p>
 				<p className="inspector-actions">
-					<button type="button" disabled={!running} onClick={() => openTerminal(node.id)}>
-						Terminal
-					</button>
-					<button
-						type="button"
-						disabled={!running}
-						onClick={() =>
-							useView.setState((v) => ({ probeFrom: node.id, dock: { ...v.dock, open: true, tab: 'probes' } }))
-						}
-					>
-						Ping
-					</button>
+					{runs && (
+						<>
+							<button type="button" disabled={!running} onClick={() => openTerminal(node.id)}>
+								Terminal
+							</button>
+							<button
+								type="button"
+								disabled={!running}
+								onClick={() =>
+									useView.setState((v) => ({ probeFrom: node.id, dock: { ...v.dock, open: true, tab: 'probes' } }))
+								}
+							>
+								Ping
+							</button>
+						</>
+					)}
 					<button type="button" onClick={() => useView.setState({ renaming: node.id })}>
 						Rename
 					</button>
@@ -113,20 +147,25 @@ function NodeInspector({ node }: { node: Node }) {
 					</button>
 				</p>
 			</div>
-			{interfaces.map((i) => (
-				<InterfacePart key={i.id} id={i.id} />
-			))}
-			{state && (
+			{bridge && <Ports lab={lab} bridge={bridge} />}
+			{bridge && (
+				<section className="inspector-part" aria-label="The switch">
+					<Options lab={lab} i={bridge} />
+				</section>
+			)}
+			{runs && (
 				<>
-					<Routes routes={state.routes ?? []} />
-					<Neighbours rows={state.neighbours ?? []} node={node.id} />
+					<Routes node={node} />
+					<Settings key={node.id} node={node} />
 				</>
 			)}
-			{!state && (
+			{!bridge && interfaces.map((i) => <InterfacePart key={i.id} id={i.id} />)}
+			{runs && state && <Neighbours rows={state.neighbours ?? []} node={node.id} />}
+			{runs && !state && (
 				<p className="inspector-part small">
 					{running
-						? 'Routes and neighbours come from the kernel.'
-						: 'Routes and neighbours are the kernel’s: start the lab to see them.'}
+						? 'Neighbours come from the kernel.'
+						: 'Neighbours, and routes that nobody has written, are the kernel’s: start the lab to see them.'}
 				</p>
 			)}
 		</>
@@ -199,9 +238,14 @@ function InterfacePart({ id, withNode = false }: { id: string; withNode?: boolea
 						</dd>
 					</>
 				)}
+				<Master lab={lab} i={i} />
 				<dt>{i.kind}</dt>
-				<dd className="mono small">{link ? `index ${link.index}, state ${link.operState}` : 'not in the kernel'}</dd>
+				<dd className="mono small">
+					{lab.interfaces[i.parent ?? ''] && `on ${lab.interfaces[i.parent ?? '']?.name}, `}
+					{link ? `index ${link.index}, state ${link.operState}` : 'not in the kernel'}
+				</dd>
 			</dl>
+			<Options lab={lab} i={i} />
 			<ul className="addresses">
 				{shown.map((a) => (
 					<AddressLine key={a.address} lab={lab} iface={i} address={a.address} kernel={a.kernel} />
@@ -220,32 +264,6 @@ function useShownAddresses(i: Interface | undefined): { address: string; kernel:
 		const extra = (link?.addresses ?? []).filter((a) => a.kernel && !i.addresses.includes(a.address));
 		return [...own, ...extra.map((a) => ({ address: a.address, kernel: true }))];
 	}, [i, link]);
-}
-
-function Routes({ routes }: { routes: Route[] }) {
-	const rows = useChanging(routes, (r) => r.text);
-	const [folded, setFolded] = useState(true);
-	const kernel = rows.filter((r) => r.value.kernel);
-	const others = rows.filter((r) => !r.value.kernel);
-	return (
-		<section className="inspector-part" aria-label="Routes" data-testid="routes">
-			<h3>Routes</h3>
-			<ul className="live-rows mono">
-				{(folded && kernel.length > 3 ? others : rows).map((r) => (
-					<li key={r.key} className={r.className}>
-						{r.sign}
-						{r.value.text}
-					</li>
-				))}
-				{rows.length === 0 && <li className="small">none</li>}
-			</ul>
-			{kernel.length > 3 && (
-				<button type="button" className="plain small" onClick={() => setFolded(!folded)}>
-					{folded ? `${kernel.length} kernel rows` : 'fold the kernel’s'}
-				</button>
-			)}
-		</section>
-	);
 }
 
 function Neighbours({ rows: list, node }: { rows: Neighbour[]; node: string }) {
@@ -289,61 +307,4 @@ function Neighbours({ rows: list, node }: { rows: Neighbour[]; node: string }) {
 			{rows.length === 0 && <p className="small mono">none</p>}
 		</section>
 	);
-}
-
-interface ChangingRow<T> {
-	key: string;
-	value: T;
-	className: string;
-	sign: string;
-}
-
-const flashFor = 1200; // ms
-const newFor = 5000;
-const goneFor = 2000;
-
-/** Rows that wash once when they change, carry a + while new, and stay struck through for a moment once gone. */
-function useChanging<T>(list: readonly T[], keyOf: (row: T) => string): ChangingRow<T>[] {
-	const known = useRef(new Map<string, { value: T; text: string; changed: number; born: number; gone: number }>());
-	const first = useRef(true);
-	const [, tick] = useState(0);
-	const now = performance.now();
-	const present = new Set<string>();
-	for (const value of list) {
-		const key = keyOf(value);
-		const text = JSON.stringify(value);
-		const old = known.current.get(key);
-		present.add(key);
-		if (!old || old.gone > 0) {
-			known.current.set(key, { value, text, changed: first.current ? 0 : now, born: first.current ? 0 : now, gone: 0 });
-		} else if (old.text !== text) {
-			known.current.set(key, { ...old, value, text, changed: now - old.changed < 1000 ? old.changed : now });
-		}
-	}
-	for (const [key, k] of known.current) {
-		if (present.has(key)) continue;
-		if (k.gone === 0) k.gone = now;
-		else if (now - k.gone > goneFor) known.current.delete(key);
-	}
-	// biome-ignore lint/correctness/useExhaustiveDependencies: each list starts the clocks of its changes
-	useEffect(() => {
-		first.current = false;
-		const timers = [flashFor, goneFor, newFor].map((ms) => setTimeout(() => tick((n) => n + 1), ms + 30));
-		return () => timers.forEach(clearTimeout);
-	}, [list]);
-	const order = [...present, ...[...known.current.keys()].filter((k) => !present.has(k))];
-	return order.flatMap((key) => {
-		const k = known.current.get(key);
-		if (!k) return [];
-		const flash = k.changed > 0 && now - k.changed < flashFor;
-		const isNew = k.born > 0 && now - k.born < newFor && k.gone === 0;
-		return [
-			{
-				key,
-				value: k.value,
-				className: `${flash ? 'is-flashing' : ''} ${k.gone > 0 ? 'is-gone' : ''}`,
-				sign: isNew ? '+ ' : '',
-			},
-		];
-	});
 }

@@ -79,15 +79,17 @@ function addNode(lab: Lab, e: AddNode): void {
 	checkNewID(lab, e.id);
 	const kind = Object.hasOwn(kinds, e.kind) ? kinds[e.kind] : undefined;
 	if (!kind) {
-		return refuse('bad-request', `there is no kind of node ${JSON.stringify(e.kind ?? '')}`, {
+		refuse('bad-request', `there is no kind of node ${JSON.stringify(e.kind ?? '')}`, {
 			on: e.id,
 			field: 'kind',
 			hint: 'the kinds are machine, namespace, container, lan and internet',
 		});
+		return;
 	}
-	if (kind.inMachine) checkIsMachine(lab, e.in ?? '', e.kind);
-	else if (e.in)
+	if (kind?.inMachine) checkIsMachine(lab, e.in ?? '', e.kind);
+	else if (e.in) {
 		refuse('bad-request', `${e.kind} \`${e.name}\` cannot be inside another node`, { on: e.id, field: 'in' });
+	}
 	const order = 1 + Math.max(0, ...Object.values(lab.nodes).map((n) => n.order));
 	let node: Node = { id: e.id, name: e.name, kind: e.kind, order, ...(e.in ? { in: e.in } : {}) };
 	if (e.command) node = withCommand(node, e.command);

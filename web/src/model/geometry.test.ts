@@ -14,13 +14,14 @@ import {
 	jackAt,
 	machineAt,
 	nearestBox,
-	nodeAt,
 	outward,
 	pathOf,
 	pointOn,
+	thingAt,
 } from './geometry';
 import { labelWidth, rectsOf, rowsOf } from './labels';
 import { headerHeight, jackGap, padding } from './sizes';
+import { holderOf, thingsOf } from './things';
 
 const overlap = (a: Box, b: Box) => a.x < b.x + b.w && b.x < a.x + a.w && a.y < b.y + b.h && b.y < a.y + a.h;
 
@@ -28,7 +29,7 @@ const overlap = (a: Box, b: Box) => a.x < b.x + b.w && b.x < a.x + a.w && a.y < 
 function sidesOf(g: Geometry): Jack[][] {
 	const sides = new Map<string, Jack[]>();
 	for (const j of Object.values(g.jacks)) {
-		const key = `${j.node} ${j.side}`;
+		const key = `${j.box} ${j.side}`;
 		sides.set(key, [...(sides.get(key) ?? []), j]);
 	}
 	return [...sides.values()];
@@ -47,7 +48,7 @@ describe('in any lab', () => {
 					if (at > 0) expect(spot - (along[at - 1] ?? 0)).toBeGreaterThanOrEqual(jackGap);
 				}
 				for (const j of side) {
-					const box = g.boxes[j.node];
+					const box = g.boxes[j.box];
 					expect(box && contains(box, j)).toBe(true);
 				}
 			}
@@ -56,8 +57,8 @@ describe('in any lab', () => {
 
 	test('what is in a machine is drawn in its box, below its header', () => {
 		laws((lab, g) => {
-			for (const n of Object.values(lab.nodes)) {
-				const [own, outer] = [g.boxes[n.id], n.in ? g.boxes[n.in] : undefined];
+			for (const t of thingsOf(lab)) {
+				const [own, outer] = [g.boxes[t.id], t.within ? g.boxes[t.within] : undefined];
 				if (!own || !outer) continue;
 				expect(own.x).toBeGreaterThanOrEqual(outer.x + padding);
 				expect(own.y).toBeGreaterThanOrEqual(outer.y + headerHeight);
@@ -77,11 +78,32 @@ describe('in any lab', () => {
 		});
 	});
 
+	test('a jack is on the bridge that it is a port of, above or below it; else on its node', () => {
+		laws((lab, g) => {
+			for (const [id, j] of Object.entries(g.jacks)) {
+				const i = lab.interfaces[id];
+				if (!i) continue;
+				expect(j.box).toBe(holderOf(lab, i));
+				if (lab.interfaces[j.box] || lab.nodes[j.box]?.kind === 'lan') expect(isUpright(j.side)).toBe(false);
+			}
+		});
+	});
+
+	test('what is on top of an interface hangs from its jack', () => {
+		laws((lab, g) => {
+			for (const i of Object.values(lab.interfaces)) {
+				if (!i.parent || !g.jacks[i.parent]) continue;
+				expect(g.stems[i.id]?.[0]).toMatchObject({ x: g.jacks[i.id]?.x, y: g.jacks[i.id]?.y });
+				expect(g.stems[i.id]?.[3]).toMatchObject({ x: g.jacks[i.parent]?.x, y: g.jacks[i.parent]?.y });
+			}
+		});
+	});
+
 	test('labels of one side do not lie over each other', () => {
 		laws((lab, g) => {
 			for (const [id, j] of Object.entries(g.jacks)) {
 				for (const [otherID, other] of Object.entries(g.jacks)) {
-					if (id >= otherID || j.node !== other.node || j.side !== other.side || !isUpright(j.side)) continue;
+					if (id >= otherID || j.box !== other.box || j.side !== other.side || !isUpright(j.side)) continue;
 					const [a, b] = [lab.interfaces[id], lab.interfaces[otherID]];
 					if (!a || !b || j.label.name !== -6 || other.label.name !== -6) continue; // made way for a third
 					const rects = [
@@ -102,6 +124,7 @@ describe('in any lab', () => {
 			expect(again.boxes).toBe(g.boxes);
 			expect(again.jacks).toBe(g.jacks);
 			expect(again.curves).toBe(g.curves);
+			expect(again.stems).toBe(g.stems);
 		});
 	});
 });
@@ -135,6 +158,34 @@ describe('nodes that nobody has put anywhere', () => {
 		const lab = applyEdits(drawn('host: red blue'), [{ place: { id: 'blue', x: 40, y: 64 } }]);
 		const { boxes } = computeGeometry(lab);
 		expect(boxes.red && boxes.blue && overlap(boxes.red, boxes.blue)).toBe(false);
+	});
+
+	test('stand around the bridge that they are plugged into', () => {
+		const lab = drawn(
+			'host: red blue green orange =v-net-0',
+			'neighbour:',
+			'lan office',
+			...['red', 'blue', 'green', 'orange'].map((n) => `${n}:veth-${n} -- v-net-0:veth-${n}-br`),
+			'host:eth0 -- office:port1',
+			'neighbour:eth0 -- office:port2',
+		);
+		const { boxes, jacks } = computeGeometry(lab);
+		const all = Object.values(boxes);
+		const outer = ['host', 'neighbour', 'office'].flatMap((id) => boxes[id] ?? []);
+		for (const [at, b] of all.entries()) {
+			for (const o of all.slice(at + 1)) {
+				if (!outer.includes(b) && !outer.includes(o)) expect(overlap(b, o)).toBe(false);
+			}
+		}
+		for (const [at, b] of outer.entries()) for (const o of outer.slice(at + 1)) expect(overlap(b, o)).toBe(false);
+		expect(['red', 'blue', 'green', 'orange'].map((n) => jacks[`v-net-0:veth-${n}-br`]?.side)).toEqual([
+			'top',
+			'top',
+			'bottom',
+			'bottom',
+		]);
+		expect(boxes.office?.y).toBeGreaterThan((boxes.host?.y ?? 0) + (boxes.host?.h ?? 0));
+		expect(jacks['host:eth0']?.side).toBe('bottom');
 	});
 
 	test('machines stand side by side', () => {
@@ -195,7 +246,7 @@ describe('what is where', () => {
 		[{ x: 10, y: 10 }, 'host', 'host'],
 		[{ x: -50, y: 10 }, undefined, undefined],
 	])('at %j: %s', (p, node, machine) => {
-		expect(nodeAt(lab, g, p)).toBe(node);
+		expect(thingAt(lab, g, p)).toBe(node);
 		expect(machineAt(lab, g, p)).toBe(machine);
 	});
 

@@ -4,7 +4,8 @@ import type { Interface, Lab } from '../wire/types.gen';
 import { cablesInOrder } from './lab';
 import { type Label, labelHeight, labelWidth, placeLabels, rowsOf } from './labels';
 import { type Places, slotsFor, withPlaces } from './places';
-import { jackGap, padding, rowHeight, type Size, sizes } from './sizes';
+import { jackGap, padding, rowHeight, type Size, sizeOf, sizes } from './sizes';
+import { depthOf, hasJack, holderOf, isBar, type Shape, type Thing, thingOf, thingsOf } from './things';
 
 export interface Point {
 	x: number;
@@ -19,7 +20,8 @@ export interface Box extends Point {
 export type Side = 'left' | 'right' | 'top' | 'bottom';
 
 export interface Jack extends Point {
-	node: string;
+	/** The node or bridge that it is on. */
+	box: string;
 	side: Side;
 	/** A machine's jack whose cable leads into its box. */
 	inward: boolean;
@@ -33,7 +35,9 @@ export interface Geometry {
 	boxes: Record<string, Box>;
 	jacks: Record<string, Jack>;
 	curves: Record<string, Curve>;
-	/** Places of nodes that the lab has none for. */
+	/** From the jack of a vlan, vxlan or macvlan to what it is on top of, by the interface on top. */
+	stems: Record<string, Curve>;
+	/** Places of nodes and bridges that the lab has none for. */
 	slots: Places;
 }
 
@@ -46,35 +50,44 @@ export interface Drawing {
 	extraRows?: number;
 }
 
-export const noGeometry: Geometry = { boxes: {}, jacks: {}, curves: {}, slots: {} };
+export const noGeometry: Geometry = { boxes: {}, jacks: {}, curves: {}, stems: {}, slots: {} };
 
 export function computeGeometry(lab: Lab, { moving = {}, before = noGeometry, extraRows = 0 }: Drawing = {}): Geometry {
 	const slots = slotsFor(lab, before.slots);
 	const resting = withPlaces(lab, slots).places;
 	const places: Where = { now: { ...resting, ...moving }, resting };
-	const wired = wiring(lab, extraRows);
-	const rough = boxesOf(lab, places, {});
+	const things = thingsOf(lab);
+	const wired = wiring(lab, things, extraRows);
+	const rough = boxesOf(lab, things, places, {});
 	const sides: Sides = {};
-	for (const i of wired.interfaces) sides[i.id] = sideOf(lab, rough, i, wired);
-	const boxes = boxesOf(lab, places, needsOf(wired, sides));
-	const jacks = placeJacks(lab, boxes, wired, sides);
-	placeLabels(jacks, wired, inmostBoxes(lab, boxes));
+	for (const i of wired.interfaces) sides[i.id] = sideOf(rough, i, wired);
+	for (const i of wired.interfaces) sides[i.id] = sideOfTop(i, wired, sides);
+	const boxes = boxesOf(lab, things, places, needsOf(wired, sides));
+	const jacks = placeJacks(boxes, wired, sides);
+	placeLabels(jacks, wired, obstacles(things, boxes));
 	const curves: Record<string, Curve> = {};
 	for (const c of Object.values(lab.cables)) {
 		const [a, b] = [jacks[c.ends[0]], jacks[c.ends[1]]];
 		if (a && b) curves[c.id] = curveBetween(a, b);
 	}
+	const stems: Record<string, Curve> = {};
+	for (const i of wired.interfaces) {
+		const [a, b] = [jacks[i.id], jacks[i.parent ?? '']];
+		if (a && b) stems[i.id] = stemBetween(a, b);
+	}
 	return {
 		boxes: share(before.boxes, boxes, sameBox),
 		jacks: share(before.jacks, jacks, sameJack),
 		curves: share(before.curves, curves, sameCurve),
+		stems: share(before.stems, stems, sameCurve),
 		slots,
 	};
 }
 
-/** What labels keep clear of; a machine's box is full of them. */
-function inmostBoxes(lab: Lab, boxes: Record<string, Box>): Box[] {
-	return Object.values(lab.nodes).flatMap((n) => (n.in ? (boxes[n.id] ?? []) : []));
+/** What labels keep clear of; a box with others in it is full of them. */
+function obstacles(things: readonly Thing[], boxes: Record<string, Box>): Box[] {
+	const outer = new Set(things.map((t) => t.within));
+	return things.flatMap((t) => (t.shape === 'machine' || outer.has(t.id) ? [] : (boxes[t.id] ?? [])));
 }
 
 /** Keeps the objects that have not changed, and the whole record where nothing has. */
@@ -93,11 +106,15 @@ const sameBox = (a: Box, b: Box) => samePoint(a, b) && a.w === b.w && a.h === b.
 const sameLabel = (a: Label, b: Label) =>
 	a.x === b.x && a.anchor === b.anchor && a.name === b.name && a.rows === b.rows;
 const sameJack = (a: Jack, b: Jack) =>
-	samePoint(a, b) && a.side === b.side && a.node === b.node && a.inward === b.inward && sameLabel(a.label, b.label);
+	samePoint(a, b) && a.side === b.side && a.box === b.box && a.inward === b.inward && sameLabel(a.label, b.label);
 const sameCurve = (a: Curve, b: Curve) => a.every((p, at) => samePoint(p, b[at] ?? { x: Number.NaN, y: 0 }));
 
 export interface Wiring {
-	interfaces: Interface[]; // all but loopbacks
+	interfaces: Interface[]; // those that have a jack
+	/** The box that each one's jack is on, and its shape. */
+	holders: Record<string, Thing>;
+	/** Each box's ancestors, nearest first. */
+	around: Record<string, string[]>;
 	peers: Record<string, Interface>;
 	orders: Record<string, number>; // of an interface's cable
 	/** Each interface's label: its rows below the name, and its width. */
@@ -107,8 +124,23 @@ export interface Wiring {
 	gaps: Record<string, number>;
 }
 
-function wiring(lab: Lab, extraRows: number): Wiring {
-	const wired: Wiring = { interfaces: [], peers: {}, orders: {}, rows: {}, widths: {}, gaps: {} };
+function wiring(lab: Lab, things: readonly Thing[], extraRows: number): Wiring {
+	const wired: Wiring = {
+		interfaces: [],
+		holders: {},
+		around: {},
+		peers: {},
+		orders: {},
+		rows: {},
+		widths: {},
+		gaps: {},
+	};
+	const byID = new Map(things.map((t) => [t.id, t]));
+	for (const t of things) {
+		const ancestors: string[] = [];
+		for (let outer = t.within; outer && ancestors.length < 4; outer = byID.get(outer)?.within) ancestors.push(outer);
+		wired.around[t.id] = ancestors;
+	}
 	for (const c of cablesInOrder(lab)) {
 		const [a, b] = [lab.interfaces[c.ends[0]], lab.interfaces[c.ends[1]]];
 		if (!a || !b) continue;
@@ -117,8 +149,10 @@ function wiring(lab: Lab, extraRows: number): Wiring {
 		wired.orders[a.id] = wired.orders[b.id] = c.order;
 	}
 	for (const i of Object.values(lab.interfaces)) {
-		if (i.kind === 'loopback') continue;
+		const holder = hasJack(lab, i) ? byID.get(holderOf(lab, i)) : undefined;
+		if (!holder) continue;
 		wired.interfaces.push(i);
+		wired.holders[i.id] = holder;
 		wired.rows[i.id] = rowsOf(i) + extraRows;
 		wired.widths[i.id] = labelWidth(i, extraRows > 0);
 		const peer = wired.peers[i.id];
@@ -130,7 +164,7 @@ function wiring(lab: Lab, extraRows: number): Wiring {
 
 type Sides = Record<string, { side: Side; inward: boolean }>;
 
-/** What a node's jacks need: the length of each of its sides, and room towards its machine's border for their labels. */
+/** What a box's jacks need: the length of each of its sides, and room towards its machine's border for their labels. */
 interface Needs {
 	upright: number;
 	along: number;
@@ -139,30 +173,47 @@ interface Needs {
 }
 
 function needsOf(wired: Wiring, sides: Sides): Record<string, Needs> {
-	const lengths = new Map<string, number>(); // by node and side
+	const lengths = new Map<string, number>(); // by box and side
+	const counts = countSides(wired, sides);
 	const needs: Record<string, Needs> = {};
 	for (const i of wired.interfaces) {
 		const on = sides[i.id];
-		if (!on) continue;
-		needs[i.node] ??= { upright: 0, along: 0, right: 0, bottom: 0 };
-		const own = needs[i.node];
+		const box = wired.holders[i.id];
+		if (!on || !box) continue;
+		needs[box.id] ??= { upright: 0, along: 0, right: 0, bottom: 0 };
+		const own = needs[box.id];
 		if (!own) continue;
-		const key = `${i.node} ${on.side}`;
-		const length = (lengths.get(key) ?? 0) + gapAfter(on.side, i, wired);
+		const key = `${box.id} ${on.side}`;
+		const length = (lengths.get(key) ?? 0) + gapAfter(box.shape, on.side, i, wired, counts.get(key) ?? 0);
 		lengths.set(key, length);
 		if (isUpright(on.side)) own.upright = Math.max(own.upright, length);
 		else own.along = Math.max(own.along, length);
+		if (!isUpright(on.side)) own.right = Math.max(own.right, (wired.widths[i.id] ?? 0) + 24 - sizes[box.shape].w / 2);
 		const peer = wired.peers[i.id];
-		if (!peer || !sides[peer.id]?.inward) continue; // its cable leads to the border of its own machine
+		const isFree = !peer && on.side === 'bottom';
+		if (!isFree && (!peer || !sides[peer.id]?.inward)) continue; // its cable leads to the border of its own machine
 		if (on.side === 'bottom') own.bottom = Math.max(own.bottom, labelHeight(wired.rows[i.id] ?? 0) + 14);
 		if (on.side === 'right') own.right = Math.max(own.right, (wired.widths[i.id] ?? 0) + 28);
 	}
 	return needs;
 }
 
+/** How many jacks each side of each box has. */
+function countSides(wired: Wiring, sides: Sides): Map<string, number> {
+	const counts = new Map<string, number>();
+	for (const i of wired.interfaces) {
+		const key = `${wired.holders[i.id]?.id} ${sides[i.id]?.side}`;
+		counts.set(key, (counts.get(key) ?? 0) + 1);
+	}
+	return counts;
+}
+
+const labelledPorts = 8; // of a bar's side; with more, labels make way for each other
+
 /** Between a jack and the next on its side, so that their labels do not meet. */
-function gapAfter(side: Side, i: Interface, wired: Wiring): number {
-	return isUpright(side) ? (wired.gaps[i.id] ?? jackGap) : jackGap;
+function gapAfter(shape: Shape, side: Side, i: Interface, wired: Wiring, count: number): number {
+	if (isUpright(side)) return wired.gaps[i.id] ?? jackGap;
+	return isBar(shape) && count <= labelledPorts ? Math.max(jackGap, (wired.widths[i.id] ?? 0) + 16) : jackGap;
 }
 
 interface Where {
@@ -171,32 +222,33 @@ interface Where {
 	resting: Places;
 }
 
-/** A box is large enough for its jacks; a machine's also for what is in it. */
-function boxesOf(lab: Lab, where: Where, needs: Record<string, Needs>): Record<string, Box> {
+/** A box is large enough for its jacks, and for what is in it. */
+function boxesOf(lab: Lab, things: readonly Thing[], where: Where, needs: Record<string, Needs>): Record<string, Box> {
 	const boxes: Record<string, Box> = {};
 	const extents: Record<string, Size> = {};
-	const grown = (id: string, base: Size): Size => {
-		const n = needs[id];
-		return n ? { w: Math.max(base.w, n.along + jackGap), h: Math.max(base.h, n.upright + 6) } : base;
-	};
-	for (const n of Object.values(lab.nodes)) {
-		if (!n.in) continue;
-		const size = grown(n.id, sizes[n.kind]);
-		boxes[n.id] = { ...(where.now[n.id] ?? { x: 0, y: 0 }), ...size };
-		const place = where.resting[n.id] ?? { x: 0, y: 0 };
-		extents[n.in] ??= { ...sizes.machine };
-		const e = extents[n.in];
+	const origin = { x: 0, y: 0 };
+	const inmostFirst = [...things].sort((a, b) => depthOf(lab, b.id) - depthOf(lab, a.id));
+	for (const t of inmostFirst) {
+		const n = needs[t.id];
+		const base = sizeOf(t, lab.interfaces[t.id]);
+		const inner = extents[t.id] ?? base;
+		const size = { w: Math.max(base.w, inner.w), h: Math.max(base.h, inner.h) };
+		if (n) {
+			size.w = Math.max(size.w, n.along + (isBar(t.shape) ? 0 : jackGap));
+			if (!isBar(t.shape)) size.h = Math.max(size.h, n.upright + 6);
+		}
+		boxes[t.id] = { ...(where.now[t.id] ?? origin), ...size };
+		if (!t.within) continue;
+		const place = where.resting[t.id] ?? origin;
+		extents[t.within] ??= { w: 0, h: 0 };
+		const e = extents[t.within];
 		if (!e) continue;
-		e.w = Math.max(e.w, place.x + size.w + Math.max(padding, needs[n.id]?.right ?? 0));
-		e.h = Math.max(e.h, place.y + size.h + Math.max(padding, needs[n.id]?.bottom ?? 0));
+		e.w = Math.max(e.w, place.x + size.w + Math.max(padding, n?.right ?? 0));
+		e.h = Math.max(e.h, place.y + size.h + Math.max(padding, n?.bottom ?? 0));
 	}
-	for (const n of Object.values(lab.nodes)) {
-		if (n.in) continue;
-		boxes[n.id] = { ...(where.now[n.id] ?? { x: 0, y: 0 }), ...grown(n.id, extents[n.id] ?? sizes[n.kind]) };
-	}
-	for (const n of Object.values(lab.nodes)) {
-		const [own, outer] = [boxes[n.id], n.in ? boxes[n.in] : undefined];
-		if (own && outer) boxes[n.id] = { ...own, x: own.x + outer.x, y: own.y + outer.y };
+	for (const t of inmostFirst.reverse()) {
+		const [own, outer] = [boxes[t.id], t.within ? boxes[t.within] : undefined];
+		if (own && outer) boxes[t.id] = { ...own, x: own.x + outer.x, y: own.y + outer.y };
 	}
 	return boxes;
 }
@@ -205,70 +257,98 @@ export function center(b: Box): Point {
 	return { x: b.x + b.w / 2, y: b.y + b.h / 2 };
 }
 
-/** The side of its node that an interface's jack is on: the one that faces its peer. */
-function sideOf(lab: Lab, boxes: Record<string, Box>, i: Interface, wired: Wiring): { side: Side; inward: boolean } {
+/** The side of its box that an interface's jack is on: the one that faces its peer. */
+function sideOf(boxes: Record<string, Box>, i: Interface, wired: Wiring): { side: Side; inward: boolean } {
 	const peer = wired.peers[i.id];
-	const own = boxes[i.node];
-	const other = peer && boxes[peer.node];
-	if (!own || !peer || !other || peer.node === i.node) return { side: 'bottom', inward: false };
-	if (lab.nodes[peer.node]?.in === i.node)
-		return { side: borderFor(own, other, wired.widths[peer.id] ?? 0), inward: true };
-	if (lab.nodes[i.node]?.in === peer.node)
-		return { side: borderFor(other, own, wired.widths[i.id] ?? 0), inward: false };
+	const [here, there] = [wired.holders[i.id], peer && wired.holders[peer.id]];
+	const own = here && boxes[here.id];
+	const other = there && boxes[there.id];
+	if (!own || !other || here.id === there.id) return { side: 'bottom', inward: false };
 	const [from, to] = [center(own), center(other)];
 	const dx = to.x - from.x;
 	const dy = to.y - from.y;
+	const level: Side = dy >= 0 ? 'bottom' : 'top';
+	if (wired.around[there.id]?.includes(here.id)) {
+		return { side: borderFor(own, other, wired.widths[peer?.id ?? ''] ?? 0, isBar(there.shape)), inward: true };
+	}
+	if (wired.around[here.id]?.includes(there.id)) {
+		return { side: borderFor(other, own, wired.widths[i.id] ?? 0, isBar(here.shape)), inward: false };
+	}
+	if (isBar(here.shape)) return { side: level, inward: false };
+	const apart = { x: Math.abs(dx) > (own.w + other.w) / 2, y: Math.abs(dy) > (own.h + other.h) / 2 };
+	if (isBar(there.shape) && apart.y) return { side: level, inward: false };
 	// Left and right are preferred: labels have more room there.
 	const upright = Math.abs(dx) * own.h * 1.5 >= Math.abs(dy) * own.w;
-	if (upright && (Math.abs(dx) > (own.w + other.w) / 2 || Math.abs(dy) < (own.h + other.h) / 2)) {
-		return { side: dx >= 0 ? 'right' : 'left', inward: false };
-	}
-	return { side: dy >= 0 ? 'bottom' : 'top', inward: false };
+	if (upright && (apart.x || !apart.y)) return { side: dx >= 0 ? 'right' : 'left', inward: false };
+	return { side: level, inward: false };
 }
 
-/** The border of a machine that a cable from something in it leads to: the nearest with room for the label of its end. */
-function borderFor(machine: Box, inner: Box, width: number): Side {
+/** What is on top of an interface has its jack beside that one's. */
+function sideOfTop(i: Interface, wired: Wiring, sides: Sides): { side: Side; inward: boolean } {
+	const own = sides[i.id] ?? { side: 'bottom', inward: false };
+	const parent = i.parent;
+	if (!parent || wired.peers[i.id] || wired.holders[parent]?.id !== wired.holders[i.id]?.id) return own;
+	return sides[parent] ?? own;
+}
+
+/** The border of a box that a cable from something in it leads to: the nearest with room for the label of its end. */
+function borderFor(outer: Box, inner: Box, width: number, levelOnly: boolean): Side {
+	if (levelOnly) return 'bottom';
 	const p = center(inner);
-	const hasRoom = inner.x - machine.x >= width + 28; // to the right and below, the machine makes room
+	const hasRoom = inner.x - outer.x >= width + 28; // to the right and below, the machine makes room
 	const distances: [Side, number][] = [
-		['bottom', machine.y + machine.h - p.y],
-		['left', hasRoom ? p.x - machine.x : Number.POSITIVE_INFINITY],
-		['right', machine.x + machine.w - p.x],
+		['bottom', outer.y + outer.h - p.y],
+		['left', hasRoom ? p.x - outer.x : Number.POSITIVE_INFINITY],
+		['right', outer.x + outer.w - p.x],
 	];
 	distances.sort((a, c) => a[1] - c[1]);
 	return distances[0]?.[0] ?? 'bottom';
 }
 
-function placeJacks(lab: Lab, boxes: Record<string, Box>, wired: Wiring, sides: Sides): Record<string, Jack> {
-	const groups = new Map<string, { node: string; side: Side; list: { i: Interface; wish: number }[] }>();
+interface Waiting {
+	i: Interface;
+	wish: number;
+	order: number;
+	/** Its own name, behind that of what it is on top of. */
+	name: string;
+}
+
+function placeJacks(boxes: Record<string, Box>, wired: Wiring, sides: Sides): Record<string, Jack> {
+	const groups = new Map<string, { box: Thing; side: Side; list: Waiting[] }>();
+	const byID = new Map(wired.interfaces.map((i) => [i.id, i]));
 	for (const i of wired.interfaces) {
 		const side = sides[i.id]?.side;
-		const own = boxes[i.node];
+		const box = wired.holders[i.id];
+		const own = box && boxes[box.id];
 		if (!side || !own) continue;
-		const key = `${i.node} ${side}`;
+		const key = `${box.id} ${side}`;
 		let group = groups.get(key);
 		if (!group) {
-			group = { node: i.node, side, list: [] };
+			group = { box, side, list: [] };
 			groups.set(key, group);
 		}
-		const peer = wired.peers[i.id];
-		const target = center((peer && boxes[peer.node]) ?? own);
-		group.list.push({ i, wish: isUpright(side) ? target.y : target.x });
+		const below = byID.get(i.parent ?? '');
+		const leader = below && wired.holders[below.id]?.id === box.id ? below : i;
+		const peer = wired.peers[leader.id];
+		const target = center((peer && boxes[wired.holders[peer.id]?.id ?? '']) ?? own);
+		group.list.push({
+			i,
+			wish: isUpright(side) ? target.y : target.x,
+			order: wired.orders[leader.id] ?? 0,
+			name: leader === i ? i.name : `${leader.name} ${i.name}`,
+		});
 	}
 	const jacks: Record<string, Jack> = {};
-	for (const { node, side, list } of groups.values()) {
-		const box = boxes[node];
+	for (const { box: on, side, list } of groups.values()) {
+		const box = boxes[on.id];
 		if (!box) continue;
-		list.sort(
-			(a, b) =>
-				a.wish - b.wish || (wired.orders[a.i.id] ?? 0) - (wired.orders[b.i.id] ?? 0) || (a.i.name < b.i.name ? -1 : 1),
-		);
+		list.sort((a, b) => a.wish - b.wish || a.order - b.order || (a.name < b.name ? -1 : 1));
 		const upright = isUpright(side);
 		const [low, high] = upright ? [box.y, box.y + box.h] : [box.x, box.x + box.w];
-		const gaps = list.map(({ i }) => gapAfter(side, i, wired));
+		const gaps = list.map(({ i }) => gapAfter(on.shape, side, i, wired, list.length));
 		const wishes = list.map(({ wish }) => wish);
 		const spots =
-			lab.nodes[node]?.in === undefined
+			on.within === undefined || isBar(on.shape)
 				? spreadByWish(wishes, gaps, low + jackGap / 2, high - jackGap / 2)
 				: spreadEvenly(gaps, low, high);
 		for (const [at, { i }] of list.entries()) {
@@ -276,7 +356,7 @@ function placeJacks(lab: Lab, boxes: Record<string, Box>, wired: Wiring, sides: 
 			const across =
 				side === 'left' ? box.x : side === 'right' ? box.x + box.w : side === 'top' ? box.y : box.y + box.h;
 			const point = upright ? { x: across, y: along } : { x: along, y: across };
-			jacks[i.id] = { ...point, node, side, inward: sides[i.id]?.inward ?? false, label: noLabel };
+			jacks[i.id] = { ...point, box: on.id, side, inward: sides[i.id]?.inward ?? false, label: noLabel };
 		}
 	}
 	return jacks;
@@ -341,6 +421,14 @@ export function curveBetween(a: Jack, b: Jack): Curve {
 	];
 }
 
+/** Along a border between two of its jacks, in a flat bow; else as a cable. */
+function stemBetween(a: Jack, b: Jack): Curve {
+	if (a.box !== b.box || a.side !== b.side) return curveBetween(a, b);
+	const n = outward(a);
+	const bow = (p: Point) => ({ x: p.x + n.x * 9, y: p.y + n.y * 9 });
+	return [{ x: a.x, y: a.y }, bow(a), bow(b), { x: b.x, y: b.y }];
+}
+
 export function pathOf([a, c, d, b]: Curve): string {
 	return `M${a.x},${a.y}C${c.x},${c.y} ${d.x},${d.y} ${b.x},${b.y}`;
 }
@@ -356,21 +444,31 @@ export function contains(b: Box, p: Point, margin = 0): boolean {
 	return p.x >= b.x - margin && p.x <= b.x + b.w + margin && p.y >= b.y - margin && p.y <= b.y + b.h + margin;
 }
 
-/** The innermost node under a point, with a few pixels of mercy around it. */
-export function nodeAt(lab: Lab, g: Geometry, p: Point, margin = 8): string | undefined {
-	let found: string | undefined;
-	for (const n of Object.values(lab.nodes)) {
-		const box = g.boxes[n.id];
-		if (box && contains(box, p, margin) && (n.in || found === undefined)) found = n.id;
+/** The innermost node or bridge under a point, with a few pixels of mercy around it. */
+export function thingAt(lab: Lab, g: Geometry, p: Point, margin = 8): string | undefined {
+	let [found, deepest] = [undefined as string | undefined, -1];
+	for (const [id, box] of Object.entries(g.boxes)) {
+		if (!contains(box, p, margin)) continue;
+		const depth = depthOf(lab, id);
+		if (depth > deepest) [found, deepest] = [id, depth];
 	}
 	return found;
 }
 
 export function machineAt(lab: Lab, g: Geometry, p: Point): string | undefined {
-	return Object.values(lab.nodes).find((n) => {
-		const box = g.boxes[n.id];
-		return !n.in && box && contains(box, p);
-	})?.id;
+	return boxAt(lab, g, p, (shape) => shape === 'machine');
+}
+
+/** The innermost box of certain shapes under a point. */
+export function boxAt(lab: Lab, g: Geometry, p: Point, wanted: (shape: Shape) => boolean): string | undefined {
+	let [found, deepest] = [undefined as string | undefined, -1];
+	for (const [id, box] of Object.entries(g.boxes)) {
+		const t = contains(box, p) ? thingOf(lab, id) : undefined;
+		if (!t || !wanted(t.shape)) continue;
+		const depth = depthOf(lab, id);
+		if (depth > deepest) [found, deepest] = [id, depth];
+	}
+	return found;
 }
 
 /** The jack nearest to a point, within a radius. */

@@ -43,6 +43,7 @@ const ascent = 10; // of a row, above its baseline
 const aside = 12; // from a left or right jack to its label
 const beside = 9; // from the cable of a top or bottom jack to its label
 const tries = 8;
+const straight = 40; // px that a cable may lead aside before its label goes to the other side of it
 
 interface Rect {
 	left: number;
@@ -56,7 +57,7 @@ export function placeLabels(jacks: Record<string, Jack>, wired: Wiring, obstacle
 	const grid = new Grid();
 	for (const b of obstacles) grid.add({ left: b.x, right: b.x + b.w, top: b.y, bottom: b.y + b.h });
 	const counts = new Map<string, number>();
-	const key = (j: Jack) => `${j.node} ${j.side}`;
+	const key = (j: Jack) => `${j.box} ${j.side}`;
 	for (const j of Object.values(jacks)) counts.set(key(j), (counts.get(key(j)) ?? 0) + 1);
 	const before = new Map<string, number>(); // jacks of a side that have their label
 	for (const i of inPlacedOrder(jacks, wired)) {
@@ -67,7 +68,10 @@ export function placeLabels(jacks: Record<string, Jack>, wired: Wiring, obstacle
 		const rows = wired.rows[i.id] ?? 0;
 		const width = wired.widths[i.id] ?? 0;
 		const isFirstOfTwo = rank === 0 && (counts.get(key(j)) ?? 0) > 1;
-		const candidates = j.side === 'left' || j.side === 'right' ? uprightLabels(j) : levelLabels(j, rows, isFirstOfTwo);
+		const peer = jacks[wired.peers[i.id]?.id ?? ''];
+		const bend = peer ? peer.x - j.x : 0;
+		const leftFirst = Math.abs(bend) > straight ? bend > 0 : isFirstOfTwo;
+		const candidates = j.side === 'left' || j.side === 'right' ? uprightLabels(j) : levelLabels(j, rows, leftFirst);
 		let least = Number.POSITIVE_INFINITY;
 		for (const label of candidates) {
 			const covered = rectsOf(j, label, width, rows).reduce((sum, r) => sum + grid.covered(r), 0);

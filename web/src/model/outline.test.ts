@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { drawn } from '../../test/lab';
 import type { Link } from '../wire/types.gen';
 import { applyEdits } from './edit';
-import { outline, spoken } from './outline';
+import { afterDelete, outline, spoken } from './outline';
 
 const lab = drawn('host: red blue', 'pc:', 'red:veth-red 10.0.0.1/24 -- blue:veth-blue', 'host:eth0 -- pc:eth0');
 
@@ -23,6 +23,17 @@ test('the tree has each machine, its interfaces, and what is in it with theirs',
 test('it says what is down', () => {
 	const down = applyEdits(lab, [{ updateInterface: { id: 'pc:eth0', up: false } }]);
 	expect(outline(down).at(-1)?.detail).toBe('to host:eth0, down');
+});
+
+test.each([
+	['red', 'blue', 'the next sibling'],
+	['blue', 'red', 'the one before'],
+	['host:eth0', 'red', 'whatever is next in the same box'],
+	['red:veth-red', 'red', 'the parent'],
+	['c1', 'red', 'a node that the cable was in'],
+	['host', 'pc', 'the next machine'],
+])('when %s is deleted, the focus goes to %s: %s', (id, want, _) => {
+	expect(afterDelete(lab, applyEdits(lab, [{ delete: { id } }]), id)).toBe(want);
 });
 
 describe('spoken', () => {

@@ -1,8 +1,9 @@
-// Where nodes are that nobody has put anywhere: the first free slot of their machine, or right of the other machines. A
-// place is relative to the machine's box, for what is in one.
+// Where boxes are that nobody has put anywhere. In a machine in which nothing has a place, nodes stand above and below the
+// bridge that they are plugged into; else they take the first free slot, and a bridge goes below. Machines stand side by
+// side, LANs below those that they join. A place is relative to the box that a thing is in.
 import type { Lab, Place } from '../wire/types.gen';
-import { nodesInOrder } from './lab';
-import { headerHeight, type Kind, sizes } from './sizes';
+import { headerHeight, padding, type Size, sizeOf, sizes } from './sizes';
+import { isBar, type Thing, thingsOf } from './things';
 
 export type Places = Readonly<Record<string, Place>>;
 
@@ -10,27 +11,35 @@ const slotStep = { x: 348, y: 132 }; // room for a cable's labels between two no
 const clearance = { x: 48, y: 24 };
 const firstSlot = { x: 40, y: headerHeight + 32 };
 const betweenMachines = 216;
+const toBar = 100; // from nodes to the bar that they are plugged into: room for the labels of both ends
+const toLAN = 104;
+const column = 220; // from a node to the next above or below a bar
 
-/** Places for the nodes that have none. `kept` are those that they had until now, so that they stay as others come and go. */
+/** Places for the boxes that have none. `kept` are those that they had until now, so that they stay as others come and go. */
 export function slotsFor(lab: Lab, kept: Places = {}): Places {
-	const homeless = nodesInOrder(lab).filter((n) => !lab.places[n.id]);
-	if (homeless.length === 0) return noPlaces;
+	const things = thingsOf(lab);
+	if (things.every((t) => lab.places[t.id])) return noPlaces;
 	const found: Record<string, Place> = {};
-	for (const n of homeless) {
-		const place = kept[n.id];
-		if (place) found[n.id] = place;
+	for (const t of things) {
+		const place = kept[t.id];
+		if (place && !lab.places[t.id]) found[t.id] = place;
 	}
-	const given = withPlaces(lab, found);
-	const slots = new Map<string, Slots>();
-	for (const n of homeless) {
-		if (given.places[n.id]) continue;
-		let own = slots.get(n.in ?? '');
-		if (n.in && !own) {
-			own = new Slots(given, n.in);
-			slots.set(n.in, own);
-		}
-		const place = own?.take(n.kind) ?? machinePlace(given);
-		given.places[n.id] = found[n.id] = place;
+	const room = new Room(withPlaces(lab, found), things);
+	for (const box of room.innermostFirst()) {
+		const inner = room.in(box);
+		const homeless = inner.filter((t) => !room.places[t.id]);
+		if (homeless.length === 0) continue;
+		if (homeless.length === inner.length) aroundBridges(lab, room, inner);
+		const slots = new Slots(room, inner);
+		for (const t of homeless) if (!isBar(t.shape)) room.places[t.id] ??= slots.take(sizes[t.shape]);
+		for (const t of homeless) if (isBar(t.shape)) room.places[t.id] ??= belowAll(room, inner, t);
+	}
+	const outer = room.in('').filter((t) => !room.places[t.id]);
+	for (const t of outer) if (!isBar(t.shape)) room.places[t.id] = rightOfAll(room);
+	for (const t of outer) if (isBar(t.shape)) room.places[t.id] = belowJoined(lab, room, t);
+	for (const t of things) {
+		const place = room.places[t.id];
+		if (place && !lab.places[t.id]) found[t.id] = place;
 	}
 	return found;
 }
@@ -42,79 +51,205 @@ export function withPlaces(lab: Lab, places: Places): Lab {
 	return { ...lab, places: { ...lab.places, ...places } };
 }
 
-/** Where a new namespace goes in a machine. Every node that is drawn should have its place: see Geometry.slots. */
-export function freePlace(lab: Lab, machine: string): Place {
-	return new Slots(lab, machine).take();
+/** Where a new node goes in a machine. Every box that is drawn should have its place: see Geometry.slots. */
+export function freePlace(lab: Lab, machine: string, size = sizes.namespace): Place {
+	const room = new Room(lab, thingsOf(lab));
+	return new Slots(room, room.in(machine)).take(size);
 }
 
 /** Where a new machine goes: right of the others. */
 export function machinePlace(lab: Lab): Place {
-	const widths = new Map<string, number>();
-	for (const n of Object.values(lab.nodes)) {
-		const place = lab.places[n.id];
-		if (!n.in || !place) continue;
-		widths.set(n.in, Math.max(widths.get(n.in) ?? 0, place.x + sizes[n.kind].w + clearance.x));
-	}
-	let right = Number.NEGATIVE_INFINITY;
-	let top = Number.POSITIVE_INFINITY;
-	for (const n of Object.values(lab.nodes)) {
-		const place = lab.places[n.id];
-		if (n.in || !place) continue;
-		right = Math.max(right, place.x + Math.max(sizes[n.kind].w, widths.get(n.id) ?? 0));
-		top = Math.min(top, place.y);
-	}
-	return right === Number.NEGATIVE_INFINITY ? { x: 0, y: 0 } : { x: right + betweenMachines, y: top };
+	return rightOfAll(new Room(lab, thingsOf(lab)));
 }
 
-/**
- * The slots of one machine, in growing squares from its upper left. Slots are only ever taken, so that a thousand nodes
- * without a place are placed in one pass.
- */
-class Slots {
-	private readonly taken = new Map<string, { place: Place; kind: Kind }[]>();
-	private next = 0;
+/** Where a new bridge goes in its machine or namespace: below what is there, in the middle. */
+export function bridgePlace(lab: Lab, box: string): Place {
+	const room = new Room(lab, thingsOf(lab));
+	return belowAll(room, room.in(box), undefined);
+}
 
-	constructor(lab: Lab, machine: string) {
-		for (const n of Object.values(lab.nodes)) {
-			const place = lab.places[n.id];
-			if (n.in === machine && place) this.mark(place, n.kind);
+/** Where a new LAN goes: below the machines, in the middle. */
+export function lanPlace(lab: Lab): Place {
+	return belowJoined(lab, new Room(lab, thingsOf(lab)), undefined);
+}
+
+/** Boxes by what they are in, their places as far as they have some, and how much room each takes. */
+class Room {
+	readonly places: Record<string, Place>;
+	private readonly inner = new Map<string, Thing[]>();
+
+	constructor(
+		private readonly lab: Lab,
+		private readonly things: readonly Thing[],
+	) {
+		this.places = { ...lab.places };
+		for (const t of things) {
+			const list = this.inner.get(t.within ?? '');
+			if (list) list.push(t);
+			else this.inner.set(t.within ?? '', [t]);
 		}
 	}
 
-	take(kind: Kind = 'namespace'): Place {
+	in(box: string): Thing[] {
+		return this.inner.get(box) ?? [];
+	}
+
+	/** Boxes with others in them: a namespace with a bridge before its machine. */
+	innermostFirst(): string[] {
+		const holders = this.things.filter((t) => this.inner.has(t.id));
+		return holders.sort((a, b) => Number(!a.within) - Number(!b.within)).map((t) => t.id);
+	}
+
+	size(t: Thing): Size {
+		const size = { ...sizeOf(t, this.lab.interfaces[t.id]) };
+		for (const c of this.in(t.id)) {
+			const [place, own] = [
+				this.places[c.id],
+				this.in(c.id).length > 0 ? this.size(c) : sizeOf(c, this.lab.interfaces[c.id]),
+			];
+			if (!place) continue;
+			size.w = Math.max(size.w, place.x + own.w + padding);
+			size.h = Math.max(size.h, place.y + own.h + padding);
+		}
+		return size;
+	}
+
+	box(t: Thing): (Place & Size) | undefined {
+		const place = this.places[t.id];
+		return place && { ...place, ...this.size(t) };
+	}
+
+	boxes(things: readonly Thing[]): (Place & Size)[] {
+		return things.flatMap((t) => this.box(t) ?? []);
+	}
+}
+
+/** Each bridge with the nodes that are plugged into it: up to three above it, of more one half below. */
+function aroundBridges(lab: Lab, room: Room, inner: readonly Thing[]): void {
+	const bridges = inner.filter((t) => t.shape === 'bridge');
+	const home = new Map<string, string>(); // of a node: the first bridge that it is plugged into
+	for (const c of Object.values(lab.cables)) {
+		for (const [end, other] of [c.ends, [c.ends[1], c.ends[0]] as const]) {
+			const [i, peer] = [lab.interfaces[end], lab.interfaces[other]];
+			if (i && peer?.master && !home.has(i.node)) home.set(i.node, peer.master);
+		}
+	}
+	let { x } = firstSlot;
+	for (const bridge of bridges) {
+		const members = inner.filter((t) => !isBar(t.shape) && home.get(t.id) === bridge.id);
+		if (members.length === 0) continue;
+		const above = members.length <= 3 ? members.length : Math.ceil(members.length / 2);
+		const bar = room.size(bridge);
+		const width = Math.max(above * column - (column - sizes.namespace.w), bar.w);
+		const top = firstSlot.y;
+		const rowHeight = Math.max(...members.map((t) => room.size(t).h));
+		const barY = top + rowHeight + toBar;
+		for (const [at, t] of members.entries()) {
+			const [row, inRow] = at < above ? [0, at] : [1, at - above];
+			const inThisRow = row === 0 ? above : members.length - above;
+			const left = x + (width - (inThisRow * column - (column - sizes.namespace.w))) / 2;
+			room.places[t.id] = snapped(left + inRow * column, row === 0 ? top : barY + bar.h + toBar);
+		}
+		room.places[bridge.id] = snapped(x + (width - bar.w) / 2, barY);
+		x += width + column - sizes.namespace.w;
+	}
+}
+
+const snapped = (x: number, y: number): Place => ({ x: Math.round(x / 8) * 8, y: Math.round(y / 8) * 8 });
+
+function belowAll(room: Room, inner: readonly Thing[], bar: Thing | undefined): Place {
+	const boxes = room.boxes(inner);
+	const { w } = bar ? room.size(bar) : sizes.bridge;
+	if (boxes.length === 0) return { x: firstSlot.x + 40, y: firstSlot.y + 24 };
+	const [left, right] = [Math.min(...boxes.map((b) => b.x)), Math.max(...boxes.map((b) => b.x + b.w))];
+	const bottom = Math.max(...boxes.map((b) => b.y + b.h));
+	return snapped(Math.max(firstSlot.x, (left + right - w) / 2), bottom + toBar);
+}
+
+function rightOfAll(room: Room): Place {
+	const boxes = room.boxes(room.in('').filter((t) => !isBar(t.shape)));
+	if (boxes.length === 0) return { x: 0, y: 0 };
+	return { x: Math.max(...boxes.map((b) => b.x + b.w)) + betweenMachines, y: Math.min(...boxes.map((b) => b.y)) };
+}
+
+/** Below the boxes that it joins, or all, in the middle between them; right of other bars that are there. */
+function belowJoined(lab: Lab, room: Room, bar: Thing | undefined): Place {
+	const joined = new Set<string>();
+	for (const c of Object.values(lab.cables)) {
+		const [a, b] = [lab.interfaces[c.ends[0]], lab.interfaces[c.ends[1]]];
+		if (!a || !b) continue;
+		if (a.node === bar?.id) joined.add(lab.nodes[b.node]?.in ?? b.node);
+		if (b.node === bar?.id) joined.add(lab.nodes[a.node]?.in ?? a.node);
+	}
+	const outer = room.in('');
+	const others = outer.filter((t) => !isBar(t.shape));
+	const near = others.filter((t) => joined.has(t.id));
+	const boxes = room.boxes(near.length > 0 ? near : others);
+	const { w, h } = bar ? room.size(bar) : sizes.lan;
+	if (boxes.length === 0) return { x: 0, y: 0 };
+	const [left, right] = [Math.min(...boxes.map((b) => b.x)), Math.max(...boxes.map((b) => b.x + b.w))];
+	const all = room.boxes(others);
+	const place = snapped((left + right - w) / 2, Math.max(...all.map((b) => b.y + b.h)) + toLAN);
+	const bars = room.boxes(outer.filter((t) => isBar(t.shape) && t !== bar));
+	for (let moved = true; moved; ) {
+		moved = false;
+		for (const b of bars) {
+			if (Math.abs(b.y - place.y) >= h + clearance.y || place.x >= b.x + b.w + clearance.x) continue;
+			if (place.x + w + clearance.x <= b.x) continue;
+			place.x = Math.ceil((b.x + b.w + clearance.x) / 8) * 8;
+			moved = true;
+		}
+	}
+	return place;
+}
+
+/**
+ * The slots of one box, in growing squares from its upper left. Slots are only ever taken, so that a thousand nodes without
+ * a place are placed in one pass.
+ */
+class Slots {
+	private readonly taken = new Map<string, (Place & Size)[]>();
+	private next = 0;
+
+	constructor(room: Room, inner: readonly Thing[]) {
+		for (const b of room.boxes(inner)) this.mark(b);
+	}
+
+	take(size: Size): Place {
 		for (; ; this.next++) {
 			const [column, row] = nthSlot(this.next);
 			const place = { x: firstSlot.x + column * slotStep.x, y: firstSlot.y + row * slotStep.y };
-			if (!this.isClear(place, kind)) continue;
-			this.mark(place, kind);
+			if (!this.isClear({ ...place, ...size })) continue;
+			this.mark({ ...place, ...size });
 			return place;
 		}
 	}
 
-	private mark(place: Place, kind: Kind): void {
-		const key = cellOf(place);
-		const cell = this.taken.get(key);
-		if (cell) cell.push({ place, kind });
-		else this.taken.set(key, [{ place, kind }]);
+	/** In every cell that it lies in. */
+	private mark(b: Place & Size): void {
+		for (const key of cellsOf(b)) {
+			const cell = this.taken.get(key);
+			if (cell) cell.push(b);
+			else this.taken.set(key, [b]);
+		}
 	}
 
-	private isClear(p: Place, kind: Kind): boolean {
-		for (const dx of [-1, 0, 1]) {
-			for (const dy of [-1, 0, 1]) {
-				const cell = this.taken.get(cellOf({ x: p.x + dx * slotStep.x, y: p.y + dy * slotStep.y })) ?? [];
-				for (const t of cell) {
-					const w = (t.place.x < p.x ? sizes[t.kind].w : sizes[kind].w) + clearance.x;
-					const h = (t.place.y < p.y ? sizes[t.kind].h : sizes[kind].h) + clearance.y;
-					if (Math.abs(t.place.x - p.x) < w && Math.abs(t.place.y - p.y) < h) return false;
-				}
-			}
-		}
-		return true;
+	private isClear(b: Place & Size): boolean {
+		const wide = { x: b.x - clearance.x, y: b.y - clearance.y, w: b.w + 2 * clearance.x, h: b.h + 2 * clearance.y };
+		return !cellsOf(wide).some((key) =>
+			this.taken
+				.get(key)
+				?.some((t) => t.x < wide.x + wide.w && wide.x < t.x + t.w && t.y < wide.y + wide.h && wide.y < t.y + t.h),
+		);
 	}
 }
 
-function cellOf(p: Place): string {
-	return `${Math.floor(p.x / slotStep.x)} ${Math.floor(p.y / slotStep.y)}`;
+function cellsOf(b: Place & Size): string[] {
+	const keys: string[] = [];
+	for (let x = Math.floor(b.x / slotStep.x); x <= Math.floor((b.x + b.w) / slotStep.x); x++) {
+		for (let y = Math.floor(b.y / slotStep.y); y <= Math.floor((b.y + b.h) / slotStep.y); y++) keys.push(`${x} ${y}`);
+	}
+	return keys;
 }
 
 /** 0 is the corner; 1..3 are the next square around it, and so on: column and row. */

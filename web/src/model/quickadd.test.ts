@@ -20,6 +20,13 @@ describe('a line that says what it will do', () => {
 		['red blue -- host', 'host/red:veth-red – host:veth-red-h, blue:veth-blue – host:veth-blue-h'],
 		['neighbour/red -- host', 'neighbour/red:veth-red – host:veth-red-h'],
 		['red:eth0 -- blue:eth1', 'host/red:eth0 – blue:eth1'],
+		['br v-net-1 10.0.0.1/24', 'bridge v-net-1 10.0.0.1/24 in host'],
+		['lan office', 'LAN office'],
+		['container web', 'container web in host'],
+		['internet', 'internet internet'],
+		['dummy d0 10.1.1.1/32 on blue', 'dummy d0 10.1.1.1/32 in blue'],
+		['route blue default via 10.0.0.1', 'route default via 10.0.0.1 in blue'],
+		['router host', 'net.ipv4.ip_forward=1 in host'],
 	])('%s', (line, says) => {
 		const read = readQuickAdd(lab, line, context);
 		expect(read.says).toBe(says);
@@ -30,7 +37,7 @@ describe('a line that says what it will do', () => {
 describe('a line that says why it cannot', () => {
 	test.each([
 		['', 'write for example ns red blue'],
-		['vlan x', '`vlan` is no kind of thing'],
+		['hub x', '`hub` is no kind of thing'],
 		['ns', 'a namespace needs a name'],
 		['ns red', 'host already has a namespace `red`'],
 		['ns a/b', '`a/b` contains a slash; the name is a file in /run/netns'],
@@ -40,7 +47,6 @@ describe('a line that says why it cannot', () => {
 		['red -- nobody', 'there is no node `nobody`'],
 		['red:veth-neighbour-b -- blue', '`veth-neighbour-b` is 16 bytes; the kernel allows 15 (IFNAMSIZ)'],
 		['red 10.0.0.300/24 -- blue', '`10.0.0.300/24` is not an address'],
-		['br v-net-0', 'bridges are not drawn yet'],
 	])('%s', (line, words) => {
 		expect(problemOf(() => readQuickAdd(lab, line, context))?.message).toBe(words);
 	});
@@ -58,4 +64,27 @@ test('new nodes go where the pointer was, then into free slots', () => {
 	const { edits } = readQuickAdd(lab, 'ns green orange', { ...context, at: { x: 400, y: 88 } });
 	expect(edits[0]?.addNode?.place).toEqual({ x: 400, y: 88 });
 	expect(edits[1]?.addNode?.place).toEqual({ x: 40, y: 64 });
+});
+
+describe('with a bridge', () => {
+	const bridged = drawn('host: red blue =br0', 'red:eth0 -- blue:eth0');
+	test.each([
+		['red blue -- br0', 'red:veth-red – br0:veth-red-br, blue:veth-blue – br0:veth-blue-br'],
+		['host/br0 -- red', 'br0:veth-red-br – red:veth-red'],
+		['vlan eth0.10 id 10 on red:eth0', 'vlan eth0.10 id 10 on red:eth0'],
+		['vlan br0.10 id 10 on br0', 'vlan br0.10 id 10 on host:br0'],
+		['macvlan m0 mode bridge on red:eth0', 'macvlan m0 mode bridge on red:eth0'],
+	])('%s', (line, says) => {
+		const read = readQuickAdd(bridged, line, context);
+		expect(read.says).toBe(says);
+		applyEdits(bridged, read.edits); // or it throws
+	});
+	test.each([
+		['vlan eth0.10 on red:eth0', 'a vlan needs `id`'],
+		['vlan eth0.10 id 10 on red:eth9', 'red has no interface `eth9`'],
+		['route red default vai 10.0.0.1', 'a route has no word `vai` here'],
+		['br', 'a bridge needs a name'],
+	])('%s', (line, words) => {
+		expect(problemOf(() => readQuickAdd(bridged, line, context))?.message).toBe(words);
+	});
 });

@@ -244,7 +244,7 @@ export function dropRoutes(before: Lab, after: Lab): void {
 		const [had, has] = [interfacesOf(before, id), interfacesOf(after, id)];
 		const stays = n.routes.filter((text) => {
 			const r = readRoute(text);
-			if (!r || r.type !== '' || routeLink(r, has)?.up) return true;
+			if (r?.type !== '' || routeLink(r, has)?.up) return true;
 			return !routeLink(r, had)?.up; // it never worked otherwise: whoever wrote it knows why
 		});
 		if (stays.length < n.routes.length) after.nodes[id] = withRoutes(n, stays);

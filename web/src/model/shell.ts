@@ -1,10 +1,15 @@
 // The command that an edit stands for, shown before Enter. The engine makes the commands that it runs itself
 // (labengine/plan); these are its words for the few edits that the inspector makes.
 import type { Interface, Lab } from '../wire/types.gen';
+import { canonicalImpairment, needsNetem, parseImpairment } from './impair';
+import { problemOf } from './problem';
+import { readRoute } from './route';
+import { freshSysctl } from './sysctl';
 
 /** `ip -n red`, or `ip` in a machine's own namespace. */
 export function ip(lab: Lab, node: string): string {
 	const n = lab.nodes[node];
+	if (n?.kind === 'container') return 'nsenter -t … -n ip';
 	return n?.in ? `ip -n ${quote(n.name)}` : 'ip';
 }
 
@@ -35,4 +40,41 @@ export function rename(lab: Lab, i: Interface, name: string): string {
 /** As bash wants it: bare where that is the same. */
 export function quote(word: string): string {
 	return /^[A-Za-z0-9_./:@%+=-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+}
+
+/** What runs a program in a node's namespace from its machine's shell. */
+function run(lab: Lab, node: string, line: string): string {
+	const n = lab.nodes[node];
+	return n?.kind === 'namespace' ? `ip netns exec ${quote(n.name)} ${line}` : line;
+}
+
+export function route(lab: Lab, node: string, verb: 'add' | 'del', text: string): string {
+	const ipv6 = readRoute(text)?.ipv6 ? ' -6' : '';
+	return `${ip(lab, node)}${ipv6} route ${verb} ${text || '…'}`;
+}
+
+export function setSysctl(lab: Lab, node: string, name: string, value: string): string {
+	return run(lab, node, `sysctl -w ${quote(`${name}=${value || freshSysctl(name) || '…'}`)}`);
+}
+
+export function setMaster(lab: Lab, i: Interface, master: string): string {
+	const to = master ? `master ${quote(lab.interfaces[master]?.name ?? '…')}` : 'nomaster';
+	return `${ip(lab, i.node)} link set dev ${quote(i.name)} ${to}`;
+}
+
+export function setOptions(lab: Lab, i: Interface, options: string): string {
+	return `${ip(lab, i.node)} link set dev ${quote(i.name)} type ${i.kind} ${options || '…'}`;
+}
+
+export function impair(lab: Lab, i: Interface, text: string): string {
+	const n = lab.nodes[i.node];
+	const tc = n?.kind === 'namespace' ? `tc -n ${quote(n.name)}` : 'tc';
+	const dev = quote(i.name);
+	if (problemOf(() => parseImpairment(text))) return `${tc} qdisc replace dev ${dev} root …`;
+	const written = canonicalImpairment(text);
+	if (written === '') return `${tc} qdisc del dev ${dev} root`;
+	if (written === 'cut') return `${tc} qdisc replace dev ${dev} root blackhole`;
+	if (needsNetem(written)) return `${tc} qdisc replace dev ${dev} root netem ${written}`;
+	const burst = Math.min(Math.max(Math.floor(parseImpairment(written).rate / 800), 3200), 2 ** 30); // 10 ms of it
+	return `${tc} qdisc replace dev ${dev} root tbf ${written} burst ${burst} latency 300ms`;
 }

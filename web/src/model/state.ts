@@ -3,6 +3,7 @@
 import type {
 	Change,
 	Edit,
+	Feature,
 	Interface,
 	Lab,
 	Link,
@@ -61,6 +62,8 @@ export interface LabState {
 	links: Record<string, Link>;
 	nodeStates: Record<string, NodeState>;
 	status: Status;
+	/** What the kernel of a running lab has, by the word of the document. */
+	features: Record<string, Feature>;
 	seq: number;
 	changes: Change[];
 	terminals: Terminal[];
@@ -84,6 +87,7 @@ export const initialState: LabState = {
 	links: {},
 	nodeStates: {},
 	status: { state: 'stopped', since: 0 },
+	features: {},
 	seq: 0,
 	changes: [],
 	terminals: [],
@@ -115,6 +119,7 @@ function applySnapshot(s: LabState, snapshot: Snapshot): LabState {
 		links: {},
 		nodeStates: {},
 		status: snapshot.status,
+		features: snapshot.features ?? {},
 		seq: snapshot.seq,
 		changes: snapshot.changes ?? [],
 		terminals: snapshot.terminals ?? [],
@@ -236,7 +241,7 @@ function redraw(s: LabState): LabState {
 		lab = after;
 	}
 	for (const f of s.failed) {
-		const made = f.edits.filter((e) => e.addNode || e.addCable);
+		const made = f.edits.filter((e) => e.addNode || e.addCable || e.addInterface);
 		if (made.length === 0) continue;
 		const after = tryEdits(lab, made);
 		markDifferences(lab, after, marks, 'failed');

@@ -6,8 +6,8 @@ import { byteLength } from './names';
 import {
 	addressNote,
 	canConnect,
-	freeMachineName,
-	freeNamespaceName,
+	freeName,
+	replugged,
 	suggestAddresses,
 	suggestAddressFor,
 	suggestCable,
@@ -27,10 +27,29 @@ describe('a name for a cable’s end', () => {
 		expect(suggestName(lab, node, peer)).toBe(want);
 	});
 
+	const bridged = drawn(
+		'host: red neighbouring-ns =v-net-0 =br1',
+		'other: =br2',
+		'lan office',
+		'red:veth-red -- v-net-0:veth-red-br',
+	);
+	test.each([
+		['red', 'v-net-0', 'veth-red2'],
+		['v-net-0', 'red', 'veth-red2-br'],
+		['v-net-0', 'neighbouring-ns', 'veth-neighbo-br'],
+		['v-net-0', 'br1', 'veth-br1-br'],
+		['host', 'v-net-0', 'veth-v-net-0-h'],
+		['host', 'office', 'eth0'],
+		['office', 'host', 'port1'],
+		['v-net-0', 'br2', 'eth0'],
+		['red', 'office', 'veth-red2'],
+	])('at %s, to %s: %s, where there are bridges', (at, peer, want) => {
+		expect(suggestName(bridged, at, peer)).toBe(want);
+	});
+
 	test('counts on where a name is taken, between machines too', () => {
 		const joined = drawn('host:', 'other:', 'host:eth0 -- other:eth0', 'host:eth1 -- other:eth1');
 		expect(suggestName(joined, 'host', 'other')).toBe('eth2');
-		expect(suggestName(joined, 'host', 'other', new Set(['eth2']))).toBe('eth3');
 	});
 });
 
@@ -90,9 +109,50 @@ test('any suggested cable is one that the engine takes', () => {
 });
 
 test('names for new nodes are colours and computers, then they count', () => {
-	expect(freeNamespaceName(drawn('host: red'), 'host')).toBe('blue');
+	expect(freeName(drawn('host: red'), 'namespace', 'host')).toBe('blue');
 	const all = 'red blue green orange purple cyan pink brown yellow gray';
-	expect(freeNamespaceName(drawn(`host: ${all}`), 'host')).toBe('ns');
-	expect(freeMachineName(drawn('host:'))).toBe('neighbour');
-	expect(freeMachineName(drawn('host:', 'neighbour:', 'machine:'))).toBe('machine-2');
+	expect(freeName(drawn(`host: ${all}`), 'namespace', 'host')).toBe('ns');
+	expect(freeName(drawn('host:'), 'machine', '')).toBe('neighbour');
+	expect(freeName(drawn('host:', 'neighbour:', 'machine:'), 'machine', '')).toBe('machine-2');
+});
+
+describe('on a bridge or a LAN', () => {
+	const lab = applyEdits(
+		drawn('host: red blue =v-net-0', 'pc:', 'lan office', 'red:veth-red 192.168.15.1/24 -- v-net-0:veth-red-br'),
+		[{ addAddress: { interface: 'v-net-0', address: '192.168.15.5/24' } }],
+	);
+
+	test.each([
+		['blue', 'v-net-0', ['192.168.15.2/24'], undefined],
+		['v-net-0', 'blue', undefined, ['192.168.15.2/24']],
+		['host', 'office', ['192.168.1.1/24'], undefined],
+		['v-net-0', 'office', undefined, undefined],
+	])('%s to %s', (from, to, a, b) => {
+		const cable = suggestCable(lab, from, to, { addresses: true });
+		expect([cable.a.addresses, cable.b.addresses]).toEqual([a, b]);
+		expect(cable.a.master).toBe(from === 'v-net-0' ? 'v-net-0' : undefined);
+		applyEdits(lab, [{ addCable: cable }]); // or it throws
+	});
+
+	test('the next machine on a LAN is in its subnet', () => {
+		const one = applyEdits(lab, [{ addCable: suggestCable(lab, 'host', 'office', { addresses: true }) }]);
+		expect(suggestCable(one, 'pc', 'office', { addresses: true })).toMatchObject({
+			a: { name: 'eth0', addresses: ['192.168.1.2/24'] },
+			b: { name: 'port2', node: 'office' },
+		});
+	});
+
+	test('an end keeps what it has where it is plugged elsewhere', () => {
+		const plug = (end: string, to: string) => replugged(lab, end, to);
+		expect(plug('v-net-0:veth-red-br', 'host')).toEqual({ id: 'v-net-0:veth-red-br', master: '' });
+		expect(plug('red:veth-red', 'v-net-0')).toEqual({ id: 'red:veth-red', node: 'host', master: 'v-net-0' });
+		expect(plug('v-net-0:veth-red-br', 'office')).toEqual({ id: 'v-net-0:veth-red-br', node: 'office' });
+	});
+
+	test('an address of a port is noted, and one outside the segment', () => {
+		expect(addressNote(lab, 'v-net-0:veth-red-br', '10.0.0.1/24')).toMatch(/port of v-net-0/);
+		expect(addressNote(lab, 'red:veth-red', '10.0.0.1/24')).toBe('what it reaches is in another subnet');
+		expect(addressNote(lab, 'red:veth-red', '192.168.15.9/24')).toBeUndefined();
+		expect(addressNote(lab, 'v-net-0', '10.0.0.1/24')).toBe('what it reaches is in another subnet');
+	});
 });

@@ -4,7 +4,7 @@ import type { Change, Edit } from '../wire/types.gen';
 import { aboutExample } from './example';
 import { problemText } from './problem';
 import { addAddress, quote, rename, setUp } from './shell';
-import { asSentence, holderOfName, takenBackText, withName } from './wording';
+import { asSentence, entryOf, holderOfName, takenBackText, withName } from './wording';
 
 const lab = drawn('host: red blue', 'red:veth-red -- blue:veth-blue');
 
@@ -15,17 +15,27 @@ function change(origin: Change['origin'], sentence: string, ...lines: string[]):
 
 describe('what was taken back', () => {
 	const del = change('undo', 'Undo', 'ip link del br9');
-	test.each([
+	const typed = change('terminal', 'Add br9', 'ip link add br9 type bridge');
+	test.each<[string, Change, Change[], string]>([
+		['typed', del, [typed], 'Undid `ip link add br9 type bridge` (typed in host) by `ip link del br9`'],
 		[
+			'typed, at once with more',
 			del,
-			change('terminal', 'Add br9', 'ip link add br9 type bridge'),
-			'Undid `ip link add br9 type bridge` (typed in host) by `ip link del br9`',
+			[typed, change('terminal', '', 'b', 'c')],
+			'Undid `ip link add br9 type bridge`, `b` and 1 more (typed in host) by `ip link del br9`',
 		],
-		[del, change('canvas', 'Cable red to blue', 'ip link add …'), 'Undid “Cable red to blue” by `ip link del br9`'],
-		[change('redo', 'Redo'), change('canvas', 'Move red'), 'Redid “Move red”'],
-		[change('undo', 'Undo', 'a', 'b', 'c', 'd'), undefined, 'Undid “Undo” by `a`, `b` and 2 more'],
-	])('%#', (c, took, want) => {
-		expect(takenBackText(c, took)).toBe(want);
+		['drawn', del, [change('canvas', 'Cable red to blue', 'a')], 'Undid “Cable red to blue” by `ip link del br9`'],
+		['without commands', change('redo', 'Redo'), [change('canvas', 'Move red')], 'Redid “Move red”'],
+		['long forgotten', del, [], 'Undid “Undo” by `ip link del br9`'],
+	])('%s', (_, c, entry, want) => {
+		expect(takenBackText(c, entry)).toBe(want);
+	});
+
+	test('is one change with all that joined it', () => {
+		const changes = [1, 2, 3, 4].map((seq) => ({ ...typed, seq, joins: seq === 3 }));
+		expect(entryOf(changes, 2).map((c) => c.seq)).toEqual([2, 3]);
+		expect(entryOf(changes, 4).map((c) => c.seq)).toEqual([4]);
+		expect(entryOf(changes, 9)).toEqual([]);
 	});
 });
 

@@ -10,25 +10,40 @@ export function asSentence(lab: Lab, text: string): string {
 	return isName ? text : capital(text);
 }
 
-/** "Undid `ip link add br9 type bridge` (typed in host) by `ip link del br9`". `took` is the change that was taken back. */
-export function takenBackText(c: Change, took: Change | undefined): string {
+/** "Undid `ip link add br9 type bridge` (typed in host) by `ip link del br9`". The entry is what was taken back. */
+export function takenBackText(c: Change, entry: readonly Change[]): string {
 	const verb = c.origin === 'undo' ? 'Undid' : 'Redid';
-	const by = linesOf(c) && ` by ${linesOf(c)}`;
-	if (took?.origin !== 'terminal' || !linesOf(took)) return `${verb} “${took?.sentence ?? c.sentence}”${by}`;
-	return `${verb} ${linesOf(took)} (typed in ${took.commands?.[0]?.machine})${by}`;
+	const by = linesOf([c]) && ` by ${linesOf([c])}`;
+	const [first] = entry;
+	if (first?.origin !== 'terminal' || !linesOf(entry)) return `${verb} “${first?.sentence ?? c.sentence}”${by}`;
+	return `${verb} ${linesOf(entry)} (typed in ${first.commands?.[0]?.machine})${by}`;
+}
+
+/** The change that another takes back, with those that joined it. */
+export function entryOf(changes: readonly Change[], takes: number | undefined): Change[] {
+	const at = changes.findIndex((c) => c.seq === takes);
+	if (at < 0) return [];
+	const end = changes.findIndex((c, other) => other > at && !c.joins);
+	return changes.slice(at, end < 0 ? undefined : end);
 }
 
 const shownLines = 2;
 
-function linesOf(c: Change): string {
-	const lines = (c.commands ?? []).map((l) => `\`${l.line}\``);
+function linesOf(changes: readonly Change[]): string {
+	const lines = changes.flatMap((c) => c.commands ?? []).map((l) => `\`${l.line}\``);
 	const more = lines.length > shownLines ? ` and ${lines.length - shownLines} more` : '';
 	return lines.slice(0, shownLines).join(', ') + more;
+}
+
+/** "Restored revision 12" of a change that did so. */
+export function restoredText(c: Change): string {
+	return c.sentence.replace(/^Restore /, 'Restored ');
 }
 
 /** The edits with another name for one thing that they make or rename. */
 export function withName(edits: readonly Edit[], id: string, name: string): Edit[] {
 	return edits.map((e): Edit => {
+		if (e.addInterface?.id === id) return { addInterface: { ...e.addInterface, name } };
 		if (e.addNode?.id === id) return { addNode: { ...e.addNode, name } };
 		if (e.updateNode?.id === id) return { updateNode: { ...e.updateNode, name } };
 		if (e.updateInterface?.id === id) return { updateInterface: { ...e.updateInterface, name } };
@@ -46,6 +61,8 @@ export function holderOfName(lab: Lab, edits: readonly Edit[], id: string): stri
 			return nodeNamed(lab, node.in ?? lab.nodes[id]?.in ?? '', node.name)?.id;
 		for (const end of [e.addCable?.a, e.addCable?.b])
 			if (end?.id === id) return interfaceNamed(lab, end.node, end.name)?.id;
+		const made = e.addInterface;
+		if (made?.id === id) return interfaceNamed(lab, made.node, made.name)?.id;
 		const i = e.updateInterface;
 		if (i?.id !== id) continue;
 		const now = lab.interfaces[id];

@@ -1,11 +1,22 @@
-import { Redo2, Undo2 } from 'lucide-react';
-import { redo, undo } from '../session/actions';
+// The lab's changes, newest first: who, when, from where, by which commands. Each is a revision to go back to; what that
+// would do is listed beside.
+import { History as Clock, Redo2, Undo2 } from 'lucide-react';
+import { useMemo, useState } from 'react';
+import { Words } from '../app/Words';
+import { differences, labAt } from '../model/revision';
+import { redo, restore, undo } from '../session/actions';
 import { useLab } from '../session/stores';
 import type { Change } from '../wire/types.gen';
 
+const shownRows = 300;
+
 export function History() {
 	const changes = useLab((s) => s.changes);
+	const [looked, setLooked] = useState<number>();
+	const newest = changes.at(-1)?.seq ?? 0;
 	if (changes.length === 0) return <p className="dock-empty">Nothing has been changed yet.</p>;
+	const rows = changes.slice(-shownRows).reverse();
+	const isWhole = rows.at(-1)?.seq === 1;
 	return (
 		<div className="log">
 			<div className="panel-bar">
@@ -16,14 +27,19 @@ export function History() {
 					<Redo2 size={14} /> Redo
 				</button>
 			</div>
-			<ol className="log-rows history">
-				{changes
-					.slice(-300)
-					.reverse()
-					.map((c) => (
-						<Entry key={c.seq} change={c} />
+			<div className="history-split">
+				<ol className="log-rows history" onPointerLeave={() => setLooked(undefined)}>
+					{rows.map((c) => (
+						<Entry key={c.seq} change={c} newest={c.seq === newest} look={setLooked} />
 					))}
-			</ol>
+					{isWhole && (
+						<Row seq={0} newest={false} look={setLooked}>
+							<span>Before the first change</span>
+						</Row>
+					)}
+				</ol>
+				<Preview seq={looked} newest={newest} />
+			</div>
 		</div>
 	);
 }
@@ -37,14 +53,57 @@ const origins: Record<Change['origin'], string> = {
 	api: 'API',
 };
 
-function Entry({ change }: { change: Change }) {
-	const me = useLab((s) => s.author);
+function Row({
+	seq,
+	newest,
+	look,
+	className = '',
+	children,
+}: {
+	seq: number;
+	newest: boolean;
+	look: (seq: number) => void;
+	className?: string;
+	children: React.ReactNode;
+}) {
 	return (
 		<li
-			className={`history-row ${change.undone ? 'is-undone' : ''} ${change.joins ? 'is-joined' : ''}`}
+			className={`history-row ${className}`}
 			data-testid="history-row"
+			data-seq={seq}
+			onPointerEnter={() => look(seq)}
+			onFocus={() => look(seq)}
 		>
-			<span className="small number">{change.seq}</span>
+			<span className="small number">{seq}</span>
+			{children}
+			<span className="grow" />
+			{newest ? (
+				<span className="small">now</span>
+			) : (
+				<button
+					type="button"
+					className="plain restore"
+					aria-label={`Restore revision ${seq}`}
+					data-testid={`restore-${seq}`}
+					onClick={() => restore(seq)}
+				>
+					<Clock size={14} /> Restore
+				</button>
+			)}
+		</li>
+	);
+}
+
+function Entry({ change, newest, look }: { change: Change; newest: boolean; look: (seq: number) => void }) {
+	const me = useLab((s) => s.author);
+	const lines = (change.commands ?? []).map((l) => l.line);
+	return (
+		<Row
+			seq={change.seq}
+			newest={newest}
+			look={look}
+			className={`${change.undone ? 'is-undone' : ''} ${change.joins ? 'is-joined' : ''}`}
+		>
 			<time className="small" dateTime={change.at}>
 				{new Date(change.at).toLocaleTimeString('en-GB')}
 			</time>
@@ -52,6 +111,50 @@ function Entry({ change }: { change: Change }) {
 			<span>{change.sentence}</span>
 			<span className="small">{change.author ? (change.author === me ? 'you' : change.author) : ''}</span>
 			{change.undone && <span className="small">undone</span>}
-		</li>
+			{lines.length > 0 && (
+				<code className="history-commands small" title={lines.join('\n')}>
+					{lines[0]}
+					{lines.length > 1 ? ` +${lines.length - 1}` : ''}
+				</code>
+			)}
+		</Row>
+	);
+}
+
+const verbs = { add: '+', remove: '−', change: '~' } as const;
+const shownLines = 40;
+
+function Preview({ seq, newest }: { seq: number | undefined; newest: number }) {
+	const lab = useLab((s) => s.confirmed);
+	const changes = useLab((s) => s.changes);
+	const list = useMemo(() => {
+		if (seq === undefined || seq === newest) return undefined;
+		const then = labAt(lab, changes, seq);
+		return then && differences(lab, then);
+	}, [lab, changes, seq, newest]);
+	return (
+		<section className="history-preview" aria-label="What restoring would do" data-testid="history-preview">
+			{seq === undefined ? (
+				<p className="small">Point at a revision to see what going back to it would do.</p>
+			) : seq === newest ? (
+				<p className="small">This is how the lab is now.</p>
+			) : !list ? (
+				<p className="small">The page does not hold what changed since.</p>
+			) : (
+				<>
+					<h3>Restoring revision {seq} would</h3>
+					{list.length === 0 && <p className="small">change nothing</p>}
+					<ul>
+						{list.slice(0, shownLines).map((d) => (
+							<li key={`${d.does} ${d.what}`} className={`does-${d.does}`}>
+								<span aria-hidden="true">{verbs[d.does]}</span> <span className="sr-only">{d.does} </span>
+								<Words text={d.what} />
+							</li>
+						))}
+					</ul>
+					{list.length > shownLines && <p className="small">and {list.length - shownLines} more</p>}
+				</>
+			)}
+		</section>
 	);
 }

@@ -1,4 +1,5 @@
 import { useState } from 'react';
+import { kinds } from '../model/kinds';
 import { labelOf, nodesInOrder } from '../model/lab';
 import { hostOf, parseIP } from '../model/names';
 import { realInterfaces } from '../model/outline';
@@ -32,7 +33,7 @@ function ProbeForm() {
 	const chosen = useView((v) => v.probeFrom);
 	const to = useView((v) => v.probeTo);
 	const [count, setCount] = useState(3);
-	const nodes = nodesInOrder(lab);
+	const nodes = nodesInOrder(lab).filter((n) => kinds[n.kind].runs);
 	const firstNamespace = nodes.find((n) => n.in) ?? nodes[0];
 	const from = chosen && lab.nodes[chosen] ? chosen : (firstNamespace?.id ?? '');
 	const valid = parseIP(to.trim()) !== undefined;

@@ -2,18 +2,28 @@
 import { applyEdits } from '../model/edit';
 import { computeGeometry } from '../model/geometry';
 import { newID } from '../model/lab';
+import { afterDelete } from '../model/outline';
 import { capital, problemText, Refused } from '../model/problem';
-import { addPending, addProbe, applyMessage, discardFailed, dropProbes, initialState, markSeen } from '../model/state';
+import {
+	addPending,
+	addProbe,
+	applyMessage,
+	discardFailed,
+	dropProbes,
+	type FailedOp,
+	initialState,
+	markSeen,
+} from '../model/state';
 import type { Crossing } from '../model/traffic';
-import { asSentence, holderOfName, takenBackText, withName } from '../model/wording';
+import { asSentence, entryOf, holderOfName, restoredText, takenBackText, withName } from '../model/wording';
 import { LabConnection, socketURL } from '../transport/connection';
 import { api, ServerProblem } from '../transport/http';
-import type { Edit, Message, Problem, Reply } from '../wire/types.gen';
-import { frameLog, type Toast, traffic, useGeometry, useLab, useLink, useView } from './stores';
+import type { Edit, Lab, Message, Problem, Reply } from '../wire/types.gen';
+import { frameLog, type Toast, type ToastAction, traffic, useGeometry, useLab, useLink, useView } from './stores';
 import { canvasView } from './viewport';
 
 let connection: LabConnection | undefined;
-const undoing = new Map<string, 'undo' | 'redo'>(); // requests that are one, by id
+const undoing = new Map<string, 'undo' | 'redo' | 'restore'>(); // requests that are one, by id
 
 export function openLab(id: string): () => void {
 	useLab.setState({ ...initialState, id }, true);
@@ -95,10 +105,11 @@ function afterChange(): void {
 	const { changes } = useLab.getState();
 	const c = changes.at(-1);
 	if (c?.origin === 'undo' || c?.origin === 'redo') {
-		const took = changes.find((other) => other.seq === c.takes);
 		const again = c.origin === 'undo' ? { label: 'Redo', run: redo } : { label: 'Undo', run: undo };
-		toast({ kind: 'info', text: takenBackText(c, took), actions: [again] });
+		toast({ kind: 'info', text: takenBackText(c, entryOf(changes, c.takes)), actions: [again] });
 	}
+	if (c?.origin === 'restore')
+		toast({ kind: 'info', text: `${restoredText(c)}.`, actions: [{ label: 'Undo', run: undo }] });
 	if (c?.origin === 'terminal') announce(c.sentence);
 }
 
@@ -123,12 +134,19 @@ function answered(reply: Reply): void {
 		outcome.refused(`${text} Nothing was changed.`);
 		return;
 	}
-	const actions = [
-		...waysOut(reply.problem, failed.edits, () => discard(failed.id)),
+	const words = `${text} Nothing was changed.`;
+	if (failed.edits.some((e) => e.addNode || e.addCable))
+		announce(words.replaceAll('`', '')); // said beside its ghost
+	else toast({ kind: 'error', text: words, actions: afterFailure(failed) }, failed.id);
+}
+
+/** What can be done about an op that was refused. */
+export function afterFailure(failed: FailedOp): ToastAction[] {
+	return [
+		...waysOut(failed.problem, failed.edits, () => discard(failed.id)),
 		{ label: 'Retry', run: () => retry(failed.id) },
 		{ label: 'Discard', run: () => discard(failed.id) },
 	];
-	toast({ kind: 'error', text: `${text} Nothing was changed.`, actions }, failed.id);
 }
 
 // ---------------------------------------------------------------- changing the lab
@@ -164,12 +182,12 @@ export function edit(edits: Edit[], outcome: Outcome = {}): boolean {
 }
 
 /** What one can do about a name that is taken: take the free one, or look at what has it. */
-function waysOut(problem: Problem, edits: Edit[], before = () => {}): Toast['actions'] & object {
+function waysOut(problem: Problem, edits: Edit[], before = () => {}): ToastAction[] {
 	if (problem.code !== 'exists' || problem.field !== 'name') return [];
 	const { lab } = useLab.getState();
 	const free = /^`(.+)` is free$/.exec(problem.hint ?? '')?.[1];
 	const other = holderOfName(lab, edits, problem.on ?? '');
-	const ways: Toast['actions'] & object = [];
+	const ways: ToastAction[] = [];
 	if (free !== undefined) {
 		const use = () => {
 			before();
@@ -214,6 +232,13 @@ function takeBack(kind: 'undo' | 'redo'): void {
 	connection?.send({ id, [kind]: {} });
 }
 
+/** Makes the lab again what it was right after a change; 0 is before the first. */
+export function restore(seq: number): void {
+	const id = newID('u');
+	undoing.set(id, 'restore');
+	connection?.send({ id, restore: { seq } });
+}
+
 export function select(ids: Iterable<string>, more = false): void {
 	const selection = new Set(more ? [...useView.getState().selection, ...ids] : ids);
 	useView.setState({ selection });
@@ -253,14 +278,36 @@ export function deleteThings(ids: readonly string[]): void {
 		}
 		edits.push(e);
 	}
-	const first = ids[0];
-	const node = first ? lab.nodes[first] : undefined;
-	const siblings = node ? Object.values(lab.nodes).filter((n) => n.in === node.in && !ids.includes(n.id)) : [];
-	const next = siblings.sort((a, b) => a.order - b.order).find((n) => n.order > (node?.order ?? 0)) ?? siblings.at(-1);
+	const focus = afterDelete(lab, after, ids[0] ?? '');
 	if (edit(edits)) {
-		useView.setState({ selection: new Set(), focus: next?.id ?? node?.in, card: undefined });
+		offerCables(lab, ids);
+		useView.setState({ selection: new Set(), focus, card: undefined });
 		forgetGone();
 	}
+}
+
+/** Ports outlive their bridge, as they do in the kernel; here is a way to be rid of their cables as well. */
+function offerCables(lab: Lab, deleted: readonly string[]): void {
+	const bridges = deleted.flatMap((id) => (lab.interfaces[id]?.kind === 'bridge' ? (lab.interfaces[id] ?? []) : []));
+	const ports = new Set(
+		Object.values(lab.interfaces).flatMap((i) => (bridges.some((b) => b.id === i.master) ? i.id : [])),
+	);
+	const cables = Object.values(lab.cables).filter((c) => c.ends.some((end) => ports.has(end)));
+	if (cables.length === 0) return;
+	const names = bridges.map((b) => `\`${b.name}\``).join(', ');
+	toast({
+		kind: 'info',
+		text: `${names} is deleted; its ${cables.length === 1 ? 'port stays' : `${cables.length} ports stay`}, as in the kernel.`,
+		actions: [
+			{
+				label: cables.length === 1 ? 'Delete its cable too' : 'Delete their cables too',
+				run: () => {
+					const there = cables.filter((c) => useLab.getState().lab.cables[c.id]);
+					edit(there.map((c) => ({ delete: { id: c.id } })));
+				},
+			},
+		],
+	});
 }
 
 // ---------------------------------------------------------------- probes

@@ -33,7 +33,12 @@ export interface Toast {
 	id: string;
 	kind: 'info' | 'warn' | 'error';
 	text: string;
-	actions?: { label: string; run: () => void }[];
+	actions?: ToastAction[];
+}
+
+export interface ToastAction {
+	label: string;
+	run: () => void;
 }
 
 /** A cable that is being drawn or plugged elsewhere; gestures/cable.ts moves it from state to state. */

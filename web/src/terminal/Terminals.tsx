@@ -1,7 +1,8 @@
 import { Columns2, Plus, X } from 'lucide-react';
 import { nodeColour } from '../canvas/Nodes';
-import { subjectNode } from '../commands/commands';
+import { subjectNode } from '../commands/focus';
 import { colourOf } from '../model/colour';
+import { kinds } from '../model/kinds';
 import { labelOf, nodesInOrder } from '../model/lab';
 import { useLab, useView } from '../session/stores';
 import { endTerminal, maxPanes, openTerminal, showTerminal, splitTerminal, useTerminals } from '../session/terminals';
@@ -80,6 +81,7 @@ function newTerminal(): void {
 function NodeButtons() {
 	const lab = useLab((s) => s.lab);
 	return nodesInOrder(lab)
+		.filter((n) => kinds[n.kind].runs)
 		.slice(0, 6)
 		.map((n) => (
 			<button key={n.id} type="button" onClick={() => openTerminal(n.id)}>

@@ -1,0 +1,95 @@
+// One history for hands and terminals, and everyone's own changes in it.
+import { expect, newLab, openTerminal, quickAdd, test } from './vethlab';
+
+test('what is typed is drawn at once, marked, and taken back by Ctrl+Z', async ({ home }) => {
+	const page = await newLab(home);
+	const host = await openTerminal(page, 'host');
+
+	// From the key to the picture, in the page's own time.
+	await page.evaluate(() => {
+		const times: number[] = [];
+		Object.assign(window, { times });
+		let pressed = 0;
+		const note = (e: KeyboardEvent) => {
+			if (e.key === 'Enter') pressed = performance.now();
+		};
+		addEventListener('keydown', note, true);
+		new MutationObserver(() => {
+			const marks = document.querySelectorAll('[data-testid^="jack-host-br"] .mark-terminal').length;
+			if (marks > times.length) times.push(performance.now() - pressed);
+		}).observe(document.body, { childList: true, subtree: true });
+	});
+	for (const name of ['br7', 'br8', 'br9']) {
+		await host.type(`ip link add ${name} type bridge`);
+		await expect(page.getByTestId(`jack-host-${name}`).locator('.mark-terminal')).toHaveText('>_');
+		await page.waitForTimeout(350); // what happens in a namespace within 300 ms is one entry of the history
+	}
+	const times = await page.evaluate(() => (window as unknown as { times: number[] }).times);
+	expect(times).toHaveLength(3);
+	expect(Math.min(...times), 'ms from Enter to the drawing').toBeLessThan(100);
+	expect(Math.max(...times), 'ms, on a busy machine').toBeLessThan(1000);
+
+	await page.getByTestId('canvas').press('Control+z');
+	await expect(page.getByTestId('toast')).toContainText(
+		/Undid ip link add .*br9.* \(typed in host\) by ip link del .*br9/,
+	);
+	await expect(page.getByTestId('jack-host-br9')).toHaveCount(0);
+	await host.type('echo "left: $(ip -br link | grep -o br[0-9] | xargs)."', 'left: br7 br8.');
+
+	// Looked at, the marks go.
+	await page.getByTestId('node-host').locator('.node-name').click();
+	await expect(page.locator('.mark-terminal')).toHaveCount(0);
+});
+
+test('undo takes back one’s own, and all of it brings the document back byte by byte', async ({
+	home,
+	ben,
+	server,
+}) => {
+	const page = await newLab(home);
+	await ben.goto(page.url());
+	await expect(ben.getByTestId('lab-state')).toContainText('running');
+	const empty = await server.document(page);
+
+	await quickAdd(page, 'ns red blue');
+	await quickAdd(page, 'red 10.0.0.1/24 -- blue 10.0.0.2/24');
+	await expect(ben.getByTestId('cable-veth-red-veth-blue')).toHaveAttribute('data-state', 'up');
+	await quickAdd(ben, 'ns green');
+	await expect(page.getByTestId('node-green')).toBeVisible();
+
+	// Hers is the cable, though his is newer; she has nothing to do with green.
+	await page.getByTestId('canvas').press('Control+z');
+	await expect(page.getByTestId('cable-veth-red-veth-blue')).toHaveCount(0);
+	await expect(page.getByTestId('node-green')).toBeVisible();
+	await page.getByTestId('canvas').press('Control+Shift+z');
+	await expect(page.getByTestId('cable-veth-red-veth-blue')).toHaveAttribute('data-state', 'up');
+	await ben.getByTestId('canvas').press('Control+z');
+	await expect(page.getByTestId('node-green')).toHaveCount(0);
+	await expect(page.getByTestId('node-red')).toBeVisible();
+
+	await page.getByTestId('node-red').locator('.node-name').click();
+	await page
+		.getByTestId('interface-red-veth-red')
+		.getByRole('button', { name: /take it down/ })
+		.click();
+	await expect(page.getByTestId('jack-red-veth-red')).toHaveAttribute('data-state', 'down');
+	await page.getByTestId('canvas').press('m');
+	await page.keyboard.press('Shift+ArrowDown');
+	await page.keyboard.press('Enter');
+	await expect(page.locator('.is-pending')).toHaveCount(0);
+	const full = await server.document(page);
+
+	const undo = page.getByTestId('undo');
+	await page.getByTestId('dock-history').click();
+	await expect(page.getByTestId('history-row').filter({ hasText: /^\d+.*canvas.*you/ })).toHaveCount(4);
+	for (let n = 0; n < 4; n++) {
+		await undo.click();
+		await expect(page.getByTestId('history-row').filter({ hasText: 'undone' })).toHaveCount(n + 2); // Ben's is one
+	}
+	expect(await server.document(page)).toBe(empty);
+	for (let n = 0; n < 4; n++) {
+		await page.getByTestId('redo').click();
+		await expect(page.getByTestId('history-row').filter({ hasText: 'undone' })).toHaveCount(4 - n);
+	}
+	expect(await server.document(page)).toBe(full);
+});

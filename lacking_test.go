@@ -1,0 +1,80 @@
+package main
+
+import (
+	"errors"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"vethlab/labengine"
+	"vethlab/labengine/sandbox"
+)
+
+// lacking is a system on which no lab can be made, and the words for it: `run`, `serve` and `doctor` say what is missing
+// and how to mend it.
+type lacking struct {
+	prepare string // makes the system such, in namespaces of its own
+	finding string // what the doctor answers with "no" to
+	code    labengine.Code
+	says    []string
+}
+
+func TestLackingBwrap(t *testing.T) {
+	lacking{
+		prepare: `for bwrap in /usr/local/sbin/bwrap /usr/local/bin/bwrap /usr/sbin/bwrap /usr/bin/bwrap /sbin/bwrap /bin/bwrap; do
+			[ ! -e $bwrap ] || mount --bind /dev/null $bwrap
+		done`,
+		finding: "a machine", code: labengine.CodeNotSupported,
+		says: []string{"bwrap is not installed", "install the package bubblewrap"},
+	}.check(t)
+}
+
+func TestLackingUserNamespaces(t *testing.T) {
+	lacking{
+		prepare: "echo 0 >/proc/sys/user/max_user_namespaces",
+		finding: "user namespaces", code: labengine.CodeNotSupported,
+		says: []string{"start the lab process: the kernel refuses namespaces: no space left on device", "user namespaces are switched off", "sysctl -w user.max_user_namespaces="},
+	}.check(t)
+}
+
+func (l lacking) check(t *testing.T) {
+	within(t, l.prepare, func(t *testing.T, _ string) {
+		says := func(who, text string) {
+			t.Helper()
+			for _, words := range l.says {
+				if !strings.Contains(text, words) {
+					t.Errorf("%s does not say %q: %s", who, words, text)
+				}
+			}
+		}
+		r := vethlab(t, "run", redAndBlue, "red", "true")
+		if r.status != 1 || r.stdout != "" || !strings.HasPrefix(r.stderr, "vethlab: ") || strings.Count(r.stderr, "\n") != 1 {
+			t.Errorf("run: %+v", r)
+		}
+		says("run", r.stderr)
+
+		d, r := examined(t)
+		if f := d[l.finding]; r.status != 1 || f.answer != "no" || f.mend == "" {
+			t.Errorf("doctor: %+v, status %d", f, r.status)
+		}
+		says("doctor", d[l.finding].detail+"; "+d[l.finding].mend)
+
+		s := serveIn(t, t.TempDir()) // labs can be drawn all the same
+		lab := s.newLab()
+		p := s.ask("POST", lab+"/start", "", nil)
+		if p == nil || p.Code != l.code || p.Hint == "" {
+			t.Fatalf("start: %+v", p)
+		}
+		says("start", p.Message+"; "+p.Hint)
+		if _, err := sandbox.Find(filepath.Join(s.state, "labs", filepath.Base(lab))); !errors.Is(err, sandbox.ErrNotRunning) {
+			t.Errorf("its process is left: %v", err)
+		}
+		now := s.lab(lab)
+		if now.State != labengine.Stopped || now.Problem == nil || now.Problem.Message != p.Message {
+			t.Errorf("the lab is %s: %+v", now.State, now.Problem)
+		}
+		if r := edit(t, s.dial(lab+"/ws"), "drawn", addNamespace("green")); r.Problem != nil {
+			t.Error(r.Problem)
+		}
+	})
+}
