@@ -23,7 +23,10 @@ var netlinkPackages = []string{
 // anywhere, because nothing in it, however deep, starts a program, speaks HTTP or calls the kernel.
 func TestPurePackagesDoNoIO(t *testing.T) {
 	forbidden := append([]string{"os/exec", "os/signal", "net/http", "log/slog", "golang.org/x/sys/unix"}, netlinkPackages...)
-	for _, pure := range []string{"labengine", "labengine/plan", "labengine/packet", "labengine/document", "labengine/interop"} {
+	for _, pure := range []string{
+		"labengine", "labengine/plan", "labengine/packet", "labengine/document", "labengine/topology", "labengine/advise",
+		"labengine/interop",
+	} {
 		pkg := "vethlab/" + pure
 		if !slices.Contains(packages(t), pkg) {
 			continue // interop comes later

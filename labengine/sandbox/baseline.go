@@ -3,6 +3,7 @@ package sandbox
 import (
 	"bytes"
 	"os"
+	"path"
 	"runtime"
 	"sync"
 	"time"
@@ -158,8 +159,22 @@ func differing() []sysctl {
 }
 
 func applySysctls(list []sysctl) error {
+	folder, in := -1, "" // the settings of one folder come together: it is looked for once
+	defer func() { unix.Close(folder) }()
 	for _, s := range list {
-		fd, err := unix.Open("/proc/sys/"+s.name, unix.O_WRONLY|unix.O_CLOEXEC, 0)
+		dir, name := path.Split(s.name)
+		if dir != in {
+			unix.Close(folder)
+			var err error
+			if folder, err = unix.Open("/proc/sys/"+dir, unix.O_PATH|unix.O_CLOEXEC, 0); err == unix.ENOENT {
+				in = ""
+				continue
+			} else if err != nil {
+				return failed("open /proc/sys/"+dir, err)
+			}
+			in = dir
+		}
+		fd, err := unix.Openat(folder, name, unix.O_WRONLY|unix.O_CLOEXEC, 0)
 		if err == nil {
 			_, err = unix.Write(fd, []byte(s.value))
 			unix.Close(fd)

@@ -23,7 +23,6 @@ type Network struct {
 	nodes      map[labengine.ID]*Node
 	interfaces map[labengine.ID]*Interface
 	owners     map[netip.Addr][]*Interface // who has an address, in the order of nodes
-	onSegment  map[spot][]*Interface       // the members of a segment that are a node's
 }
 
 // Node is a network namespace with what decides where its packets go.
@@ -32,7 +31,7 @@ type Node struct {
 	Label      string       // as people call it: "red", or "host/red" where red alone would be ambiguous
 	Interfaces []*Interface // loopback first, then by name
 	Routes     []*Route     // of table main, those that addresses make included; in the order of the file, the kernel's own first
-	ByRules    bool         // other tables than main have routes: rules may send packets there
+	ByRules    bool         // rules of its own choose the table that a packet is routed by
 
 	tables [2]table            // IPv4, IPv6
 	local  map[netip.Addr]bool // nil of a node with few addresses, which are soon looked through
@@ -45,18 +44,16 @@ type Interface struct {
 	Node     *Node
 	Prefixes []netip.Prefix // its addresses, in their order
 	Peer     *Interface     // the other end of its cable; nil where it has none
-	Master   *Interface     // the bridge that it is a port of
-	Parent   *Interface     // what it sends through
-	Segment  *Segment       // who hears what it sends; nil of a loopback
+	Cable    labengine.ID
+	Master   *Interface // the bridge that it is a port of
+	Parent   *Interface // what it sends through
+	Segment  *Segment   // who hears what it sends; nil of a loopback
+
+	index int // among all
 }
 
 // few is how many of something are looked through rather than indexed: most nodes have that few, and a map costs more.
 const few = 12
-
-type spot struct {
-	segment *Segment
-	node    *Node
-}
 
 // New looks at a lab. Of a running one, live says what the document has no word for.
 func New(lab labengine.Lab, live labengine.Live) *Network {
@@ -64,7 +61,6 @@ func New(lab labengine.Lab, live labengine.Live) *Network {
 		Lab: lab, nodes: make(map[labengine.ID]*Node, len(lab.Nodes)),
 		interfaces: make(map[labengine.ID]*Interface, len(lab.Interfaces)),
 		owners:     make(map[netip.Addr][]*Interface, len(lab.Interfaces)),
-		onSegment:  map[spot][]*Interface{},
 	}
 	n.addNodes(live)
 	n.addInterfaces()
@@ -80,17 +76,20 @@ func (n *Network) addNodes(live labengine.Live) {
 	for _, node := range n.Lab.Nodes {
 		called[node.Name]++
 	}
-	for _, node := range n.Lab.NodesInOrder() {
-		added := &Node{Node: node, Label: node.Name}
+	slab := make([]Node, 0, len(n.Lab.Nodes))
+	for id, node := range n.Lab.Nodes {
+		slab = append(slab, Node{Node: node, Label: node.Name, ByRules: len(node.IPRules) > 0})
+		added := &slab[len(slab)-1]
 		if called[node.Name] > 1 && node.In != "" {
 			added.Label = n.Lab.Nodes[node.In].Name + "/" + node.Name
 		}
-		if state := live.Nodes[node.ID]; state != nil {
+		if state := live.Nodes[id]; state != nil {
 			added.live = *state
 		}
-		n.nodes[node.ID] = added
+		n.nodes[id] = added
 		n.Nodes = append(n.Nodes, added)
 	}
+	slices.SortFunc(n.Nodes, func(a, b *Node) int { return cmp.Or(cmp.Compare(a.Order, b.Order), cmp.Compare(a.ID, b.ID)) })
 }
 
 func (n *Network) addInterfaces() {
@@ -100,7 +99,7 @@ func (n *Network) addInterfaces() {
 		if node == nil {
 			continue
 		}
-		slab = append(slab, Interface{Interface: i, Node: node})
+		slab = append(slab, Interface{Interface: i, Node: node, index: len(slab)})
 		added := &slab[len(slab)-1]
 		for _, text := range i.Addresses {
 			if p, err := netip.ParsePrefix(text); err == nil {
@@ -112,7 +111,7 @@ func (n *Network) addInterfaces() {
 	}
 	for _, c := range n.Lab.Cables {
 		if a, b := n.interfaces[c.Ends[0]], n.interfaces[c.Ends[1]]; a != nil && b != nil {
-			a.Peer, b.Peer = b, a
+			a.Peer, b.Peer, a.Cable, b.Cable = b, a, c.ID, c.ID
 		}
 	}
 	for _, node := range n.Nodes {
@@ -172,13 +171,18 @@ func (i *Interface) IsPort() bool { return i.Interface.Master != "" }
 // IsLoopback says whether the interface is a node's lo.
 func (i *Interface) IsLoopback() bool { return i.Kind == labengine.Loopback }
 
-// Owns says whether packets for an address end in the node.
+// Owns says whether packets for an address end in the node; in the internet those do that are for its hosts.
 func (n *Node) Owns(a netip.Addr) bool {
+	if n.Kind == labengine.Internet && slices.Contains(public, a) {
+		return true
+	}
 	if n.local != nil {
 		return a.IsLoopback() || n.local[a]
 	}
 	return a.IsLoopback() || slices.ContainsFunc(n.Interfaces, func(i *Interface) bool { return i.Has(a) })
 }
+
+var public = labengine.PublicAddresses()
 
 // Setting is the value of one of the node's settings, as sysctl(8) names them; "" where neither the node nor a fresh
 // namespace is known to have one.
@@ -194,6 +198,9 @@ func (n *Node) Setting(name string) string {
 
 // Forwards says whether the node passes on what is not for itself, on some of its interfaces at least.
 func (n *Node) Forwards(ipv6 bool) bool {
+	if n.Kind == labengine.Internet {
+		return true
+	}
 	family := "net.ipv4."
 	if ipv6 {
 		family = "net.ipv6."
@@ -211,6 +218,9 @@ func (n *Node) proxies() bool {
 		return strings.Contains(s, "proxy_arp") && !strings.HasSuffix(s, "=0")
 	})
 }
+
+// Live is what a running lab says of the node; empty where it says nothing.
+func (n *Node) Live() labengine.NodeState { return n.live }
 
 // Neighbours are the entries that somebody has made by hand in the node's ARP and NDP tables, as far as a running lab tells.
 func (n *Node) Neighbours() []labengine.Neighbour {

@@ -60,12 +60,7 @@ func (n *Node) addRoutes() {
 		}
 	}
 	for _, text := range n.Node.Routes {
-		r, err := labengine.ParseRoute(text)
-		switch {
-		case err != nil:
-		case r.Table != "":
-			n.ByRules = true
-		default:
+		if r, err := labengine.ParseRoute(text); err == nil && r.Table == "" {
 			n.addRoute(r)
 		}
 	}
@@ -228,8 +223,11 @@ func (n *Network) Hop(out *Interface, to netip.Addr) []*Interface {
 			at = append(at, owner)
 			continue
 		}
-		for _, i := range n.onSegment[spot{out.Segment, owner.Node}] {
-			if answersForAll(owner.Node, to) && i.Up && hears(out, i) {
+		if !answersForAll(owner.Node, to) {
+			continue
+		}
+		for _, i := range n.MembersOf(owner.Node, out.Segment) {
+			if i.Up && hears(out, i) {
 				at = append(at, i)
 				break
 			}

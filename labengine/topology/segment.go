@@ -21,7 +21,7 @@ type Segment struct {
 
 // addSegments joins what hears each other.
 func (n *Network) addSegments() {
-	j := joiner{group: make(map[*Interface]*Interface, len(n.interfaces))}
+	j := newJoiner(len(n.interfaces))
 	var vlans, vxlans []*Interface
 	for _, node := range n.Nodes {
 		for _, i := range node.Interfaces {
@@ -37,10 +37,10 @@ func (n *Network) addSegments() {
 			j.join(i, i.Master)
 		}
 	}
-	open := n.joinVXLANs(&j, vxlans)
+	open := n.joinVXLANs(j, vxlans)
 	j.joinVLANs(vlans)
 
-	segments := map[*Interface]*Segment{}
+	segments := make([]*Segment, len(n.interfaces)) // by what joiner finds
 	for _, node := range n.Nodes {
 		proxies := node.proxies()
 		for _, i := range node.Interfaces {
@@ -54,14 +54,14 @@ func (n *Network) addSegments() {
 				n.Segments = append(n.Segments, s)
 			}
 			i.Segment = s
-			n.addToSegment(s, i)
+			s.add(i)
 			s.Open = s.Open || open[i] || isForeign(i) || proxies
 			s.Split = s.Split || isFiltering(i) || i.Kind == labengine.VLAN && i.Parent != nil && i.Parent.IsPort()
 		}
 	}
 }
 
-func (n *Network) addToSegment(s *Segment, i *Interface) {
+func (s *Segment) add(i *Interface) {
 	if i.Kind == labengine.Bridge {
 		s.Bridges = append(s.Bridges, i)
 	}
@@ -70,8 +70,6 @@ func (n *Network) addToSegment(s *Segment, i *Interface) {
 		s.Ports = append(s.Ports, i)
 	case i.Node.Kind != labengine.LAN:
 		s.Members = append(s.Members, i)
-		at := spot{s, i.Node}
-		n.onSegment[at] = append(n.onSegment[at], i)
 	}
 }
 
@@ -107,39 +105,41 @@ func (i *Interface) Option(name string) string {
 	return ""
 }
 
-// joiner is a union-find over interfaces.
-type joiner struct{ group map[*Interface]*Interface }
+// joiner is a union-find over interfaces, by their indexes.
+type joiner []int
 
-func (j *joiner) find(i *Interface) *Interface {
-	for {
-		up, ok := j.group[i]
-		if !ok {
-			return i
-		}
-		if above, ok := j.group[up]; ok {
-			j.group[i] = above
-		}
-		i = up
+func newJoiner(size int) joiner {
+	j := make(joiner, size)
+	for i := range j {
+		j[i] = i
 	}
+	return j
+}
+
+func (j joiner) find(i *Interface) int {
+	at := i.index
+	for j[at] != at {
+		j[at] = j[j[at]]
+		at = j[at]
+	}
+	return at
 }
 
 // join makes two segments one. It says whether they were two.
-func (j *joiner) join(a, b *Interface) bool {
+func (j joiner) join(a, b *Interface) bool {
 	if b == nil {
 		return false
 	}
-	if a, b = j.find(a), j.find(b); a == b {
-		return false
-	}
-	j.group[a] = b
-	return true
+	x, y := j.find(a), j.find(b)
+	j[x] = y
+	return x != y
 }
 
 // joinVLANs joins vlans with the same tag on the same segment. A vlan that is a bridge's port joins segments, and with them
 // the vlans that are on them: until there are no more.
-func (j *joiner) joinVLANs(vlans []*Interface) {
+func (j joiner) joinVLANs(vlans []*Interface) {
 	type tagged struct {
-		below         *Interface
+		below         int
 		protocol, tag string
 	}
 	for more := true; more; {
@@ -160,7 +160,7 @@ func (j *joiner) joinVLANs(vlans []*Interface) {
 }
 
 // joinVXLANs joins the ends of tunnels that name each other, and lists those that may have ends which are not seen.
-func (n *Network) joinVXLANs(j *joiner, vxlans []*Interface) (open map[*Interface]bool) {
+func (n *Network) joinVXLANs(j joiner, vxlans []*Interface) (open map[*Interface]bool) {
 	type network struct {
 		node     *Node // nil is any, for what a group hears
 		id, port string
@@ -204,15 +204,7 @@ func (n *Network) joinVXLANs(j *joiner, vxlans []*Interface) (open map[*Interfac
 
 // Name is what people call the segment: the LAN, the bridges, or the cable that it is.
 func (s *Segment) Name() string {
-	var lans, bridges []string
-	for _, b := range s.Bridges {
-		if b.Node.Kind == labengine.LAN {
-			lans = append(lans, b.Node.Label)
-		} else {
-			bridges = append(bridges, b.Name)
-		}
-	}
-	switch names := append(lans, bridges...); {
+	switch names := BridgeNames(s.Bridges); {
 	case len(names) > 2:
 		return strings.Join(names[:2], ", ") + " and more"
 	case len(names) > 0:
@@ -223,6 +215,27 @@ func (s *Segment) Name() string {
 		return "vlan " + s.Members[0].Option("id")
 	}
 	return "their network"
+}
+
+// BridgeNames is what people call bridges: a LAN by its own name, others by theirs, and with their nodes where two have the
+// same. LANs come first.
+func BridgeNames(bridges []*Interface) []string {
+	called := map[string]int{}
+	for _, b := range bridges {
+		called[b.Name]++
+	}
+	var lans, names []string
+	for _, b := range bridges {
+		switch {
+		case b.Node.Kind == labengine.LAN:
+			lans = append(lans, b.Node.Label)
+		case called[b.Name] > 1:
+			names = append(names, b.String())
+		default:
+			names = append(names, b.Name)
+		}
+	}
+	return append(lans, names...)
 }
 
 func (s *Segment) isCable() bool {
@@ -240,7 +253,23 @@ func (s *Segment) Speaking(ipv6 bool) []*Interface {
 }
 
 // MembersOf are a node's members of a segment.
-func (n *Network) MembersOf(node *Node, s *Segment) []*Interface { return n.onSegment[spot{s, node}] }
+func (n *Network) MembersOf(node *Node, s *Segment) []*Interface {
+	var found []*Interface
+	if len(s.Members) < len(node.Interfaces) {
+		for _, i := range s.Members {
+			if i.Node == node {
+				found = append(found, i)
+			}
+		}
+		return found
+	}
+	for _, i := range node.Interfaces {
+		if i.Segment == s && !i.IsPort() && node.Kind != labengine.LAN {
+			found = append(found, i)
+		}
+	}
+	return found
+}
 
 // hears says whether what one member sends reaches another: a macvlan and the interface below it never hear each other,
 // macvlans on the same one only in mode bridge. Source: drivers/net/macvlan.c.

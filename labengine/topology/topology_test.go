@@ -242,11 +242,11 @@ func TestLookup(t *testing.T) {
 			t.Errorf("to %s by %q, want %q", c.to, got, c.want)
 		}
 	}
-	if !r.ByRules {
-		t.Error("the route in table 100 is not noticed")
+	if r.ByRules {
+		t.Error("without a rule, nothing looks into table 100")
 	}
-	if a := n.Node("a"); a.ByRules {
-		t.Error("a has rules")
+	if n := network(t, "r: machine\nr: rule from 10.0.0.0/24 table 100"); !n.Node("r").ByRules {
+		t.Error("the rule is not noticed")
 	}
 }
 
@@ -408,6 +408,19 @@ func TestLabelsAndOwners(t *testing.T) {
 		if host.Owns(netip.MustParseAddr(address)) != own {
 			t.Errorf("host owns %s: %v", address, !own)
 		}
+	}
+}
+
+func TestTheInternetAnswersForItsHosts(t *testing.T) {
+	n := network(t, "world: internet\nhost: machine\nhost:eth0 203.0.113.2/24 -- world:eth0 203.0.113.1/24")
+	world := n.Node("world")
+	for address, own := range map[string]bool{"8.8.8.8": true, "203.0.113.1": true, "203.0.113.2": false, "192.168.1.1": false} {
+		if world.Owns(netip.MustParseAddr(address)) != own {
+			t.Errorf("the internet answers at %s: %v", address, !own)
+		}
+	}
+	if !world.Forwards(false) || !world.Forwards(true) || n.Node("host").Forwards(false) {
+		t.Error("its routers forward, a machine does when it is told to")
 	}
 }
 

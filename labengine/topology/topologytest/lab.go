@@ -10,7 +10,9 @@
 //	host:eth0.10 vlan over eth0 id 10 10.0.0.1/24
 //	red:lo up
 //	red: route default via 192.168.15.5
+//	red: rule from 192.168.15.0/24 table 100
 //	host: sysctl net.ipv4.ip_forward=1
+//	host: iptables -P FORWARD DROP
 //
 // A node's ID is its name, an interface's is `node:name`, and a cable's is its ends', joined by `--`. An end at a LAN needs
 // no name. After an interface come, in any order, its addresses and `down`, `mtu N`, `on BRIDGE`, and a kind's options.
@@ -73,19 +75,23 @@ func (r *reader) line(line string) error {
 	for _, name := range strings.Split(names, ", ") {
 		id := labengine.ID(name)
 		switch verb {
-		case "machine", "lan":
+		case "machine", "lan", "internet":
 			r.add(labengine.Edit{AddNode: &labengine.AddNode{ID: id, Name: name, Kind: labengine.Kind(verb)}})
 			if verb == "lan" {
 				r.lans[name] = 0
 			}
-		case "namespace":
+		case "namespace", "container":
 			in, ok := strings.CutPrefix(value, "in ")
 			if !ok {
-				return fmt.Errorf("a namespace is in a machine")
+				return fmt.Errorf("a %s is in a machine", verb)
 			}
-			r.add(labengine.Edit{AddNode: &labengine.AddNode{ID: id, Name: name, Kind: labengine.Namespace, In: labengine.ID(in)}})
+			r.add(labengine.Edit{AddNode: &labengine.AddNode{ID: id, Name: name, Kind: labengine.Kind(verb), In: labengine.ID(in)}})
 		case "route":
 			r.add(labengine.Edit{AddRoute: &labengine.AddRoute{Node: id, Route: value}})
+		case "rule":
+			r.add(labengine.Edit{AddIPRule: &labengine.AddIPRule{Node: id, Rule: value}})
+		case "iptables", "ip6tables":
+			r.add(labengine.Edit{Iptables: &labengine.Iptables{Node: id, IPv6: verb == "ip6tables", Commands: []string{value}}})
 		case "sysctl":
 			name, value, _ := strings.Cut(value, "=")
 			r.add(labengine.Edit{SetSysctl: &labengine.SetSysctl{Node: id, Name: name, Value: value}})

@@ -7,6 +7,7 @@ export interface Wire {
 	Request?: Request;
 	Message?: Message;
 	Problem?: Problem;
+	Advice?: Advice;
 	TerminalHello?: TerminalHello;
 	TerminalSize?: TerminalSize;
 	TerminalEnd?: TerminalEnd;
@@ -970,6 +971,10 @@ export interface FirewallTable {
 	 */
 	legacy?: boolean;
 	/**
+	 * as it was before nft(8) has put into it what iptables cannot read; see native
+	 */
+	stale?: boolean;
+	/**
 	 * of that iptables, of the two, which `iptables` is not here; not saved
 	 */
 	other?: boolean;
@@ -1398,6 +1403,59 @@ export interface Reply {
  */
 export interface Terminals {
 	terminals: Terminal[];
+}
+/**
+ * Advice is about something that is legal in a lab, and surely not meant.
+ *
+ * This interface was referenced by `Wire`'s JSON-Schema
+ * via the `definition` "Advice".
+ */
+export interface Advice {
+	code:
+		| 'host-prefix'
+		| 'address-twice'
+		| 'different-subnets'
+		| 'port-address'
+		| 'interface-down'
+		| 'loopback-down'
+		| 'mtu-mismatch'
+		| 'bridge-loop'
+		| 'gateway-not-connected'
+		| 'gateway-absent'
+		| 'forwarding-off'
+		| 'no-return-route'
+		| 'forward-drops'
+		| 'nat-matches-nothing';
+	/**
+	 * the nodes, interfaces and cables that it is about; the first is where to look
+	 */
+	on: string[];
+	/**
+	 * one sentence, no final period
+	 */
+	message: string;
+	/**
+	 * worth knowing, and seldom what fails
+	 */
+	minor?: boolean;
+	fix?: Fix;
+}
+/**
+ * Fix is what would make an advice needless.
+ *
+ * This interface was referenced by `Wire`'s JSON-Schema
+ * via the `definition` "Fix".
+ */
+export interface Fix {
+	/**
+	 * of a button: "Add the route"
+	 */
+	label: string;
+	edits: Edit[];
+	/**
+	 * what the edits stand for, as far as somebody has worked it out
+	 */
+	commands?: Command[];
 }
 /**
  * TerminalHello is the first message on a terminal's websocket, as text; binary messages with the shell's output follow. Binary messages to it are keys. A TerminalSize as text changes its size; a TerminalEnd as text is the last message.
