@@ -134,9 +134,9 @@ describe('nodes that nobody has put anywhere', () => {
 
 	test('do not overlap, however many, and a thousand take no time', () => {
 		const lab = drawn(`host: ${names(1000)}`);
-		const begun = performance.now();
+		const begun = process.cpuUsage(); // others may be busy, too
 		const { boxes } = computeGeometry(lab);
-		expect(performance.now() - begun).toBeLessThan(1000);
+		expect(process.cpuUsage(begun).user / 1000).toBeLessThan(1000); // ms
 		const inside = Object.entries(boxes).flatMap(([id, b]) => (id === 'host' ? [] : [b]));
 		inside.sort((a, b) => a.x - b.x || a.y - b.y);
 		for (const [at, b] of inside.entries()) {
