@@ -227,7 +227,8 @@ function boxesOf(lab: Lab, things: readonly Thing[], where: Where, needs: Record
 	const boxes: Record<string, Box> = {};
 	const extents: Record<string, Size> = {};
 	const origin = { x: 0, y: 0 };
-	const inmostFirst = [...things].sort((a, b) => depthOf(lab, b.id) - depthOf(lab, a.id));
+	const depths = new Map(things.map((t) => [t.id, depthOf(lab, t.id)]));
+	const inmostFirst = [...things].sort((a, b) => (depths.get(b.id) ?? 0) - (depths.get(a.id) ?? 0));
 	for (const t of inmostFirst) {
 		const n = needs[t.id];
 		const base = sizeOf(t, lab.interfaces[t.id]);
