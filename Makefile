@@ -59,6 +59,6 @@ dev: web/node_modules/.package-lock.json ## the page with hot reload, against a 
 	cd web && npm run dev
 
 .PHONY: gen
-gen: web/node_modules/.package-lock.json ## write the TypeScript types anew from the Go types
+gen: web/node_modules/.package-lock.json ## write anew what is made of the Go code: the TypeScript types, and the file's schema
 	$(GO) run ./labengine/wiregen
 	cd web && npm run gen --silent

@@ -1,6 +1,9 @@
 package labengine
 
-import "net/netip"
+import (
+	"fmt"
+	"net/netip"
+)
 
 // PublicHost is somebody on the internet that a lab has: an address that answers ping, HTTP on port 80 and, of a resolver,
 // DNS on port 53.
@@ -23,12 +26,13 @@ var PublicHosts = []PublicHost{
 	{"client.example.net", addresses("203.0.113.10", "2001:db8:113::10"), false},
 }
 
-// PublicRouters are the routers between the edge and the hosts, in the order in which traceroute(8) meets them. The
-// addresses are those of the side that faces the lab; the edge's is that of its uplink.
+// PublicRouters are the routers to the hosts, in the order in which traceroute(8) meets them. The addresses are those of
+// the side that faces the lab; the edge's is that of its uplink.
 var PublicRouters = []PublicHost{
 	{"edge.isp.example", addresses("198.51.100.1", "2001:db8:100:1::1"), false},
 	{"core1.isp.example", addresses("198.51.100.2", "2001:db8:100:1::2"), false},
 	{"core2.transit.example", addresses("198.51.100.6", "2001:db8:100:2::2"), false},
+	{"hosts.transit.example", addresses("198.51.100.10", "2001:db8:100:3::2"), false},
 }
 
 // Resolver is whom machines ask for names where the lab has an internet: the address that people know by heart.
@@ -57,6 +61,80 @@ func PublicAddresses() []netip.Addr {
 		}
 	}
 	return list
+}
+
+// The nodes of a [Backbone].
+const (
+	BackboneEdge  = "edge"
+	BackboneHosts = "hosts"
+)
+
+// Backbone is what an internet is in the kernel: its edge, into which cables are plugged, two more routers, and the
+// namespace that has all public addresses on its lo. The edge forwards only what it knows a way back to: reverse path
+// filtering, RFC 3704, drops IPv4 packets from anybody that is not in the networks of its cables or behind a route of its
+// own. To IPv6 packets from such the answers find no way.
+func Backbone() Lab {
+	lab := NewLab("backbone") // not quiet: a router asks for IPv6 neighbours from its link-local address
+	ids := []ID{BackboneEdge, "core1", "core2", BackboneHosts}
+	for at, id := range ids {
+		n := Node{ID: id, Name: string(id), Kind: Internet, Order: at, Sysctls: []string{
+			"net.ipv4.icmp_ratemask=0", "net.ipv6.icmp.ratelimit=0", // traceroute(8) sends more at once than the kernel answers
+			"net.ipv6.conf.default.accept_dad=0", // nobody else has these addresses
+		}}
+		if id != BackboneHosts {
+			n.Sysctls = append(n.Sysctls, "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1")
+		}
+		if id == BackboneEdge {
+			n.Sysctls = append(n.Sysctls, "net.ipv4.conf.default.rp_filter=1")
+		}
+		lo := Interface{ID: LoopbackID(id), Node: id, Name: "lo", Kind: Loopback, MTU: DefaultMTU(Loopback)}
+		if id == BackboneHosts {
+			lo.Up = true
+			for _, a := range PublicAddresses() {
+				lo.Addresses = append(lo.Addresses, netip.PrefixFrom(a, a.BitLen()).String())
+			}
+		}
+		lab.Nodes[id], lab.Interfaces[lo.ID] = n, lo
+	}
+	for at := range len(ids) - 1 {
+		near, far := ids[at], ids[at+1]
+		end := func(node ID, name string, host int) ID {
+			i := Interface{ID: node + ID(":"+name), Node: node, Name: name, Kind: Veth, Up: true, MTU: DefaultMTU(Veth), Addresses: []string{
+				fmt.Sprintf("198.51.100.%d/30", 4*at+host), fmt.Sprintf("2001:db8:100:%d::%d/64", at+1, host),
+			}}
+			lab.Interfaces[i.ID] = i
+			return i.ID
+		}
+		outward := "eth1"
+		if near == BackboneEdge {
+			outward = UplinkName
+		}
+		id := ID(fmt.Sprintf("link%d", at))
+		lab.Cables[id] = Cable{ID: id, Ends: [2]ID{end(near, outward, 1), end(far, "eth0", 2)}, Order: at}
+		back, six := fmt.Sprintf("default via 198.51.100.%d", 4*at+1), fmt.Sprintf("default via 2001:db8:100:%d::1", at+1)
+		n := lab.Nodes[far]
+		n.Routes = append(n.Routes, back, six)
+		lab.Nodes[far] = n
+	}
+	for at := range len(ids) - 1 {
+		n := lab.Nodes[ids[at]]
+		via := func(to netip.Prefix) {
+			hop := fmt.Sprintf("198.51.100.%d", 4*at+2)
+			if to.Addr().Is6() {
+				hop = fmt.Sprintf("2001:db8:100:%d::2", at+1)
+			}
+			n.Routes = append(n.Routes, fmt.Sprintf("%s via %s", to, hop))
+		}
+		for _, a := range PublicAddresses() {
+			via(netip.PrefixFrom(a, a.BitLen()))
+		}
+		for link := at + 1; link < len(ids)-1; link++ {
+			via(netip.MustParsePrefix(fmt.Sprintf("198.51.100.%d/30", 4*link)))
+			via(netip.MustParsePrefix(fmt.Sprintf("2001:db8:100:%d::/64", link+1)))
+		}
+		lab.Nodes[ids[at]] = n
+	}
+	return lab
 }
 
 // HasInternet says whether the lab has an internet, so that names can be asked for.

@@ -66,7 +66,7 @@ func (n Node) WithRules(ipv6 bool, rules []string) Node {
 	return n
 }
 
-// RuleList is a list of rules while it is changed.
+// RuleList is a list of rules while it is changed. The zero value is an empty one.
 type RuleList struct {
 	entries []ruleEntry
 	own     map[tableChain]bool // chains that an entry makes
@@ -82,7 +82,7 @@ type ruleEntry struct {
 // ReadRules reads a list of rules, each as [RuleList.Change] takes it, in order: a document's, which may say -I.
 // The problem is that of the first rule that cannot be.
 func ReadRules(texts []string) (*RuleList, error) {
-	l := &RuleList{own: map[tableChain]bool{}}
+	l := &RuleList{}
 	for _, text := range texts {
 		if err := l.Change(text, ""); err != nil {
 			return nil, err
@@ -144,6 +144,9 @@ func (l *RuleList) Change(text, was string) error {
 			return Problemf(CodeExists, "table %s has a chain %s already", r.Table, shown(r.Chain)).About("", "rule")
 		}
 		l.insert(len(l.entries), r, strings.TrimSpace(text))
+		if l.own == nil {
+			l.own = map[tableChain]bool{}
+		}
 		l.own[tableChain{r.Table, r.Chain}] = true
 	case "-X":
 		return l.deleteChain(r)

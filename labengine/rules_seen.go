@@ -114,7 +114,9 @@ type seenRule struct {
 // text, others are as iptables(8) prints them. Where learn says that rules have just been added, a rule whose twin is not known
 // is the one that stands in its place. The tables are told what their rules' authors have written.
 func RulesSeen(authored []string, tables []FirewallTable, twins Twins, learn bool) []string {
-	s := seeing{chains: map[tableChain][]seenRule{}, policies: map[tableChain]string{}, own: map[tableChain]bool{}}
+	s := seeing{
+		chains: map[tableChain][]seenRule{}, policies: map[tableChain]string{}, own: map[tableChain]bool{}, stale: map[string]bool{},
+	}
 	s.read(tables)
 	entries := make([]ruleEntry, 0, len(authored))
 	byChain := map[tableChain][]int{}
@@ -135,6 +137,10 @@ func RulesSeen(authored []string, tables []FirewallTable, twins Twins, learn boo
 	next := map[tableChain]int{} // the first of a chain's rules that is not in the list yet
 	for i, e := range entries {
 		name := tableChain{e.Table, e.Chain}
+		if s.stale[e.Table] { // what is there cannot be told
+			list = append(list, e.text)
+			continue
+		}
 		switch e.Verb {
 		case "-P":
 			if policy, used := s.policies[name]; used && policy != e.Args[0] || !used && e.Args[0] != "ACCEPT" {
@@ -178,11 +184,12 @@ type seeing struct {
 	order    []tableChain
 	policies map[tableChain]string
 	own      map[tableChain]bool
+	stale    map[string]bool // tables that cannot be read
 }
 
 func (s *seeing) read(tables []FirewallTable) {
 	for _, t := range tables {
-		if t.Other {
+		if s.stale[t.Name] = s.stale[t.Name] || t.Stale; t.Other || t.Stale {
 			continue
 		}
 		for c := range t.Chains {

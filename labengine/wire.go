@@ -198,6 +198,7 @@ type FirewallTable struct {
 	Name   string          `json:"name"` // "filter", "nat", "mangle", "raw", "security"
 	Chains []FirewallChain `json:"chains"`
 	Legacy bool            `json:"legacy,omitempty"` // of iptables-legacy: the kernel does not tell of changes, so that it is looked at now and then
+	Stale  bool            `json:"stale,omitempty"`  // as it was before nft(8) has put into it what iptables cannot read; see native
 	Other  bool            `json:"other,omitempty"`  // of that iptables, of the two, which `iptables` is not here; not saved
 }
 

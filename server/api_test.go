@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"vethlab/labengine"
+	"vethlab/labengine/document"
 )
 
 func TestLabsOverHTTP(t *testing.T) {
@@ -180,6 +181,15 @@ func TestPageAndItsHeaders(t *testing.T) {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %s in\n%s", want, text)
 		}
+	}
+}
+
+func TestSchemaOfFiles(t *testing.T) {
+	ts := serve(t)
+	response := ts.request("GET", "/api/schema.json", "")
+	status, text := body(t, response, nil)
+	if kind := response.Header.Get("Content-Type"); status != 200 || kind != "application/schema+json" || text != string(document.Schema()) {
+		t.Errorf("%d %s\n%s", status, kind, text)
 	}
 }
 

@@ -117,7 +117,7 @@ func TestLoginWithTheTokenForScripts(t *testing.T) {
 func TestNobodyWhereTheyDoNotBelong(t *testing.T) {
 	ts := serve(t)
 	id := string(ts.newLab(`{}`))
-	for _, path := range []string{"/metrics", "/api/openapi.json", "/api/labs", "/api/labs/" + id, "/api/labs/" + id + "/ws", "/api/labs/" + id + "/terminal"} {
+	for _, path := range []string{"/metrics", "/api/openapi.json", "/api/schema.json", "/api/labs", "/api/labs/" + id, "/api/labs/" + id + "/ws", "/api/labs/" + id + "/terminal"} {
 		wantProblem(t, ts.request("GET", path, "", "Authorization", ""), 401, labengine.CodeUnauthorized)
 		wantProblem(t, ts.request("GET", path, "", "Authorization", "Bearer "+ts.bearer+"x"), 401, labengine.CodeUnauthorized)
 	}

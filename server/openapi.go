@@ -7,11 +7,20 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"vethlab/labengine/document"
 )
 
 // openapi answers with the description of all routes, OpenAPI 3.1.
 func (s *Server) openapi(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusOK, describeRoutes(s.routes(), s.config.Version))
+}
+
+// schema answers with the form of a lab's file.
+func (s *Server) schema(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", typeSchema)
+	w.Header().Set("Cache-Control", "no-cache") // the next version has another
+	w.Write(document.Schema())
 }
 
 type object = map[string]any

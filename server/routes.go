@@ -35,6 +35,8 @@ const (
 	typeYAML = "application/yaml"
 	typeHTML = "text/html"
 	typeText = "text/plain"
+
+	typeSchema = "application/schema+json" // of JSON Schema, §14
 )
 
 // routes is the list. A nil type for a media type means that it is free text.
@@ -59,6 +61,11 @@ func (s *Server) routes() []route {
 	}, {
 		method: "GET", pattern: "/api/openapi.json", serve: s.openapi, status: 200,
 		summary: "This description", answer: answer(map[string]any{}),
+	}, {
+		method: "GET", pattern: "/api/schema.json", serve: s.schema, status: 200,
+		summary:     "The form of a lab's file",
+		description: "A JSON Schema, draft 2020-12, for editors.",
+		answer:      map[string]any{typeSchema: map[string]any{}},
 	}, {
 		method: "GET", pattern: "/api/session", serve: s.session, status: 200,
 		summary: "Who is signed in, and to what", answer: answer(Session{}),

@@ -23,6 +23,7 @@ type end struct {
 	mtu      int      // bytes; 0 where the end does not say
 	mtuAt    position
 	noMaster bool
+	unnamed  bool // it is a LAN's, and has the name that came next
 }
 
 const exampleCable = "[red:eth0 192.168.15.1/24, blue:eth0 192.168.15.2/24]"
@@ -46,7 +47,7 @@ func (r *reader) cables(v value) error {
 	for i := range r.cabled {
 		for e := range r.cabled[i].ends {
 			end := &r.cabled[i].ends[e]
-			if end.Name != "" {
+			if end.unnamed = end.Name == ""; !end.unnamed {
 				continue
 			}
 			end.Name = ports.next(end.Node)

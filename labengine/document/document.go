@@ -26,6 +26,8 @@ package document
 
 import (
 	"bytes"
+	"cmp"
+	"errors"
 	"strings"
 
 	"vethlab/labengine"
@@ -47,39 +49,75 @@ const Unnamed = "Unnamed lab"
 // Parse reads a file. Its name is for errors: each is a [labengine.Problem] "bad-file" whose message has the line and
 // shows it. The IDs of what is in the lab are derived from names, and so the same each time.
 func Parse(name string, source []byte) (labengine.Lab, error) {
-	f, err := newFile(name, source)
+	r, _, err := read(name, source)
 	if err != nil {
 		return labengine.Lab{}, err
+	}
+	return r.lab, nil
+}
+
+func read(name string, source []byte) (*reader, value, error) {
+	f, err := newFile(name, source)
+	if err != nil {
+		return nil, value{}, err
 	}
 	root, err := f.tree()
 	if err != nil {
-		return labengine.Lab{}, err
+		return nil, value{}, err
 	}
 	r := newReader(f)
-	err = r.read(root)
-	return r.lab, err
+	return r, root, r.read(root)
 }
 
-// Format writes a lab. Where source says the same as the lab, it is returned byte for byte, with its comments and its
-// order; else its leading comment is kept. What the lab has and a file does not save is left out: namespaces that a process
-// holds, interfaces for which there are no words, cables with an end on one of them.
+// Format writes a lab. Of source only what says something else than the lab is changed: comments, spaces and the order of
+// everything else stay byte for byte. Where that cannot be, a file is written anew below the source's leading comment. What
+// the lab has and a file does not save is left out: namespaces that a process holds, interfaces for which there are no words,
+// cables with an end on one of them.
 func Format(lab labengine.Lab, source []byte) []byte {
-	text := write(lab)
+	want := savedOf(lab)
+	text := want.write()
 	if len(source) == 0 {
 		return text
 	}
-	was, err := Parse("", source)
+	r, root, err := read("", source)
 	if err != nil {
 		return text
 	}
-	if bytes.Equal(write(was), text) {
+	was := savedOf(r.lab)
+	if bytes.Equal(was.write(), text) {
 		return source
 	}
-	return append(leadingComment(source), text...)
+	if changed, err := inPlace(r, root, source, was, want, text); err == nil {
+		return changed
+	}
+	text = append(leadingComment(source), text...)
+	if _, eol, _ := lineEnds(source); eol != "\n" {
+		text = bytes.ReplaceAll(text, []byte("\n"), []byte(eol))
+	}
+	return text
+}
+
+// inPlace is the source, changed where it says something else than the wanted lab, whose own file would be text.
+func inPlace(r *reader, root value, source []byte, was, want *saved, text []byte) ([]byte, error) {
+	if err := r.locate(&root); err != nil {
+		return nil, err
+	}
+	var problems []error
+	for _, how := range []manner{{}, {byID: true}, {moves: true}} {
+		changed, err := rewrite(r, root, source, was, want, how)
+		if err == nil {
+			var again labengine.Lab
+			if again, err = Parse("", changed); err == nil && bytes.Equal(savedOf(again).write(), text) {
+				return changed, nil
+			}
+		}
+		problems = append(problems, cmp.Or(err, errNoSplice))
+	}
+	return nil, errors.Join(problems...)
 }
 
 // Same says whether two labs are the same once saved: IDs, and what a file leaves out, do not count.
-func Same(a, b labengine.Lab) bool { return bytes.Equal(write(a), write(b)) }
+func Same(a, b labengine.Lab) bool { return bytes.Equal(savedOf(a).write(), savedOf(b).write()) }
 
 // leadingComment is the comment at the start of a file, up to the first line that is none.
 func leadingComment(source []byte) []byte {

@@ -26,7 +26,7 @@ func TestBadFilesSayWhatIsWrong(t *testing.T) {
 	}
 	for _, path := range files {
 		t.Run(filepath.Base(path), func(t *testing.T) {
-			_, err := Parse("lab.yaml", read(t, path))
+			_, err := Parse("lab.yaml", readFile(t, path))
 			if !errors.Is(err, &labengine.Problem{Code: labengine.CodeBadFile}) {
 				t.Fatalf("got %v, want a problem %s", err, labengine.CodeBadFile)
 			}
@@ -37,7 +37,7 @@ func TestBadFilesSayWhatIsWrong(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			if diff := cmp.Diff(string(read(t, golden)), string(got)); diff != "" {
+			if diff := cmp.Diff(string(readFile(t, golden)), string(got)); diff != "" {
 				t.Error(diff)
 			}
 		})
@@ -51,7 +51,7 @@ func TestCausesAreKept(t *testing.T) {
 		"node-twice": labengine.CodeExists, "address-twice": labengine.CodeExists, "cable-to-nothing": labengine.CodeNoSuchNode,
 		"namespace-in-nothing": labengine.CodeNoSuchNode, "ambiguous": labengine.CodeAmbiguous,
 	} {
-		_, err := Parse("lab.yaml", read(t, "testdata/bad/"+file+".yaml"))
+		_, err := Parse("lab.yaml", readFile(t, "testdata/bad/"+file+".yaml"))
 		if !errors.Is(err, &labengine.Problem{Code: code}) {
 			t.Errorf("%s: got %v, want its cause to be %s", file, err, code)
 		}
@@ -64,14 +64,14 @@ func TestGoodFilesRoundTrip(t *testing.T) {
 		t.Fatal("no good files", err)
 	}
 	for _, path := range files {
-		t.Run(filepath.Base(path), func(t *testing.T) { checkRoundTrip(t, read(t, path)) })
+		t.Run(filepath.Base(path), func(t *testing.T) { checkRoundTrip(t, readFile(t, path)) })
 	}
 }
 
 // TestCanonicalFilesStayAsTheyAre checks the writer against files in its own style.
 func TestCanonicalFilesStayAsTheyAre(t *testing.T) {
 	for _, name := range []string{"red-and-blue", "everything"} {
-		source := read(t, "testdata/good/"+name+".yaml")
+		source := readFile(t, "testdata/good/"+name+".yaml")
 		lab, err := Parse(name, source)
 		if err != nil {
 			t.Fatal(err)
@@ -160,7 +160,7 @@ func checkWhole(t *testing.T, lab labengine.Lab) {
 }
 
 func TestIDsComeFromNames(t *testing.T) {
-	lab, err := Parse("x", read(t, "testdata/good/red-and-blue.yaml"))
+	lab, err := Parse("x", readFile(t, "testdata/good/red-and-blue.yaml"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -201,7 +201,7 @@ cables:
 }
 
 func TestFormatLeavesOutWhatIsNotSaved(t *testing.T) {
-	source := read(t, "testdata/good/red-and-blue.yaml")
+	source := readFile(t, "testdata/good/red-and-blue.yaml")
 	lab, err := Parse("x", source)
 	if err != nil {
 		t.Fatal(err)
@@ -225,7 +225,7 @@ func TestFormatLeavesOutWhatIsNotSaved(t *testing.T) {
 }
 
 func TestFormatKeepsTheLeadingComment(t *testing.T) {
-	source := read(t, "testdata/good/red-and-blue.yaml")
+	source := readFile(t, "testdata/good/red-and-blue.yaml")
 	lab, err := Parse("x", source)
 	if err != nil {
 		t.Fatal(err)
@@ -271,7 +271,7 @@ func FuzzParse(f *testing.F) {
 	for _, pattern := range []string{"testdata/good/*.yaml", "testdata/bad/*.yaml"} {
 		files, _ := filepath.Glob(pattern)
 		for _, path := range files {
-			f.Add(read(f, path))
+			f.Add(readFile(f, path))
 		}
 	}
 	f.Fuzz(func(t *testing.T, source []byte) {
@@ -313,6 +313,15 @@ func BenchmarkParseAndFormat(b *testing.B) {
 				Format(lab, nil)
 			}
 		})
+		changed, err := lab.Edit([]labengine.Edit{setSysctl("host", "net.ipv4.ip_forward", "1")})
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Run(fmt.Sprintf("change/nodes=%d", nodes), func(b *testing.B) {
+			for b.Loop() {
+				Format(changed, source)
+			}
+		})
 	}
 }
 
@@ -330,7 +339,7 @@ func star(nodes int) []byte {
 	return b.Bytes()
 }
 
-func read(t testing.TB, path string) []byte {
+func readFile(t testing.TB, path string) []byte {
 	t.Helper()
 	text, err := os.ReadFile(path)
 	if err != nil {

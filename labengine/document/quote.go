@@ -29,7 +29,7 @@ func ordered(stated map[string]value, s shape) value {
 	v := value{form: mapping}
 	for _, key := range s.keys {
 		if item, ok := stated[key]; ok {
-			v.pairs = append(v.pairs, pair{scalarOf(key, isWord), item})
+			v.pairs = append(v.pairs, pair{key: scalarOf(key, isWord), value: item})
 		}
 	}
 	return v
@@ -90,8 +90,6 @@ func doubleQuoted(text string) string {
 			b.WriteRune(r)
 		case unicode.IsPrint(r):
 			b.WriteRune(r)
-		case r <= 0xff:
-			fmt.Fprintf(&b, `\x%02x`, r)
 		case r <= 0xffff:
 			fmt.Fprintf(&b, `\u%04x`, r)
 		default:
@@ -121,7 +119,7 @@ func isWord(text string) bool {
 // isEnd says the same of an end of a cable or an address. More than one colon, as in IPv6, is not plain for everyone who
 // reads YAML.
 func isEnd(text string) bool {
-	return strings.Count(text, ":") <= 1 && !strings.HasSuffix(text, ":") && only(strings.Replace(text, ":", "_", 1), func(r rune) bool {
+	return strings.Count(text, ":") <= 1 && !strings.Contains(text+" ", ": ") && only(strings.Replace(text, ":", "_", 1), func(r rune) bool {
 		return isLetter(r) || r >= '0' && r <= '9' || strings.ContainsRune("_-./ ", r)
 	}) || isIPv4(text)
 }
@@ -131,6 +129,13 @@ func isRoute(text string) bool {
 	return strings.Contains(text, " ") && strings.ContainsFunc(text, isLetter) && only("x"+text, func(r rune) bool {
 		return isLetter(r) || r >= '0' && r <= '9' || strings.ContainsRune("_-./ ", r)
 	}) && text[0] != '-' && text[0] != '.' && text[0] != '/'
+}
+
+// isPlain says that text is plain as one of the things that a file has.
+func isPlain(text string) bool {
+	return scalarOf(text, func(text string) bool {
+		return isWord(text) || isEnd(text) || isRoute(text) || isNumber(text) || isTitle(text)
+	}).plain
 }
 
 // isNumber says that text is a whole number in the way that everyone writes it.

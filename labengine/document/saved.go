@@ -15,21 +15,19 @@ type saved struct {
 	nodes   []labengine.Node
 	cables  []labengine.Cable
 	labels  labels
+	things  []thing                                // the nodes, those that others are in first
 	bridges map[labengine.ID][]labengine.Interface // that are entries of the list of nodes, by the node that they are in
 	inside  map[labengine.ID][]labengine.Interface // that stand under their node
 }
 
 // savedOf leaves out what a file has no words for, and what hangs on that.
 func savedOf(lab labengine.Lab) *saved {
-	s := &saved{
-		Lab: labengine.NewLab(savedName(lab.Name)), labels: newLabels(),
-		bridges: map[labengine.ID][]labengine.Interface{}, inside: map[labengine.ID][]labengine.Interface{},
-	}
+	s := &saved{Lab: labengine.NewLab(savedName(lab.Name))}
 	s.Quiet = lab.Quiet
 	lab = lab.Saved()
 	s.keepNodes(lab)
 	s.keepInterfaces(lab)
-	s.sort()
+	s.sort(nil)
 	for id, p := range lab.Places {
 		if t, ok := s.labels.byID[id]; !ok || t.bridge {
 			if i, ok := s.Interfaces[id]; !ok || i.Kind != labengine.Bridge {
@@ -52,6 +50,7 @@ func savedName(name string) string {
 func toPixel(x float64) float64 { return cmp.Or(math.Round(x*100)/100, 0) } // and no -0
 
 func (s *saved) keepNodes(lab labengine.Lab) {
+	s.labels = newLabels()
 	for _, namespaces := range []bool{false, true} { // what they are in comes first
 		for _, n := range lab.NodesInOrder() {
 			if (n.Kind == labengine.Namespace) != namespaces || labengine.CheckNodeName(n.Kind, n.Name) != nil {
@@ -72,7 +71,8 @@ func (s *saved) keepNodes(lab labengine.Lab) {
 			}
 			n.Routes, n.Sysctls = savedRoutes(n.Routes), savedSysctls(n.Sysctls)
 			s.Nodes[n.ID] = n
-			s.labels.add(thing{id: n.ID, node: n.ID, kind: n.Kind, path: path})
+			s.things = append(s.things, thing{id: n.ID, node: n.ID, kind: n.Kind, path: path})
+			s.labels.add(s.things[len(s.things)-1])
 		}
 	}
 	s.nodes = s.NodesInOrder()
@@ -207,8 +207,13 @@ func chosenMTU(kind string, parent int) int {
 }
 
 // sort finds what stands where in the file. A bridge is an entry of the list of nodes unless a namespace of the same machine
-// has its name.
-func (s *saved) sort() {
+// has its name, or it is one of those that are to stand under their node.
+func (s *saved) sort(under map[labengine.ID]bool) {
+	s.bridges, s.inside = map[labengine.ID][]labengine.Interface{}, map[labengine.ID][]labengine.Interface{}
+	s.labels = newLabels()
+	for _, t := range s.things {
+		s.labels.add(t)
+	}
 	byNode := interfacesByNode(s.Lab)
 	for _, n := range s.nodes {
 		for _, i := range byNode[n.ID] {
@@ -216,7 +221,7 @@ func (s *saved) sort() {
 				continue
 			}
 			path := s.labels.byID[n.ID].path + "/" + i.Name
-			if _, taken := s.labels.byPath[path]; taken || i.Kind != labengine.Bridge {
+			if _, taken := s.labels.byPath[path]; taken || i.Kind != labengine.Bridge || under[i.ID] {
 				s.inside[n.ID] = append(s.inside[n.ID], i)
 				continue
 			}

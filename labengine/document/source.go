@@ -19,6 +19,9 @@ type file struct {
 	text  string // as normalize makes it
 	lines []string
 	colon string // stands in the parser's input for colons that are part of a word
+
+	starts []int   // of lines, in bytes into the text; see offset
+	runes  [][]int // of lines: where their characters begin; empty where each is one byte
 }
 
 // newFile refuses what is no text of a reasonable size.
@@ -113,19 +116,50 @@ func (f *file) excerpt(at position) string {
 // within is the position of a part of a scalar's text, offset bytes into it; the scalar's own where the source does not
 // have the text as it stands.
 func (f *file) within(v value, offset int) position {
-	if v.at.line < 1 || v.at.line > len(f.lines) {
+	start, ok := f.offset(v.at)
+	if !ok {
 		return v.at
 	}
-	line := []rune(f.lines[v.at.line-1])
-	if v.at.column < 1 || v.at.column > len(line) {
-		return v.at
-	}
-	rest, quote := string(line[v.at.column-1:]), 0
-	if rest[0] == '"' || rest[0] == '\'' {
+	line, quote := f.lines[v.at.line-1], 0
+	rest := line[start-f.starts[v.at.line-1]:]
+	if rest != "" && (rest[0] == '"' || rest[0] == '\'') {
 		rest, quote = rest[1:], 1
 	}
 	if !strings.HasPrefix(rest, v.text) {
 		return v.at
 	}
 	return position{v.at.line, v.at.column + quote + utf8.RuneCountInString(v.text[:offset])}
+}
+
+// offset is where a position is in the text, in bytes; false where the line has no such character. A file may be one long
+// line with thousands of things in it, so that lines with characters of several bytes are only counted through once.
+func (f *file) offset(at position) (int, bool) {
+	if f.starts == nil {
+		f.starts, f.runes = make([]int, len(f.lines)), make([][]int, len(f.lines))
+		for i, start := 0, 0; i < len(f.lines); i++ {
+			f.starts[i] = start
+			start += len(f.lines[i]) + 1
+		}
+	}
+	if at.line < 1 || at.line > len(f.lines) || at.column < 1 {
+		return 0, false
+	}
+	line := f.lines[at.line-1]
+	if f.runes[at.line-1] == nil {
+		runes := []int{}
+		if utf8.RuneCountInString(line) != len(line) {
+			for i := range line {
+				runes = append(runes, i)
+			}
+		}
+		f.runes[at.line-1] = runes
+	}
+	column := at.column - 1
+	if runes := f.runes[at.line-1]; len(runes) > 0 {
+		if column >= len(runes) {
+			return 0, false
+		}
+		column = runes[column]
+	}
+	return f.starts[at.line-1] + column, column < len(line)
 }

@@ -19,9 +19,17 @@ type value struct {
 	plain bool   // a scalar without quotes
 	list  []value
 	pairs []pair
+
+	// Where it is in the file's text, in bytes; see locate.
+	start, end int
+	flow       bool // a list in [] or a mapping in {}
+	dash       int  // of an item of a list without brackets
 }
 
-type pair struct{ key, value value }
+type pair struct {
+	key, value value
+	colon      int // in the file's text, in bytes; see locate
+}
 
 type form int
 
@@ -245,7 +253,7 @@ func (f *file) convertPairs(v *value, values []*ast.MappingValueNode, flow bool)
 				return err
 			}
 		}
-		v.pairs = append(v.pairs, pair{key, item})
+		v.pairs = append(v.pairs, pair{key: key, value: item})
 	}
 	if !flow && len(v.pairs) > 0 { // the parser says where the colon is
 		v.at = v.pairs[0].key.at

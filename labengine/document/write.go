@@ -12,8 +12,7 @@ import (
 )
 
 // write is the text of a lab: the same for labs that are the same.
-func write(lab labengine.Lab) []byte {
-	s := savedOf(lab)
+func (s *saved) write() []byte {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "vethlab: %s\n", Version)
 	if s.Name != Unnamed {
@@ -126,7 +125,7 @@ func (s *saved) ofNode(stated map[string]value, n labengine.Node) {
 	var sysctls, interfaces []pair
 	for _, text := range n.Sysctls {
 		name, setting, _ := strings.Cut(text, "=")
-		sysctls = append(sysctls, pair{scalarOf(name, isWord), scalarOf(setting, func(text string) bool { return isWord(text) || isNumber(text) })})
+		sysctls = append(sysctls, pair{key: scalarOf(name, isWord), value: scalarOf(setting, func(text string) bool { return isWord(text) || isNumber(text) })})
 	}
 	if len(sysctls) > 0 {
 		stated["sysctls"] = value{form: mapping, pairs: sysctls}
@@ -135,10 +134,10 @@ func (s *saved) ofNode(stated map[string]value, n labengine.Node) {
 		stated["routes"] = value{form: list, list: texts(n.Routes, isRoute)}
 	}
 	if lo := s.interfaceOf(s.Interfaces[labengine.LoopbackID(n.ID)]); len(lo.pairs) > 0 {
-		interfaces = append(interfaces, pair{scalarOf("lo", isWord), lo})
+		interfaces = append(interfaces, pair{key: scalarOf("lo", isWord), value: lo})
 	}
 	for _, i := range s.inside[n.ID] {
-		interfaces = append(interfaces, pair{scalarOf(i.Name, isWord), s.interfaceOf(i)})
+		interfaces = append(interfaces, pair{key: scalarOf(i.Name, isWord), value: s.interfaceOf(i)})
 	}
 	if len(interfaces) > 0 {
 		stated["interfaces"] = value{form: mapping, pairs: interfaces}
@@ -265,7 +264,9 @@ func (s *saved) cable(c labengine.Cable, unnamed map[labengine.ID]bool) value {
 	if !shared || a.MTU == labengine.DefaultMTU(labengine.Veth) {
 		return ends
 	}
-	return value{form: mapping, pairs: []pair{{scalarOf("ends", isWord), ends}, {scalarOf("mtu", isWord), plain(strconv.Itoa(a.MTU))}}}
+	return value{form: mapping, pairs: []pair{
+		{key: plain("ends"), value: ends}, {key: plain("mtu"), value: plain(strconv.Itoa(a.MTU))},
+	}}
 }
 
 // end is the text of a cable's end.
@@ -307,27 +308,33 @@ func (s *saved) plug(i labengine.Interface) (label, master string) {
 }
 
 func (s *saved) writePlaces(b *bytes.Buffer) {
-	first := true
-	place := func(id labengine.ID, label string) {
-		p, ok := s.Places[id]
-		if !ok {
-			return
-		}
-		if first {
+	for i, id := range s.placed() {
+		if i == 0 {
 			b.WriteString("canvas:\n  positions:\n")
-			first = false
 		}
-		fmt.Fprintf(b, "    %s: [%s, %s]\n", quoted(label, isEnd), pixels(p.X), pixels(p.Y))
+		p := s.Places[id]
+		fmt.Fprintf(b, "    %s: [%s, %s]\n", quoted(s.placeLabel(id), isEnd), pixels(p.X), pixels(p.Y))
+	}
+}
+
+// placed lists what has a place on the canvas.
+func (s *saved) placed() []labengine.ID {
+	var placed []labengine.ID
+	add := func(id labengine.ID) {
+		if _, ok := s.Places[id]; ok {
+			placed = append(placed, id)
+		}
 	}
 	for _, id := range s.entries() {
-		place(id, s.labels.of(id))
-		if t := s.labels.byID[id]; !t.bridge {
-			for _, i := range s.inside[id] {
-				place(i.ID, s.placeLabel(i.ID))
-			}
-			place(labengine.SwitchID(id), s.placeLabel(labengine.SwitchID(id)))
+		if add(id); s.labels.byID[id].bridge {
+			continue
 		}
+		for _, i := range s.inside[id] {
+			add(i.ID)
+		}
+		add(labengine.SwitchID(id))
 	}
+	return placed
 }
 
 // placeLabel is what a node or bridge is called under positions.

@@ -33,8 +33,8 @@ type Machines interface {
 	AddContainer(ctx context.Context, node labengine.ID, machine, name, command string) (netns *os.File, err error)
 	DeleteContainer(ctx context.Context, node labengine.ID) error
 	RenameContainer(ctx context.Context, node labengine.ID, name string) error
-	// AddService answers on a port of the namespace; one that is there already stays as it is.
-	AddService(n *Netns, service string) error
+	// AddService answers on a port of the namespace of the node with this name; a service that is there stays as it is.
+	AddService(n *Netns, name, service string) error
 	// DeleteService ends a service, if it is there.
 	DeleteService(node labengine.ID, service string) error
 }
@@ -165,7 +165,7 @@ func (a *applier) step(p plan.Plan, i int) error {
 		if err != nil {
 			return err
 		}
-		return a.machines.AddService(n, s.Service)
+		return a.machines.AddService(n, s.Name, s.Service)
 	case plan.DeleteService:
 		return a.machines.DeleteService(s.At.Node, s.Service)
 	case plan.ChangeRules:

@@ -40,16 +40,17 @@ func (i *Inspector) Close() {
 }
 
 // Rules reads what iptables-save(8) shows of a namespace.
-func (i *Inspector) Rules(netns *os.File, ipv6 bool) (tables []labengine.FirewallTable, err error) {
+func (i *Inspector) Rules(netns *os.File, ipv6 bool) ([]labengine.FirewallTable, error) {
 	program, err := i.programs.of(ipv6)
 	if err != nil {
 		return nil, err
 	}
+	var saved SavedRules
 	err = i.enter.in(netns, func() (err error) {
-		tables, _, err = i.programs.readRules(program, ipv6)
+		saved, err = i.programs.readRules(program, ipv6)
 		return err
 	})
-	return tables, err
+	return saved.Tables, err
 }
 
 // maxFlows bounds the tracked connections that pages are shown.

@@ -128,7 +128,7 @@ func (w *World) takeLink(n *Netns, body []byte) {
 	if fallbackDevices[fresh.Name] && fresh.Flags&unix.IFF_UP == 0 {
 		return
 	}
-	if fresh.Kind == labengine.Loopback {
+	if fresh.Kind == labengine.Loopback || fresh.MAC == noMAC { // a bridge without ports has none until it is given one
 		fresh.MAC = ""
 	}
 	old, known := n.Links[index]
@@ -151,6 +151,8 @@ func (w *World) takeLink(n *Netns, body []byte) {
 	n.names[fresh.Name] = index
 	w.dirty[linkKey{n.Key, index}] = true
 }
+
+const noMAC = "00:00:00:00:00:00"
 
 // fallbackDevices are made by the kernel in each namespace when a tunnel's module is loaded; down, they are nobody's.
 var fallbackDevices = map[string]bool{

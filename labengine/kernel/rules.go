@@ -221,41 +221,52 @@ func rulesHint(said string, r labengine.Rule) string {
 	return ""
 }
 
-// Rules reads what iptables-save(8) shows of a namespace. Native says that a table is there in which iptables does not know
-// its way: somebody has made it with nft(8).
-func (w *World) Rules(n *Netns, ipv6 bool) (tables []labengine.FirewallTable, native bool, err error) {
-	program, err := w.programs.of(ipv6)
-	if err != nil {
-		return nil, false, err
-	}
-	err = w.enter.in(n.File, func() (err error) {
-		tables, native, err = w.programs.readRules(program, ipv6)
-		return err
-	})
-	return tables, native, err
+// SavedRules are what iptables-save(8) shows of a namespace, and what it cannot.
+type SavedRules struct {
+	Tables     []labengine.FirewallTable
+	Unreadable []string // tables in which nft(8) has put what iptables has no words for
+	Native     bool     // nft(8) has been in a table of iptables' names
 }
 
+// Rules reads the rules of a namespace.
+func (w *World) Rules(n *Netns, ipv6 bool) (saved SavedRules, err error) {
+	program, err := w.programs.of(ipv6)
+	if err != nil {
+		return saved, err
+	}
+	err = w.enter.in(n.File, func() (err error) {
+		saved, err = w.programs.readRules(program, ipv6)
+		return err
+	})
+	return saved, err
+}
+
+// tableSaid is what iptables-save(8) says of a table that it does not print.
+var tableSaid = regexp.MustCompile("(?m)^# Table `([a-z]+)' is incompatible")
+
 // readRules reads the rules of the namespace that the calling thread is in.
-func (p *firewallPrograms) readRules(program *firewallProgram, ipv6 bool) (tables []labengine.FirewallTable, native bool, err error) {
+func (p *firewallPrograms) readRules(program *firewallProgram, ipv6 bool) (saved SavedRules, err error) {
 	legacy := legacyTables(ipv6)
 	if !program.legacy || legacy {
 		out, err := p.run("", programName(ipv6, "-save"), "-c")
 		if err != nil {
-			return nil, false, err
+			return saved, err
 		}
-		tables = labengine.ParseSavedRules(out)
-		native = strings.Contains(out, "use 'nft' tool")
-		for i := range tables {
-			tables[i].Legacy = program.legacy
+		saved.Tables, saved.Native = labengine.ParseSavedRules(out), strings.Contains(out, "use 'nft' tool")
+		for _, said := range tableSaid.FindAllStringSubmatch(out, -1) {
+			saved.Unreadable = append(saved.Unreadable, said[1])
+		}
+		for i := range saved.Tables {
+			saved.Tables[i].Legacy = program.legacy
 		}
 	}
 	if legacy && !program.legacy {
 		if out, err := p.run("", programName(ipv6, "-legacy-save"), "-c"); err == nil {
 			for _, t := range labengine.ParseSavedRules(out) {
 				t.Legacy, t.Other = true, true
-				tables = append(tables, t)
+				saved.Tables = append(saved.Tables, t)
 			}
 		}
 	}
-	return tables, native, nil
+	return saved, nil
 }

@@ -227,6 +227,9 @@ func (w *World) Touch(n *Netns) {
 	w.TouchSysctls(n)
 }
 
+// TouchTables has the tables of a namespace looked at again.
+func (w *World) TouchTables(n *Netns) { w.markRoutes(n) }
+
 // In calls f on a thread that is in the namespace, and waits for it.
 func (w *World) In(n *Netns, f func() error) error { return w.enter.in(n.File, f) }
 

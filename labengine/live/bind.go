@@ -124,6 +124,9 @@ func (b *binder) links(dirty []kernel.LinkRef) {
 		if ok && n.Node != "" {
 			link = n.Links[ref.Index]
 		}
+		if link != nil && l.isUplink(n, link) {
+			continue
+		}
 		id, known := l.bound[ref]
 		if known && (link == nil || link.ID == "") { // gone, or another one has its number now
 			b.unbind(ref, id)

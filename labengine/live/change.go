@@ -204,6 +204,16 @@ func (l *Lab) rollBack(want labengine.Lab, patch labengine.Patch) {
 			}
 		}
 	}
+	for id := range patch.Nodes { // called something else by now, or not yet
+		n, had := l.journal.Lab.Nodes[id]
+		if seen := half.patch.Nodes[id]; seen != nil {
+			n = *seen
+		}
+		if name, ok := l.calledNow(id); ok && had {
+			n.Name = name
+			half.patch.Nodes[id] = &n
+		}
+	}
 	for id := range patch.Nodes { // deleted, and no longer anybody's
 		if _, had := l.journal.Lab.Nodes[id]; had {
 			if _, ok := l.world.Of(id); !ok {
@@ -238,6 +248,17 @@ func withTables(n labengine.Node, seen *labengine.Node, before labengine.Node) *
 	}
 	n.Routes, n.Sysctls, n.Iptables, n.Ip6tables = seen.Routes, seen.Sysctls, seen.Iptables, seen.Ip6tables
 	return &n
+}
+
+// calledNow is the name that a machine or a container has: the kernel does not tell of it.
+func (l *Lab) calledNow(node labengine.ID) (string, bool) {
+	if m, ok := l.machines[node]; ok {
+		return m.name, true
+	}
+	if c, ok := l.containers[node]; ok {
+		return c.box.Name(), true
+	}
+	return "", false
 }
 
 // onlyPresent makes a patch say of what the kernel does not have that it is gone.

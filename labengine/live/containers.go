@@ -7,7 +7,6 @@ import (
 	"syscall"
 
 	"vethlab/labengine"
-	"vethlab/labengine/kernel"
 	"vethlab/labengine/sandbox"
 )
 
@@ -70,7 +69,7 @@ func (l *Lab) AddContainer(ctx context.Context, node labengine.ID, machine, name
 // touchState has the pages told anew how a node is.
 func (l *Lab) touchState(node labengine.ID) {
 	if n, ok := l.world.Of(node); ok {
-		l.world.Touch(n)
+		l.world.TouchTables(n)
 	}
 }
 
@@ -87,14 +86,6 @@ func (l *Lab) DeleteContainer(ctx context.Context, node labengine.ID) error {
 	}
 	l.letGo(node)
 	return nil
-}
-
-// letGo forgets what the lab has of a node that has ended, and what would keep its namespace.
-func (l *Lab) letGo(node labengine.ID) {
-	delete(l.containers, node)
-	if n, ok := l.world.Of(node); ok {
-		l.tap.Remove(n.Key)
-	}
 }
 
 // RenameContainer implements [kernel.Machines].
@@ -115,10 +106,10 @@ func (b *binder) containersEnded() {
 		if !c.ended() {
 			continue
 		}
-		l.letGo(id)
 		if n, ok := l.world.Of(id); ok {
 			b.forget(n)
 		}
+		l.letGo(id)
 		b.patch.Nodes[id] = nil
 	}
 }
@@ -146,9 +137,4 @@ func (c *container) state() *labengine.ContainerState {
 		state.Command = process(c.main.Pid(), c.line)
 	}
 	return state
-}
-
-func (l *Lab) AddService(n *kernel.Netns, service string) error { return syscall.ENOSYS }
-func (l *Lab) DeleteService(node labengine.ID, service string) error {
-	return syscall.ENOSYS
 }

@@ -98,16 +98,17 @@ func (b *binder) rules(n *kernel.Netns) {
 			continue
 		}
 		ipv6 := family == ipv6Family
-		tables, mixed, err := l.world.Rules(n, ipv6)
+		saved, err := l.world.Rules(n, ipv6)
 		if err != nil {
 			failed = failed || l.rulesFailed(node, err)
 			continue
 		}
+		tables := append(saved.Tables, f.lastKnown(ipv6, saved.Unreadable)...)
 		node = node.WithRules(ipv6, labengine.RulesSeen(b.authored(node.ID).Rules(ipv6), tables, f.twins[family], f.fresh[family]))
 		f.fresh[family] = false
 		f.set(ipv6, tables)
-		changed.Native = changed.Native || mixed || f.mixed[family]
-		f.mixed[family] = mixed
+		changed.Native = changed.Native || saved.Native || f.mixed[family]
+		f.mixed[family] = saved.Native
 	}
 	if changed.Native {
 		text, tables, err := l.world.NativeRules(n, f.mixed[0] || f.mixed[1])
@@ -159,6 +160,22 @@ func (l *Lab) rulesFailed(node labengine.Node, err error) bool {
 	}
 	l.log.Warn("read firewall rules", "node", node.Name, "error", err)
 	return true
+}
+
+// lastKnown are tables as they were read last, of those that cannot be read any more: the document keeps their rules.
+func (f *firewall) lastKnown(ipv6 bool, names []string) []labengine.FirewallTable {
+	var list []labengine.FirewallTable
+	for _, name := range names {
+		t := labengine.FirewallTable{Name: name, Chains: []labengine.FirewallChain{}}
+		for _, known := range f.tables(ipv6) {
+			if known.Name == name && !known.Other {
+				t = known
+			}
+		}
+		t.Stale = true
+		list = append(list, t)
+	}
+	return list
 }
 
 func (f *firewall) set(ipv6 bool, tables []labengine.FirewallTable) {

@@ -400,6 +400,21 @@ func TestNativeTablesAreShown(t *testing.T) {
 		return strings.Contains(s.Nodes["host"].Firewall.Native, "table ip nat")
 	})
 	lab.CheckKernel()
+	lab.Shell("host", "nft add rule ip filter INPUT ct state established accept")
+	lab.Until("a table that iptables cannot read", func(s labtest.State) bool {
+		f := s.Nodes["host"].Firewall
+		return strings.Contains(f.Native, "ct state established accept") &&
+			slices.ContainsFunc(f.IPv4, func(t labengine.FirewallTable) bool { return t.Name == "filter" && t.Stale })
+	})
+	lab.MustEdit(rules("host", "-A INPUT -j LOG"))
+	if got := lab.State().Lab.Nodes["host"].Iptables; !slices.Equal(got, []string{"-A INPUT -i lo -j ACCEPT", "-A INPUT -j LOG"}) {
+		t.Errorf("the document's rules are %q", got)
+	}
+	undo(t, lab)
+	lab.Shell("host", "nft delete rule ip filter INPUT handle $(nft -a list chain ip filter INPUT | sed -n 's/.*established accept # handle //p')")
+	lab.Until("all readable again", func(s labtest.State) bool {
+		return !slices.ContainsFunc(s.Nodes["host"].Firewall.IPv4, func(t labengine.FirewallTable) bool { return t.Stale })
+	})
 	lab.Shell("host", "nft delete table ip nat; nft delete table inet mine")
 	lab.Until("no such tables", func(s labtest.State) bool {
 		f := s.Nodes["host"].Firewall

@@ -211,11 +211,12 @@ func (l *Lab) inspected(looks []*look) {
 				continue
 			}
 			ipv6 := family == ipv6Family
-			switch sameRules(f.tables(ipv6), o.rules[family]) {
+			known, stale := partStale(f.tables(ipv6))
+			switch sameRules(known, o.rules[family]) {
 			case otherRules:
 				l.world.MarkRules(n, ipv6) // of iptables-legacy, the kernel does not tell
 			case otherCounters:
-				f.set(ipv6, o.rules[family])
+				f.set(ipv6, append(o.rules[family], stale...))
 				counted = true
 			}
 		}
@@ -238,6 +239,18 @@ func (l *Lab) inspected(looks []*look) {
 		})
 	}
 	l.sendLive(b.live)
+}
+
+// partStale parts tables that can be read from those that cannot.
+func partStale(tables []labengine.FirewallTable) (known, stale []labengine.FirewallTable) {
+	for _, t := range tables {
+		if t.Stale {
+			stale = append(stale, t)
+		} else {
+			known = append(known, t)
+		}
+	}
+	return known, stale
 }
 
 // comparison is how rules that have been read differ from those that are known.

@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -18,6 +19,7 @@ import (
 	"vethlab/labengine/kernel"
 	"vethlab/labengine/plan"
 	"vethlab/labengine/sandbox"
+	"vethlab/labengine/service"
 )
 
 // How often the processes of a lab are looked through for namespaces without a name: at once and often after somebody
@@ -49,11 +51,13 @@ type Lab struct {
 	machines   map[labengine.ID]*machine
 	lans       map[labengine.ID]bool
 	containers map[labengine.ID]*container
-	nameless   bool                            // some namespace has no name, or could not be opened by it
-	bound      map[kernel.LinkRef]labengine.ID // which interface a link is
-	refs       map[labengine.ID]kernel.LinkRef // and the other way round
-	cabled     map[labengine.ID]labengine.ID   // the cable that an interface is an end of
-	moving     map[labengine.ID]time.Time      // interfaces on their way to another namespace, since when
+	nameless   bool // some namespace has no name, or could not be opened by it
+	internets  map[labengine.ID]*internet
+	services   map[labengine.ID]map[string]*service.Server // by node and words
+	bound      map[kernel.LinkRef]labengine.ID             // which interface a link is
+	refs       map[labengine.ID]kernel.LinkRef             // and the other way round
+	cabled     map[labengine.ID]labengine.ID               // the cable that an interface is an end of
+	moving     map[labengine.ID]time.Time                  // interfaces on their way to another namespace, since when
 	status     labengine.Status
 	tried      chan struct{} // closed once features is set
 	features   map[string]labengine.Feature
@@ -72,6 +76,7 @@ type Lab struct {
 	probes    probes
 	looked    time.Time    // when /proc was looked through last
 	settings  time.Time    // when the settings of all namespaces were read last
+	counted   time.Time    // when the packets that internets drop were counted last
 	typed     atomic.Int64 // when a terminal last printed something, ns since 1970
 }
 
@@ -85,7 +90,8 @@ func Run(ctx context.Context, box *sandbox.Lab, version string, log *slog.Logger
 		box: box, log: log, version: version, world: world,
 		calls: make(chan func()), tried: make(chan struct{}), names: make(chan struct{}, 1), ended: make(chan struct{}),
 		machines: map[labengine.ID]*machine{}, lans: map[labengine.ID]bool{},
-		containers: map[labengine.ID]*container{}, bound: map[kernel.LinkRef]labengine.ID{},
+		containers: map[labengine.ID]*container{}, internets: map[labengine.ID]*internet{},
+		services: map[labengine.ID]map[string]*service.Server{}, bound: map[kernel.LinkRef]labengine.ID{},
 		refs: map[labengine.ID]kernel.LinkRef{}, cabled: map[labengine.ID]labengine.ID{},
 		moving:    map[labengine.ID]time.Time{},
 		firewalls: map[labengine.ID]*firewall{}, states: map[labengine.ID]labengine.NodeState{},
@@ -154,6 +160,8 @@ func (l *Lab) run(ctx context.Context) error {
 		wait := lookSeldom
 		if time.Since(time.Unix(0, l.typed.Load())) < lookBusy || len(l.moving) > 0 {
 			wait = lookSoon
+		} else if len(l.internets) > 0 && l.watching {
+			wait = countOften
 		}
 		look.Reset(wait)
 		more := l.takeRules(rulesAtOnce)
@@ -188,6 +196,7 @@ func (l *Lab) observe() {
 		return
 	}
 	l.touchSettings()
+	l.countDropped()
 	l.commitSeen(l.reconcile(l.journal.Lab))
 }
 
@@ -268,6 +277,13 @@ func (l *Lab) committed(c labengine.Change) {
 	if len(c.Patch.Interfaces)+len(c.Patch.Cables) > 0 {
 		l.publishInterfaces()
 	}
+	for id, n := range c.Patch.Nodes {
+		for _, s := range l.services[id] {
+			if n != nil {
+				s.SetName(n.Name)
+			}
+		}
+	}
 	l.hub.broadcast(labengine.Message{Change: &c})
 }
 
@@ -301,7 +317,7 @@ func (b *binder) tables(most int, of func(*kernel.Netns) bool) (more bool) {
 			continue
 		}
 		if t.Routes || t.Neighbours {
-			routes, err := n.Routes()
+			routes, err := b.lab.routes(n)
 			if err != nil {
 				continue // it is just ending
 			}
@@ -315,7 +331,7 @@ func (b *binder) tables(most int, of func(*kernel.Netns) bool) (more bool) {
 				node.IPRules = labengine.IPRulesSeen(b.authored(node.ID).IPRules, rules)
 			}
 		}
-		if t.Sysctls && node.Kind != labengine.LAN { // nobody can type them there
+		if t.Sysctls && node.Kind != labengine.LAN && node.Kind != labengine.Internet { // nobody can type them there
 			if settings, err := b.lab.world.Sysctls(n, b.authored(node.ID).Sysctls); err == nil {
 				node.Sysctls = settings
 			}
@@ -374,6 +390,10 @@ func (b *binder) state(n *kernel.Netns, change func(*labengine.NodeState)) {
 		state.Container = c.state()
 	}
 	change(&state)
+	if in, ok := b.lab.internets[n.Node]; ok {
+		state.Dropped = in.dropped
+		state.Neighbours = slices.DeleteFunc(state.Neighbours, func(n labengine.Neighbour) bool { return n.Dev == labengine.UplinkName })
+	}
 	b.lab.states[n.Node] = state
 	if b.live.Nodes == nil {
 		b.live.Nodes = map[labengine.ID]*labengine.NodeState{}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"syscall"
 	"time"
@@ -18,6 +19,8 @@ type machine struct {
 	box   *sandbox.Machine
 	name  string
 	watch *kernel.MountWatch
+
+	resolvers []netip.Addr // whom it was told to ask for names
 }
 
 func (m *machine) ended() bool { return isClosed(m.box.Done()) }
@@ -27,16 +30,20 @@ const bootTime = 30 * time.Second
 
 // AddMachine implements [kernel.Machines].
 func (l *Lab) AddMachine(ctx context.Context, node labengine.ID, name string, kind labengine.Kind) (*os.File, error) {
-	if kind == labengine.LAN {
-		netns, err := sandbox.NewNetNS()
+	ctx, cancel := context.WithTimeout(ctx, bootTime)
+	defer cancel()
+	switch kind {
+	case labengine.LAN:
+		netns, err := sandbox.NewSwitchNetNS()
 		if err == nil {
 			l.lans[node] = true
 		}
 		return netns, err
+	case labengine.Internet:
+		return l.addInternet(ctx, node)
 	}
-	ctx, cancel := context.WithTimeout(ctx, bootTime)
-	defer cancel()
-	box, err := l.box.NewMachine(ctx, sandbox.MachineConfig{Name: name})
+	resolvers := l.resolvers()
+	box, err := l.box.NewMachine(ctx, sandbox.MachineConfig{Name: name, Nameservers: resolvers})
 	var missing *sandbox.MissingProgramError
 	if errors.As(err, &missing) {
 		return nil, labengine.Problemf(labengine.CodeNotSupported, "%s is not installed, and machines are made with it", missing.Program).
@@ -50,7 +57,7 @@ func (l *Lab) AddMachine(ctx context.Context, node labengine.ID, name string, ki
 		box.Close(ctx)
 		return nil, err
 	}
-	m := &machine{box: box, name: name}
+	m := &machine{box: box, name: name, resolvers: resolvers}
 	if m.watch, err = kernel.WatchMounts(box.Pid(), l.lookForNames); err != nil {
 		syscall.Close(fd)
 		box.Close(ctx)
@@ -86,11 +93,9 @@ func (l *Lab) looking() bool {
 
 // DeleteMachine implements [kernel.Machines].
 func (l *Lab) DeleteMachine(ctx context.Context, node labengine.ID) error {
-	if l.lans[node] {
-		delete(l.lans, node)
-		if n, ok := l.world.Of(node); ok {
-			l.tap.Remove(n.Key)
-		}
+	if l.lans[node] || l.internets[node] != nil {
+		l.letGo(node)
+		l.setResolvers(ctx)
 		return nil
 	}
 	m, ok := l.machines[node]
@@ -102,6 +107,7 @@ func (l *Lab) DeleteMachine(ctx context.Context, node labengine.ID) error {
 	if err := m.box.Close(ctx); err != nil {
 		return err
 	}
+	l.letGo(node)
 	delete(l.machines, node)
 	for n := range l.world.All {
 		if at, ok := l.journal.Lab.Nodes[n.Node]; ok && at.In == node {
@@ -112,9 +118,26 @@ func (l *Lab) DeleteMachine(ctx context.Context, node labengine.ID) error {
 	return nil
 }
 
+// letGo forgets what the lab has of a node that has ended, and ends what would keep its namespace.
+func (l *Lab) letGo(node labengine.ID) {
+	for _, s := range l.services[node] {
+		s.Close()
+	}
+	delete(l.services, node)
+	if in := l.internets[node]; in != nil {
+		in.close()
+	}
+	delete(l.internets, node)
+	delete(l.containers, node)
+	delete(l.lans, node)
+	if n, ok := l.world.Of(node); ok {
+		l.tap.Remove(n.Key)
+	}
+}
+
 // RenameMachine implements [kernel.Machines].
 func (l *Lab) RenameMachine(ctx context.Context, node labengine.ID, name string) error {
-	if l.lans[node] {
+	if l.lans[node] || l.internets[node] != nil {
 		return nil // the document alone knows what it is called
 	}
 	m, ok := l.machines[node]

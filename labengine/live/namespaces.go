@@ -95,9 +95,9 @@ func (l *Lab) someNameless(named map[uint64]nameIn) bool {
 	return false
 }
 
-// isRoot says whether a node's namespace needs no name: a machine's own, a container's and a LAN's.
+// isRoot says whether a node's namespace needs no name: a machine's own, a container's, a LAN's and an internet's.
 func (l *Lab) isRoot(node labengine.ID) bool {
-	return l.machines[node] != nil || l.containers[node] != nil || l.lans[node]
+	return l.machines[node] != nil || l.containers[node] != nil || l.lans[node] || l.internets[node] != nil
 }
 
 // currentName is the name that the document has for the namespace with this inode.
@@ -195,6 +195,7 @@ func (b *binder) bindTo(n *kernel.Netns, node labengine.Node) {
 // forget lets go of a namespace that nobody can reach any more.
 func (b *binder) forget(n *kernel.Netns) {
 	if n.Node != "" {
+		b.lab.letGo(n.Node)
 		b.patch.Nodes[n.Node] = nil
 		if b.live.Nodes == nil {
 			b.live.Nodes = map[labengine.ID]*labengine.NodeState{}
@@ -211,7 +212,6 @@ func (b *binder) machineEnded(id labengine.ID) {
 	delete(l.machines, id)
 	for n := range l.world.All {
 		if node, ok := l.journal.Lab.Nodes[n.Node]; ok && (node.ID == id || node.In == id) {
-			l.letGo(n.Node)
 			b.forget(n)
 		}
 	}

@@ -315,11 +315,7 @@ func (d *differ) addVeth(c labengine.Cable) {
 		i := d.want.Interfaces[end]
 		step.Ends[e] = VethEnd{At: SpotOf(d.want, i.Node), Interface: i.ID, Name: i.Name, MAC: i.MAC, MTU: i.MTU}
 	}
-	port, far := step.Ends[0].At, step.Ends[1].At
-	// A command that runs in a namespace has no word for the machine's own: that port is plugged in by a step of its own.
-	if port == far || port.netns(port.Machine) == "" || far.netns(port.Machine) != "" {
-		step.Master = d.want.Interfaces[d.want.Interfaces[ends[0]].Master].Name
-	}
+	step.Master = d.want.Interfaces[d.want.Interfaces[ends[0]].Master].Name
 	if step.Master != "" {
 		d.mastered(ends[0])
 	}

@@ -245,7 +245,7 @@ func TestServices(t *testing.T) {
 		labengine.Edit{AddService: &labengine.AddService{Node: "host", Service: "dns 53 web.lan=10.0.0.1"}})
 	check(t, have, want, `
 		kill $(ip netns exec red ss -Hlnp --tcp sport = :80 | sed 's/.*pid=\([0-9]*\).*/\1/')
-		dnsmasq -C /dev/null -x '' -u root -p 53 --no-resolv --no-hosts --host-record=web.lan,10.0.0.1
+		dnsmasq -C /dev/null -x '' -u '' -g '' -p 53 --no-resolv --no-hosts --host-record=web.lan,10.0.0.1
 		mkdir -p /run/www/red
 		echo red > /run/www/red/index.html
 		ip netns exec red busybox httpd -p 80 -h /run/www/red

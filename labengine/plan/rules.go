@@ -116,8 +116,10 @@ func ruleChanges(have, want ruleset) []labengine.Rule {
 		}
 	}
 	for _, p := range have.policies {
-		if said := slices.ContainsFunc(want.policies, func(w labengine.Rule) bool { return w.Table == p.Table && w.Chain == p.Chain }); !said && p.Args[0] != "ACCEPT" {
-			changes = append(changes, labengine.Rule{Table: p.Table, Verb: "-P", Chain: p.Chain, Args: []string{"ACCEPT"}})
+		again := func(w labengine.Rule) bool { return w.Table == p.Table && w.Chain == p.Chain }
+		if p.Args[0] != "ACCEPT" && !slices.ContainsFunc(want.policies, again) {
+			p.Args = []string{"ACCEPT"}
+			changes = append(changes, p)
 		}
 	}
 	chains := slices.Clone(have.order)
@@ -176,7 +178,7 @@ func chainChanges(name chainName, have, want []placed) (edits []labengine.Rule, 
 	now := keys(have)
 	place := 0 // in now, from 0
 	nextHave, nextWant := 0, 0
-	delete1 := func() {
+	deleteNext := func() {
 		r := have[nextHave].Rule
 		r.Verb = "-D"
 		if deleted > manyEdits || slices.Index(now, have[nextHave].key) != place {
@@ -188,7 +190,7 @@ func chainChanges(name chainName, have, want []placed) (edits []labengine.Rule, 
 	}
 	for _, p := range pairs {
 		for nextHave < p[0] {
-			delete1()
+			deleteNext()
 		}
 		for ; nextWant < p[1]; nextWant++ {
 			r := want[nextWant].Rule
@@ -200,7 +202,7 @@ func chainChanges(name chainName, have, want []placed) (edits []labengine.Rule, 
 		nextHave, nextWant, place = p[0]+1, p[1]+1, place+1
 	}
 	for nextHave < len(have) {
-		delete1()
+		deleteNext()
 	}
 	return edits, want[nextWant:]
 }

@@ -62,7 +62,7 @@ func (s AddService) Commands() []labengine.Command {
 		for _, n := range service.Names {
 			fmt.Fprintf(&records, " --host-record=%s,%s", n.Name, n.Address)
 		}
-		return in(s.At.Machine, s.At.run(fmt.Sprintf("dnsmasq -C /dev/null -x '' -u root -p %d --no-resolv --no-hosts%s", service.Port, records.String())))
+		return in(s.At.Machine, s.At.run(fmt.Sprintf("dnsmasq -C /dev/null -x '' -u '' -g '' -p %d --no-resolv --no-hosts%s", service.Port, records.String())))
 	case service.Network == "tcp":
 		return in(s.At.Machine, s.At.run(fmt.Sprintf("busybox nc -ll -p %d -e cat", service.Port))+" &")
 	default:

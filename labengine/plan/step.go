@@ -58,15 +58,22 @@ func (s Spot) run(command string) string {
 	return command
 }
 
-// netns is the argument that puts a link in this spot, from a shell in machine; "" where it would be there anyway.
-func (s Spot) netns(machine string) string {
+// shell is the spot of the machine's own shell.
+func (s Spot) shell() Spot { return Spot{Machine: s.Machine} }
+
+// netns is the argument that puts a link in this spot, of a command that runs in another one; "" where it would be there
+// anyway.
+func (s Spot) netns(from Spot) string {
+	inside := from.Netns != "" || from.Pid != ""
 	switch {
-	case s.Pid != "":
+	case s.Pid != "" && s.Pid != from.Pid:
 		return " netns " + s.Pid
-	case s.Netns != "":
+	case s.Netns != "" && s.Netns != from.Netns:
 		return " netns " + quote(s.Netns)
-	case s.Machine != machine:
+	case s.Machine != from.Machine:
 		return " netns " + quote(s.Machine)
+	case s.Netns == "" && s.Pid == "" && inside:
+		return " netns $$" // the shell's own
 	}
 	return ""
 }
@@ -280,12 +287,13 @@ func (s RenameNamespace) Commands() []labengine.Command {
 func (s AddVeth) Commands() []labengine.Command {
 	a, b := s.Ends[0], s.Ends[1]
 	line := "ip"
-	options := a.options(s.Quiet) + a.At.netns(a.At.Machine)
+	from := a.At.shell()
+	options := a.options(s.Quiet) + a.At.netns(from)
 	if s.Master != "" { // which is looked up where the command runs
-		line, options = a.At.ip(), a.options(s.Quiet)+" master "+quote(s.Master)
+		line, options, from = a.At.ip(), a.options(s.Quiet)+" master "+quote(s.Master), a.At
 	}
 	line += " link add name " + quote(a.Name) + options +
-		" type veth peer name " + quote(b.Name) + b.options(s.Quiet) + b.At.netns(a.At.Machine)
+		" type veth peer name " + quote(b.Name) + b.options(s.Quiet) + b.At.netns(from)
 	commands := in(a.At.Machine, line)
 	if s.Quiet {
 		for _, e := range s.Ends {
@@ -315,10 +323,7 @@ func (s AddLink) Commands() []labengine.Command {
 	netns := ""
 	if s.Parent != "" {
 		if s.ParentAt != s.At { // made where the link below is, and put where it belongs
-			line, netns = s.ParentAt.ip()+" link add", s.At.netns(s.ParentAt.Machine)
-			if netns == "" {
-				netns = " netns $$" // the shell's own
-			}
+			line, netns = s.ParentAt.ip()+" link add", s.At.netns(s.ParentAt)
 		}
 		line += " link " + quote(s.Parent)
 	}
@@ -439,7 +444,7 @@ func (s MoveLink) Commands() []labengine.Command {
 	if s.To.Netns == "" && s.To.Pid == "" && s.To.Machine == s.At.Machine {
 		line += " netns 1"
 	} else {
-		line += s.To.netns("")
+		line += s.To.netns(Spot{})
 	}
 	if s.NewName != s.Name {
 		line += " name " + quote(s.NewName)

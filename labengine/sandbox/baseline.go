@@ -3,6 +3,7 @@ package sandbox
 import (
 	"bytes"
 	"os"
+	"path"
 	"runtime"
 	"sync"
 	"time"
@@ -45,14 +46,20 @@ type sysctl struct{ name, value string }
 // The caller has locked the thread, and may set sysctls there.
 func Baseline() error { return applySysctls(differing()) }
 
-// NewNetNS makes a network namespace with the baseline that is in no machine: a switch's, which has no IPv6 of its own.
-// It lives for as long as the file is open.
-func NewNetNS() (*os.File, error) {
+// NewNetNS makes a network namespace with the baseline that is in no machine. It lives for as long as the file is open.
+func NewNetNS() (*os.File, error) { return newNetNS(nil) }
+
+// NewSwitchNetNS is NewNetNS for a switch, which has no IPv6 of its own.
+func NewSwitchNetNS() (*os.File, error) {
+	return newNetNS([]sysctl{{"net/ipv6/conf/all/disable_ipv6", "1"}, {"net/ipv6/conf/default/disable_ipv6", "1"}})
+}
+
+func newNetNS(settings []sysctl) (*os.File, error) {
 	var file *os.File
 	err := inNewNetNS(func() error {
 		err := Baseline()
 		if err == nil {
-			err = applySysctls([]sysctl{{"net/ipv6/conf/all/disable_ipv6", "1"}, {"net/ipv6/conf/default/disable_ipv6", "1"}})
+			err = applySysctls(settings)
 		}
 		if err == nil {
 			file, err = os.Open("/proc/thread-self/ns/net")
@@ -152,8 +159,22 @@ func differing() []sysctl {
 }
 
 func applySysctls(list []sysctl) error {
+	folder, in := -1, "" // the settings of one folder come together: it is looked for once
+	defer func() { unix.Close(folder) }()
 	for _, s := range list {
-		fd, err := unix.Open("/proc/sys/"+s.name, unix.O_WRONLY|unix.O_CLOEXEC, 0)
+		dir, name := path.Split(s.name)
+		if dir != in {
+			unix.Close(folder)
+			var err error
+			if folder, err = unix.Open("/proc/sys/"+dir, unix.O_PATH|unix.O_CLOEXEC, 0); err == unix.ENOENT {
+				in = ""
+				continue
+			} else if err != nil {
+				return failed("open /proc/sys/"+dir, err)
+			}
+			in = dir
+		}
+		fd, err := unix.Openat(folder, name, unix.O_WRONLY|unix.O_CLOEXEC, 0)
 		if err == nil {
 			_, err = unix.Write(fd, []byte(s.value))
 			unix.Close(fd)

@@ -331,13 +331,32 @@ func etcFiles(c MachineConfig) map[string]string {
 	}
 	files["/etc/hostname"] = c.Name + "\n"
 	files["/etc/hosts"] = "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost\n127.0.1.1\t" + c.Name + "\n"
-	var resolv strings.Builder
-	if len(c.Nameservers) == 0 {
-		resolv.WriteString("# No name server in this lab. To use one: nameserver 192.0.2.1\n")
-	}
-	for _, ns := range c.Nameservers {
-		fmt.Fprintf(&resolv, "nameserver %s\n", ns)
-	}
-	files["/etc/resolv.conf"] = resolv.String()
+	files["/etc/resolv.conf"] = resolvConf(c.Nameservers)
 	return files
+}
+
+// resolvConf is /etc/resolv.conf, resolv.conf(5). A server that does not answer is soon given up.
+func resolvConf(servers []netip.Addr) string {
+	if len(servers) == 0 {
+		return "# No name server in this lab. To use one: nameserver 192.0.2.1\n"
+	}
+	var b strings.Builder
+	for _, ns := range servers {
+		fmt.Fprintf(&b, "nameserver %s\n", ns)
+	}
+	b.WriteString("options timeout:2 attempts:2\n")
+	return b.String()
+}
+
+// SetNameservers has the machine ask other servers for names, unless somebody has written its /etc/resolv.conf anew.
+func (m *Machine) SetNameservers(ctx context.Context, from, to []netip.Addr) error {
+	const script = `[ "$(cat /etc/resolv.conf)" != "$FROM" ] || printf %s "$TO" > /etc/resolv.conf`
+	e, err := m.Exec(ctx, Command{Argv: []string{"sh", "-c", script}, Env: []string{
+		"FROM=" + strings.TrimSuffix(resolvConf(from), "\n"), "TO=" + resolvConf(to),
+	}})
+	if err != nil {
+		return err
+	}
+	_, err = e.Wait()
+	return err
 }

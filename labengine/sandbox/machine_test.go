@@ -184,8 +184,25 @@ func TestNameservers(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { m.Close(context.Background()) })
-		if got := sh(t, m, "cat /etc/resolv.conf"); got != "nameserver 192.0.2.53\n" {
-			t.Errorf("got %q", got)
+		check := func(want string) {
+			t.Helper()
+			if got := sh(t, m, "grep -v '^options' /etc/resolv.conf"); got != want {
+				t.Errorf("got %q", got)
+			}
 		}
+		check("nameserver 192.0.2.53\n")
+		one, two := []netip.Addr{netip.MustParseAddr("192.0.2.53")}, []netip.Addr{netip.MustParseAddr("192.0.2.54")}
+		set := func(from, to []netip.Addr) {
+			t.Helper()
+			if err := m.SetNameservers(t.Context(), from, to); err != nil {
+				t.Fatal(err)
+			}
+		}
+		set(one, nil)
+		set(nil, two)
+		check("nameserver 192.0.2.54\n")
+		sh(t, m, "echo nameserver 192.0.2.55 > /etc/resolv.conf")
+		set(two, one)
+		check("nameserver 192.0.2.55\n")
 	})
 }

@@ -1,8 +1,9 @@
 // Command wiregen writes the JSON Schema of what the page and the lab say to each other, from the Go types: the page's
-// TypeScript types are made from it, so that a field is defined once. Run it from anywhere in the module:
+// TypeScript types are made from it, so that a field is defined once. It also writes that of the file, for editors. Run it
+// from anywhere in the module:
 //
-//	go run ./labengine/wiregen            writes web/src/wire/schema.json
-//	go run ./labengine/wiregen --check    says whether that file is what it would write
+//	go run ./labengine/wiregen            writes web/src/wire/schema.json and docs/vethlab.schema.json
+//	go run ./labengine/wiregen --check    says whether those files are what it would write
 package main
 
 import (
@@ -24,6 +25,7 @@ import (
 	"github.com/invopop/jsonschema"
 
 	"vethlab/labengine"
+	"vethlab/labengine/document"
 	"vethlab/server"
 )
 
@@ -41,8 +43,11 @@ type HTTPProblem struct {
 	Errno   string         `json:"errno,omitempty"`
 }
 
-// schemaFile is where the schema goes, from the module's root.
-const schemaFile = "web/src/wire/schema.json"
+// Where the schemas go, from the module's root: of what is said over the wire, and of a lab's file.
+const (
+	wireFile     = "web/src/wire/schema.json"
+	documentFile = "docs/vethlab.schema.json"
+)
 
 // roots are what crosses the wire; everything that they mention follows.
 var roots = []any{
@@ -63,25 +68,30 @@ func run(args []string) error {
 	if err != nil {
 		return err
 	}
-	want, err := schema(root)
+	wire, err := schema(root)
 	if err != nil {
 		return err
 	}
-	file := filepath.Join(root, schemaFile)
-	if slices.Contains(args, "--check") {
+	for name, want := range map[string][]byte{wireFile: wire, documentFile: document.Schema()} {
+		file := filepath.Join(root, name)
+		if !slices.Contains(args, "--check") {
+			if err := os.WriteFile(file, want, 0o644); err != nil {
+				return err
+			}
+			continue
+		}
 		have, err := os.ReadFile(file)
 		if err != nil {
 			return err
 		}
 		if !bytes.Equal(have, want) {
-			return fmt.Errorf("%s is stale: run `make gen`", schemaFile)
+			return fmt.Errorf("%s is stale: run `make gen`", name)
 		}
-		return nil
 	}
-	return os.WriteFile(file, want, 0o644)
+	return nil
 }
 
-// schema is the text of the one JSON Schema file; root is the module's folder.
+// schema is the text of the wire's JSON Schema; root is the module's folder.
 func schema(root string) ([]byte, error) {
 	r := &jsonschema.Reflector{Anonymous: true, AllowAdditionalProperties: true}
 	r.Namer = typeName

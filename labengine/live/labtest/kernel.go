@@ -198,7 +198,7 @@ func sysctlsOf(out string) string {
 
 func (i ipLink) link() link {
 	found := link{Up: slices.Contains(i.Flags, "UP"), MTU: i.MTU, MAC: i.Address}
-	if i.LinkType == "loopback" {
+	if i.LinkType == "loopback" || i.Address == "00:00:00:00:00:00" {
 		found.MAC = ""
 	}
 	var addresses []string

@@ -35,7 +35,8 @@ export function slotsFor(lab: Lab, kept: Places = {}): Places {
 		for (const t of homeless) if (isBar(t.shape)) room.places[t.id] ??= belowAll(room, inner, t);
 	}
 	const outer = room.in('').filter((t) => !room.places[t.id]);
-	for (const t of outer) if (!isBar(t.shape)) room.places[t.id] = rightOfAll(room);
+	const onLAN = room.in('').some((t) => t.shape === 'lan');
+	for (const t of outer) if (!isBar(t.shape)) room.places[t.id] = rightOfAll(room, onLAN ? t : undefined);
 	for (const t of outer) if (isBar(t.shape)) room.places[t.id] = belowJoined(lab, room, t);
 	for (const t of things) {
 		const place = room.places[t.id];
@@ -166,10 +167,13 @@ function belowAll(room: Room, inner: readonly Thing[], bar: Thing | undefined): 
 	return snapped(Math.max(firstSlot.x, (left + right - w) / 2), bottom + toBar);
 }
 
-function rightOfAll(room: Room): Place {
+/** On one line with the others by their tops, or by the foot of `standing`, as a LAN is below them. */
+function rightOfAll(room: Room, standing?: Thing): Place {
 	const boxes = room.boxes(room.in('').filter((t) => !isBar(t.shape)));
 	if (boxes.length === 0) return { x: 0, y: 0 };
-	return { x: Math.max(...boxes.map((b) => b.x + b.w)) + betweenMachines, y: Math.min(...boxes.map((b) => b.y)) };
+	const foot = Math.max(...boxes.map((b) => b.y + b.h));
+	const y = standing ? foot - room.size(standing).h : Math.min(...boxes.map((b) => b.y));
+	return snapped(Math.max(...boxes.map((b) => b.x + b.w)) + betweenMachines, y);
 }
 
 /** Below the boxes that it joins, or all, in the middle between them; right of other bars that are there. */

@@ -28,7 +28,13 @@ export function History() {
 				</button>
 			</div>
 			<div className="history-split">
-				<ol className="log-rows history" onPointerLeave={() => setLooked(undefined)}>
+				<ol
+					className="log-rows history"
+					// biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls is reached by keys
+					tabIndex={0}
+					aria-label="Revisions"
+					onPointerLeave={() => setLooked(undefined)}
+				>
 					{rows.map((c) => (
 						<Entry key={c.seq} change={c} newest={c.seq === newest} look={setLooked} />
 					))}
@@ -133,7 +139,13 @@ function Preview({ seq, newest }: { seq: number | undefined; newest: number }) {
 		return then && differences(lab, then);
 	}, [lab, changes, seq, newest]);
 	return (
-		<section className="history-preview" aria-label="What restoring would do" data-testid="history-preview">
+		<section
+			className="history-preview"
+			// biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls is reached by keys
+			tabIndex={0}
+			aria-label="What restoring would do"
+			data-testid="history-preview"
+		>
 			{seq === undefined ? (
 				<p className="small">Point at a revision to see what going back to it would do.</p>
 			) : seq === newest ? (
@@ -142,7 +154,7 @@ function Preview({ seq, newest }: { seq: number | undefined; newest: number }) {
 				<p className="small">The page does not hold what changed since.</p>
 			) : (
 				<>
-					<h3>Restoring revision {seq} would</h3>
+					<h2>Restoring revision {seq} would</h2>
 					{list.length === 0 && <p className="small">change nothing</p>}
 					<ul>
 						{list.slice(0, shownLines).map((d) => (

@@ -15,7 +15,8 @@ export function Probes() {
 	return (
 		<div className="probes">
 			<ProbeForm />
-			<ol className="probe-list">
+			{/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls is reached by keys */}
+			<ol className="probe-list" tabIndex={0} aria-label="Probes and what they saw">
 				{probes.toReversed().map((p) => (
 					<Result key={p.id} probe={p} />
 				))}

@@ -971,6 +971,10 @@ export interface FirewallTable {
 	 */
 	legacy?: boolean;
 	/**
+	 * as it was before nft(8) has put into it what iptables cannot read; see native
+	 */
+	stale?: boolean;
+	/**
 	 * of that iptables, of the two, which `iptables` is not here; not saved
 	 */
 	other?: boolean;
