@@ -1,7 +1,7 @@
 // Every test gets the real binary on a free port, with a state folder of its own, and ends all that it started.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -67,6 +67,14 @@ export class Server {
 	async document(page: Page): Promise<string> {
 		const answer = await this.call('GET', `/api${new URL(page.url()).pathname}`);
 		return answer.text();
+	}
+
+	/** The processes of the labs that this server has started. */
+	async labProcesses(): Promise<number[]> {
+		const pid = this.process?.pid;
+		const threads = await readdir(`/proc/${pid}/task`);
+		const lists = await Promise.all(threads.map((t) => readFile(`/proc/${pid}/task/${t}/children`, 'utf8')));
+		return lists.flatMap((list) => list.split(' ').filter(Boolean).map(Number));
 	}
 
 	/** Calls the API as a script does. */

@@ -250,3 +250,18 @@ test('a cable that is cut one way carries no ping, and shows it; what the kernel
 	}
 	await ping(page, 'red', '192.168.15.2', '3 received');
 });
+
+test('a lab whose process has ended says why, and one click starts it again as it was', async ({ home, server }) => {
+	const page = await newLab(home);
+	await add(page, 'ns red');
+	await add(page, 'br v-net-0 192.168.15.5/24');
+	for (const pid of await server.labProcesses()) process.kill(pid, 'SIGKILL');
+	const banner = page.getByTestId('banner');
+	await expect(banner).toContainText(/The lab.s process ended \(.+\)\. The drawing is safe\./);
+	await expect(page.getByTestId('node-v-net-0')).toBeVisible();
+	await banner.getByRole('button', { name: 'Start again' }).click();
+	await expect(page.getByTestId('lab-state')).toContainText('running');
+	await expect(banner).toHaveCount(0);
+	const host = await openTerminal(page, 'host');
+	await host.type('ip -br addr show v-net-0; ip netns', /192\.168\.15\.5\/24.*red/s);
+});

@@ -65,22 +65,37 @@ function placesIn(graph: ElkNode): Edit[] {
 	return (graph.children ?? []).flatMap((n) => [{ place: { id: n.id, x: snap(n.x), y: snap(n.y) } }, ...placesIn(n)]);
 }
 
-export async function layOut(): Promise<void> {
-	const graph = graphOf(useLab.getState().lab, useGeometry.getState().boxes);
+let worker: ReturnType<typeof started> | undefined; // one for all layouts: it takes longer to start than to lay out
+
+/** A worker that has laid something out already, so that the patience is for the lab alone. */
+async function started() {
 	const elk = new ELK({ workerFactory: () => new Worker(workerURL) });
+	const [a, b] = [
+		{ id: 'a', width: 8, height: 8 },
+		{ id: 'b', width: 8, height: 8 },
+	];
+	const edges = [{ id: 'c', sources: ['a'], targets: ['b'] }];
+	await elk.layout({ id: 'first', layoutOptions: spacing, children: [a, b], edges });
+	return elk;
+}
+
+export async function layOut(): Promise<void> {
 	try {
+		worker ??= started();
+		const elk = await worker;
+		const graph = graphOf(useLab.getState().lab, useGeometry.getState().boxes);
 		const late = new Promise<undefined>((resolve) => setTimeout(resolve, patience));
 		const done = await Promise.race([elk.layout(graph), late]);
 		if (!done) {
+			elk.terminateWorker();
+			worker = undefined;
 			toast({ kind: 'warn', text: 'The layout took over 2 s; the picture stays as it was.' });
 			return;
 		}
-		const edits = placesIn(done);
-		if (edit(edits)) canvasView.fit(bounds(useGeometry.getState().boxes));
+		if (edit(placesIn(done))) canvasView.fit(bounds(useGeometry.getState().boxes));
 	} catch (err) {
+		worker = undefined;
 		toast({ kind: 'error', text: `The layout failed: ${String(err)}` });
-	} finally {
-		elk.terminateWorker();
 	}
 }
 

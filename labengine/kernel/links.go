@@ -1,0 +1,319 @@
+package kernel
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+	"time"
+
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
+
+	"vethlab/labengine"
+	"vethlab/labengine/plan"
+)
+
+// link finds a link by its name. The world has taken in what the step before did, and what went by itself.
+func (a *applier) link(at plan.Spot, name string) (*Netns, *Link, error) {
+	n, err := a.await(at.Node)
+	if err != nil {
+		return nil, nil, err
+	}
+	l, ok := a.w.find(n, name)
+	if !ok {
+		return nil, nil, unix.ENODEV
+	}
+	return n, l, nil
+}
+
+// find is the link of a name. A world that does not listen asks for one that it does not know.
+func (w *World) find(n *Netns, name string) (*Link, bool) {
+	l, ok := n.LinkNamed(name)
+	if !ok && !w.listens {
+		w.ask(n, nl.NewIfInfomsg(unix.AF_UNSPEC), nl.NewRtAttr(unix.IFLA_IFNAME, nl.ZeroTerminated(name)))
+		l, ok = n.LinkNamed(name)
+	}
+	return l, ok
+}
+
+// deleteLink removes a link, unless it has gone by itself: with its peer's namespace, say.
+func (a *applier) deleteLink(s plan.DeleteLink) error {
+	err := a.onLink(s.At, s.Name, unix.RTM_DELLINK, nil)
+	if errors.Is(err, unix.ENODEV) || errors.Is(err, unix.ENOENT) {
+		return nil
+	}
+	return err
+}
+
+// onLink sends a link message about one link.
+func (a *applier) onLink(at plan.Spot, name string, kind int, change func(*nl.IfInfomsg), data ...nl.NetlinkRequestData) error {
+	n, l, err := a.link(at, name)
+	if err != nil {
+		return err
+	}
+	return n.onLink(l.Index, kind, change, data...)
+}
+
+func (n *Netns) onLink(index, kind int, change func(*nl.IfInfomsg), data ...nl.NetlinkRequestData) error {
+	msg := nl.NewIfInfomsg(unix.AF_UNSPEC)
+	msg.Index = int32(index)
+	if change != nil {
+		change(msg)
+	}
+	return n.do(kind, 0, append([]nl.NetlinkRequestData{msg}, data...)...)
+}
+
+func (a *applier) setLink(s plan.SetLink) error {
+	var data []nl.NetlinkRequestData
+	if s.MTU != nil {
+		data = append(data, nl.NewRtAttr(unix.IFLA_MTU, nl.Uint32Attr(uint32(*s.MTU))))
+	}
+	if s.MAC != nil {
+		mac, err := net.ParseMAC(*s.MAC)
+		if err != nil {
+			return err
+		}
+		data = append(data, nl.NewRtAttr(unix.IFLA_ADDRESS, mac))
+	}
+	return a.onLink(s.At, s.Name, unix.RTM_NEWLINK, func(m *nl.IfInfomsg) {
+		if s.Up != nil {
+			m.Change = unix.IFF_UP
+			if *s.Up {
+				m.Flags = unix.IFF_UP
+			}
+		}
+	}, data...)
+}
+
+func (a *applier) moveLink(s plan.MoveLink) error {
+	to, err := a.await(s.To.Node)
+	if err != nil {
+		return err
+	}
+	data := []nl.NetlinkRequestData{nl.NewRtAttr(unix.IFLA_NET_NS_FD, nl.Uint32Attr(uint32(to.File.Fd())))}
+	if s.NewName != s.Name {
+		data = append(data, nl.NewRtAttr(unix.IFLA_IFNAME, nl.ZeroTerminated(s.NewName)))
+	}
+	return a.onLink(s.At, s.Name, unix.RTM_NEWLINK, nil, data...)
+}
+
+// addVeth makes both ends where they belong in one request, with the first end's namespace as the one that is asked.
+func (a *applier) addVeth(s plan.AddVeth) error {
+	var at [2]*Netns
+	for i, end := range s.Ends {
+		var err error
+		if at[i], err = a.await(end.At.Node); err != nil {
+			return err
+		}
+	}
+	first, err := vethEnd(s.Ends[0], s.Quiet)
+	if err != nil {
+		return err
+	}
+	second, err := vethEnd(s.Ends[1], s.Quiet)
+	if err != nil {
+		return err
+	}
+	info := nl.NewRtAttr(unix.IFLA_LINKINFO, nil)
+	info.AddRtAttr(nl.IFLA_INFO_KIND, nl.NonZeroTerminated(labengine.Veth))
+	peer := info.AddRtAttr(nl.IFLA_INFO_DATA, nil).AddRtAttr(nl.VETH_INFO_PEER, nil)
+	nl.NewIfInfomsgChild(peer, unix.AF_UNSPEC)
+	for _, attr := range second {
+		peer.AddChild(attr)
+	}
+	if at[1] != at[0] {
+		peer.AddRtAttr(unix.IFLA_NET_NS_FD, nl.Uint32Attr(uint32(at[1].File.Fd())))
+	}
+	data := []nl.NetlinkRequestData{nl.NewIfInfomsg(unix.AF_UNSPEC)}
+	for _, attr := range first {
+		data = append(data, attr)
+	}
+	for i, end := range s.Ends {
+		if err := a.w.awaitEnd(at[i], end.Name); err != nil {
+			return err
+		}
+	}
+	if s.Master != "" {
+		master, ok := a.w.find(at[0], s.Master)
+		if !ok {
+			return unix.ENODEV
+		}
+		data = append(data, nl.NewRtAttr(unix.IFLA_MASTER, nl.Uint32Attr(uint32(master.Index))))
+	}
+	flags := unix.NLM_F_CREATE | unix.NLM_F_EXCL
+	if !a.w.listens {
+		flags |= unix.NLM_F_ECHO
+	}
+	made, err := at[0].ask(unix.RTM_NEWLINK, flags, append(data, info)...)
+	if err != nil {
+		return err
+	}
+	if !a.w.listens {
+		a.w.takePair(s, at, made)
+	}
+	if !s.Quiet {
+		return nil
+	}
+	for i, end := range s.Ends {
+		if err := at[i].noLinkLocal(end.Name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// takePair notes what the kernel says of a veth that it has made, where it tells of nothing else: enough to find both ends.
+// Before Linux 6.2 it does not say it either; then they are asked for.
+func (w *World) takePair(s plan.AddVeth, at [2]*Netns, made [][]byte) {
+	for _, body := range made {
+		w.takeLink(at[0], body)
+	}
+	l, ok := at[0].LinkNamed(s.Ends[0].Name)
+	if !ok || l.Peer == 0 {
+		return
+	}
+	name := s.Ends[1].Name
+	at[1].Links[l.Peer] = &Link{Index: l.Peer, Name: name, Kind: labengine.Veth, Peer: l.Index}
+	at[1].names[name] = l.Peer
+	if at[0] != at[1] {
+		w.pairs = append(w.pairs, pair{at: at, index: [2]int{l.Index, l.Peer}})
+	}
+}
+
+// noLinkLocal has the kernel make no IPv6 link-local address for a link.
+func (n *Netns) noLinkLocal(name string) error {
+	none := nl.NewRtAttr(unix.IFLA_AF_SPEC, nil)
+	none.AddRtAttr(unix.AF_INET6, nil).AddRtAttr(unix.IFLA_INET6_ADDR_GEN_MODE, []byte{addrGenModeNone})
+	err := n.onLink(0, unix.RTM_NEWLINK, nil, nl.NewRtAttr(unix.IFLA_IFNAME, nl.ZeroTerminated(name)), none)
+	if errors.Is(err, unix.EAFNOSUPPORT) {
+		return nil
+	}
+	return err
+}
+
+func (a *applier) setMaster(s plan.SetMaster) error {
+	index := 0
+	if s.Master != "" {
+		_, master, err := a.link(s.At, s.Master)
+		if err != nil {
+			return err
+		}
+		index = master.Index
+	}
+	return a.onLink(s.At, s.Name, unix.RTM_NEWLINK, nil, nl.NewRtAttr(unix.IFLA_MASTER, nl.Uint32Attr(uint32(index))))
+}
+
+// endWait bounds the wait for a link whose other end has gone with its namespace: the kernel cleans namespaces up one
+// after the other, at about a millisecond each.
+const endWait = 5 * time.Second
+
+// awaitEnd waits until a doomed link has given its name free.
+func (w *World) awaitEnd(n *Netns, name string) error {
+	for deadline := time.Now().Add(endWait); ; {
+		l, ok := n.LinkNamed(name)
+		if !ok || !l.Doomed || time.Now().After(deadline) {
+			return nil // if it is still there, the kernel says so
+		}
+		w.events.waitFor(100 * time.Millisecond)
+		if err := w.Drain(); err != nil {
+			return err
+		}
+	}
+}
+
+func vethEnd(e plan.VethEnd, quiet bool) ([]*nl.RtAttr, error) {
+	attrs := []*nl.RtAttr{
+		nl.NewRtAttr(unix.IFLA_IFNAME, nl.ZeroTerminated(e.Name)),
+		nl.NewRtAttr(unix.IFLA_MTU, nl.Uint32Attr(uint32(e.MTU))),
+	}
+	if e.MAC != "" {
+		mac, err := net.ParseMAC(e.MAC)
+		if err != nil {
+			return nil, err
+		}
+		attrs = append(attrs, nl.NewRtAttr(unix.IFLA_ADDRESS, mac))
+	}
+	if quiet {
+		attrs = append(attrs, nl.NewRtAttr(unix.IFLA_NUM_TX_QUEUES, nl.Uint32Attr(1)),
+			nl.NewRtAttr(unix.IFLA_NUM_RX_QUEUES, nl.Uint32Attr(1)))
+	}
+	return attrs, nil
+}
+
+// addLink makes a link that is no cable's. One on top of another is made where that is, and put where it belongs.
+func (a *applier) addLink(s plan.AddLink) error {
+	n, err := a.await(s.At.Node)
+	if err != nil {
+		return err
+	}
+	values, err := labengine.ParseOptions(s.Kind, s.Options)
+	if err != nil {
+		return err
+	}
+	if s.Quiet && s.Kind == labengine.Bridge {
+		values["mcast_snooping"] = "0"
+	}
+	data := []nl.NetlinkRequestData{nl.NewIfInfomsg(unix.AF_UNSPEC), nl.NewRtAttr(unix.IFLA_IFNAME, nl.ZeroTerminated(s.Name))}
+	var below []*nl.RtAttr // of IFLA_INFO_DATA
+	in := n
+	if s.Parent != "" {
+		at, parent, err := a.link(s.ParentAt, s.Parent)
+		if err != nil {
+			return err
+		}
+		index := nl.Uint32Attr(uint32(parent.Index))
+		if s.Kind == labengine.VXLAN {
+			below = append(below, nl.NewRtAttr(nl.IFLA_VXLAN_LINK, index))
+		} else {
+			data = append(data, nl.NewRtAttr(unix.IFLA_LINK, index))
+		}
+		if in = at; at != n {
+			data = append(data, nl.NewRtAttr(unix.IFLA_NET_NS_FD, nl.Uint32Attr(uint32(n.File.Fd()))))
+		}
+	}
+	if mac, err := net.ParseMAC(s.MAC); err == nil {
+		data = append(data, nl.NewRtAttr(unix.IFLA_ADDRESS, mac))
+	}
+	if s.MTU != 0 && s.MTU != labengine.DefaultMTU(s.Kind) {
+		data = append(data, nl.NewRtAttr(unix.IFLA_MTU, nl.Uint32Attr(uint32(s.MTU))))
+	}
+	data = append(data, linkInfo(s.Kind, values, below...))
+	if err := in.do(unix.RTM_NEWLINK, unix.NLM_F_CREATE|unix.NLM_F_EXCL, data...); err != nil || !s.Quiet {
+		return err
+	}
+	return n.noLinkLocal(s.Name)
+}
+
+// ifaddrmsg is struct ifaddrmsg in uapi/linux/if_addr.h.
+type ifaddrmsg struct{ unix.IfAddrmsg }
+
+func (m ifaddrmsg) Len() int { return unix.SizeofIfAddrmsg }
+func (m ifaddrmsg) Serialize() []byte {
+	b := make([]byte, unix.SizeofIfAddrmsg)
+	b[0], b[1], b[2], b[3] = m.Family, m.Prefixlen, m.Flags, m.Scope
+	native.PutUint32(b[4:], m.Index)
+	return b
+}
+
+func (a *applier) address(at plan.Spot, dev, text string, kind, flags int) error {
+	n, l, err := a.link(at, dev)
+	if err != nil {
+		return err
+	}
+	prefix, err := netip.ParsePrefix(text)
+	if err != nil {
+		return err
+	}
+	ip := prefix.Addr()
+	msg := ifaddrmsg{unix.IfAddrmsg{Family: unix.AF_INET6, Prefixlen: uint8(prefix.Bits()), Index: uint32(l.Index)}}
+	if ip.Is4() {
+		msg.Family = unix.AF_INET
+	}
+	switch { // as ip-address(8) chooses it
+	case ip.IsLoopback():
+		msg.Scope = unix.RT_SCOPE_HOST
+	case ip.Is6() && ip.IsLinkLocalUnicast():
+		msg.Scope = unix.RT_SCOPE_LINK
+	}
+	return n.do(kind, flags, msg, nl.NewRtAttr(unix.IFA_LOCAL, ip.AsSlice()), nl.NewRtAttr(unix.IFA_ADDRESS, ip.AsSlice()))
+}
