@@ -155,13 +155,18 @@ func (a *adviser) addressTwice(s *topology.Segment, address netip.Addr) {
 		if i == keeper {
 			continue
 		}
-		at := slices.IndexFunc(i.Prefixes, func(p netip.Prefix) bool { return p.Addr() == address })
-		edits = append(edits, deleteAddress(i, i.Prefixes[at]))
+		bits := 0 // an interface may have it in several lengths
+		for _, p := range i.Prefixes {
+			if p.Addr() == address {
+				edits = append(edits, deleteAddress(i, p))
+				bits = max(bits, p.Bits())
+			}
+		}
 		from := address
 		if free.IsValid() {
 			from = free.Addr()
 		}
-		if free = a.freeAddress(s, netip.PrefixFrom(from, i.Prefixes[at].Bits())); free.IsValid() {
+		if free = a.freeAddress(s, netip.PrefixFrom(from, bits)); free.IsValid() {
 			edits = append(edits, addAddress(i, free))
 		}
 	}

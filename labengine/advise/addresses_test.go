@@ -118,6 +118,10 @@ func TestAddressTwice(t *testing.T) {
 			a, b: machine
 			a:e 10.0.0.9/24 10.0.0.1/32 -- b:e 10.0.0.8/24 10.0.0.1/32`, `
 			address-twice a:e: e of a and e of b both have 10.0.0.1 on the cable from a to b: who sends to it reaches now one, now the other [Take it from e of b]`},
+		{"in two lengths", `
+			a, b: machine
+			a:e 10.0.0.1/24 -- b:e 10.0.0.1/24 10.0.0.1/16`, `
+			address-twice a:e: e of a and e of b both have 10.0.0.1 on the cable from a to b: who sends to it reaches now one, now the other [Make e of b 10.0.0.2/24]`},
 		{"IPv6", `
 			a, b: machine
 			a:e 2001:db8::1/64 -- b:e 2001:db8::1/64`, `

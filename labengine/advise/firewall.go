@@ -36,11 +36,17 @@ type flow struct {
 	asked, answered fate // what may happen to a first packet, and to the answers
 }
 
-// forwardDrop says so for the first user of a gateway all of whose ways are closed. Those who send everything through it come
-// first: the others may only answer them.
+// forwardDrop says so for the first user of a gateway all of whose ways are closed. Those inside the gateway's machine come
+// first, then those who send everything through it: the others may only answer them.
 func (a *adviser) forwardDrop(gateway *topology.Node, r *rules, ipv6 bool) {
+	outside := func(u use) int {
+		if u.node.In == gateway.ID || u.node.In != "" && u.node.In == gateway.In {
+			return 0
+		}
+		return 1
+	}
 	users := slices.SortedStableFunc(slices.Values(a.uses[gateway]), func(x, y use) int {
-		return cmp.Compare(x.route.Prefix.Bits(), y.route.Prefix.Bits())
+		return cmp.Or(outside(x)-outside(y), cmp.Compare(x.route.Prefix.Bits(), y.route.Prefix.Bits()))
 	})
 	for _, u := range users {
 		from := a.sourceOf(u)
@@ -221,18 +227,18 @@ func (a *adviser) natRule(node *topology.Node, chain []rule, r *rule, ipv6 bool)
 			return
 		}
 	}
-	if m := r.source; len(m.any) > 0 && !m.not && !slices.ContainsFunc(m.any, a.isSomebodys) {
-		say("-s", a.onlyUsers(node, ipv6), "nobody has an address in %s", subnets(m.any))
+	if m := r.source; m.IsValid() && !m.not && !a.isSomebodys(m.Prefix) {
+		say("-s", a.onlyUsers(node, ipv6), "nobody has an address in %s", m)
 		return
 	}
-	if m := r.destination; r.target == "DNAT" && len(m.any) == 1 && !m.not && m.any[0].IsSingleIP() {
-		a.natDestination(node, r, m.any[0].Addr(), say)
+	if m := r.destination; r.target == "DNAT" && m.IsSingleIP() && !m.not {
+		a.natDestination(node, m.Addr(), say)
 	}
 }
 
 // natDestination looks at a rule for packets to one address: one that is in a subnet of the node, and nobody's, is an address
 // for which nobody answers ARP. What is not in a subnet of the node could be routed to it.
-func (a *adviser) natDestination(node *topology.Node, r *rule, to netip.Addr, say func(option, instead, format string, args ...any)) {
+func (a *adviser) natDestination(node *topology.Node, to netip.Addr, say func(option, instead, format string, args ...any)) {
 	if len(a.Owners(to)) > 0 || node.Owns(to) {
 		return
 	}

@@ -23,6 +23,8 @@ func TestForwardDrops(t *testing.T) {
 	check(t, []spoken{
 		{"no rule at all", drop, `
 			forward-drops host: the policy of FORWARD in host is DROP, and no rule accepts what red sends through it, from v-net-0 to eth0 [Let it pass]`},
+		{"the other side sends everything through it as well", strings.Replace(drop, "neighbour: route 192.168.15.0/24", "neighbour: route default", 1), `
+			forward-drops host: the policy of FORWARD in host is DROP, and no rule accepts what red sends through it, from v-net-0 to eth0 [Let it pass]`},
 		{"answers do not pass", drop + out, `
 			forward-drops host: the policy of FORWARD in host is DROP, and no rule accepts the answers to what red sends through it, from v-net-0 to eth0 [Let it pass]`},
 		{"only answers pass", drop + answers, `

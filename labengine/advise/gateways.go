@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"strings"
 
 	"vethlab/labengine"
 	"vethlab/labengine/topology"
@@ -120,7 +119,7 @@ func (a *adviser) routersOn(i *topology.Interface, gateway netip.Addr) []netip.A
 		}
 		for _, p := range other.Prefixes {
 			within := func(q netip.Prefix) bool { return q.Contains(p.Addr()) && !q.IsSingleIP() }
-			if p.Addr().Is6() == gateway.Is6() && slices.ContainsFunc(i.Prefixes, within) {
+			if p.Addr().Is6() == gateway.Is6() && slices.ContainsFunc(i.Prefixes, within) && !i.Node.Owns(p.Addr()) {
 				found = append(found, p.Addr())
 				break
 			}
@@ -262,16 +261,4 @@ func leadsOn(gateway *topology.Node, u use) bool {
 		return true
 	}
 	return slices.ContainsFunc(gateway.Routes, func(r *topology.Route) bool { return on(r) && r.Prefix.Overlaps(u.route.Prefix) })
-}
-
-// subnets is "192.168.15.0/24", or with others "192.168.15.0/24 and 2 more".
-func subnets(prefixes []netip.Prefix) string {
-	texts := make([]string, len(prefixes))
-	for i, p := range prefixes {
-		texts[i] = p.String()
-	}
-	if len(texts) < 3 {
-		return strings.Join(texts, " and ")
-	}
-	return fmt.Sprintf("%s and %d more", texts[0], len(texts)-1)
 }

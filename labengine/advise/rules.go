@@ -30,8 +30,8 @@ type rule struct {
 	parsed      labengine.Rule
 	number      int // in its chain, from 1
 	in, out     name
-	source      addresses
-	destination addresses
+	source      subnet
+	destination subnet
 	states      name // of conntrack, with commas between
 	other       bool // there are matches that are not understood here
 	target      string
@@ -44,9 +44,9 @@ type name struct {
 	not  bool
 }
 
-// addresses are a match on an address; there are none of them where there is no such match.
-type addresses struct {
-	any []netip.Prefix
+// subnet is a match on an address; it is not valid where there is no such match.
+type subnet struct {
+	netip.Prefix
 	not bool
 }
 
@@ -93,7 +93,7 @@ func (a *adviser) rulesIn(node *topology.Node, ipv6 bool) *rules {
 			tables = firewall.IPv6
 		}
 		other := func(t labengine.FirewallTable) bool { return t.Other }
-		r.unknown = firewall.Native != "" || slices.ContainsFunc(tables, other)
+		r.unknown = r.unknown || firewall.Native != "" || slices.ContainsFunc(tables, other)
 	}
 	a.rules[key] = r
 	return r
@@ -162,9 +162,9 @@ func readRule(parsed labengine.Rule) rule {
 		case option == "-o":
 			r.out = name{next(), not}
 		case option == "-s":
-			r.source = r.readAddresses(next(), not)
+			r.source = r.readSubnet(next(), not)
 		case option == "-d":
-			r.destination = r.readAddresses(next(), not)
+			r.destination = r.readSubnet(next(), not)
 		case option == "-p":
 			if protocol := next(); protocol != "all" && protocol != "0" {
 				r.other = true
@@ -200,22 +200,18 @@ func splitOption(word string) (option, value string, attached bool) {
 	return option, value, attached
 }
 
-// readAddresses reads a list of addresses; what is none could be any.
-func (r *rule) readAddresses(text string, not bool) addresses {
-	found := addresses{not: not}
-	for _, word := range strings.Split(text, ",") {
-		p, err := netip.ParsePrefix(word)
+// readSubnet reads an address or a subnet. What is written in another way could be any.
+func (r *rule) readSubnet(text string, not bool) subnet {
+	p, err := netip.ParsePrefix(text)
+	if err != nil {
+		a, err := netip.ParseAddr(text)
 		if err != nil {
-			a, err := netip.ParseAddr(word)
-			if err != nil { // a mask of another form
-				r.other = true
-				return addresses{}
-			}
-			p = netip.PrefixFrom(a, a.BitLen())
+			r.other = true
+			return subnet{}
 		}
-		found.any = append(found.any, p.Masked())
+		p = netip.PrefixFrom(a, a.BitLen())
 	}
-	return found
+	return subnet{p.Masked(), not}
 }
 
 func (n name) matches(iface string) answer {
@@ -242,22 +238,18 @@ func (n name) matchesState(state string) answer {
 	return no.unless(n.not)
 }
 
-func (m addresses) matches(p netip.Prefix) answer {
-	if len(m.any) == 0 {
+func (m subnet) matches(p netip.Prefix) answer {
+	switch {
+	case !m.IsValid():
 		return yes
+	case !p.IsValid():
+		return perhaps
+	case m.Bits() <= p.Bits() && m.Contains(p.Addr()):
+		return yes.unless(m.not)
+	case m.Overlaps(p):
+		return perhaps
 	}
-	found := no
-	for _, q := range m.any {
-		switch {
-		case !p.IsValid():
-			found = max(found, perhaps)
-		case q.Bits() <= p.Bits() && q.Contains(p.Addr()):
-			found = yes
-		case q.Overlaps(p):
-			found = max(found, perhaps)
-		}
-	}
-	return found.unless(m.not)
+	return no.unless(m.not)
 }
 
 func (r *rule) matches(p packet) answer {

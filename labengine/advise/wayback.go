@@ -151,7 +151,7 @@ func (w *ways) follow(gateway *topology.Node, s *source, from *topology.Node) {
 	if len(w.known) >= maxSources || w.known[key] || !gateway.Forwards(s.subnet.Addr().Is6()) || gateway.ByRules || gateway == s.node {
 		return
 	}
-	if from != s.node { // its neighbours' subnets a gateway has itself
+	if from != s.node && !isNear(gateway, s) {
 		if _, ok := w.wayBack(gateway, from, s); !ok {
 			return // it is asked too, as one of those behind from
 		}
@@ -294,7 +294,8 @@ func (m *missing) has(subnet netip.Prefix) bool {
 	return is
 }
 
-// maxMissing is how many missing routes are counted and mended one by one. A node that lacks more lacks a default route.
+// maxMissing is how many missing routes of a node are counted. What lacks several lacks a default route first of all; where
+// there is one, as many are mended one by one.
 const maxMissing = 16
 
 // isNear says whether a source is on a link of the node, or the node itself: what it sends there it sends through nobody.
@@ -531,4 +532,16 @@ func (w *ways) sayNoReturn(g *returnGroup) {
 		w.say(labengine.AdviceNoReturnRoute, on, fix(g.edits, "Add the %s", choose(len(g.edits), "route", "routes")),
 			"%s %s no route back to %s: %s", names, choose(len(g.nodes), "has", "have"), to, through)
 	}
+}
+
+// subnets is "192.168.15.0/24", or with others "192.168.15.0/24 and 2 more".
+func subnets(prefixes []netip.Prefix) string {
+	texts := make([]string, len(prefixes))
+	for i, p := range prefixes {
+		texts[i] = p.String()
+	}
+	if len(texts) < 3 {
+		return strings.Join(texts, " and ")
+	}
+	return fmt.Sprintf("%s and %d more", texts[0], len(texts)-1)
 }
