@@ -238,6 +238,30 @@ func TestFormatKeepsTheLeadingComment(t *testing.T) {
 	checkRoundTrip(t, got)
 }
 
+// TestFormatWritesAnewWhatItCannotChange has a key that goes from the line of a dash, with a comment behind it.
+func TestFormatWritesAnewWhatItCannotChange(t *testing.T) {
+	source := strings.ReplaceAll(`# Mine.
+vethlab: 1
+nodes:
+  - {name: host, kind: machine}
+  - options: stp_state 1 # on
+    name: br0
+    kind: bridge
+    in: host
+`, "\n", "\r\n")
+	lab, err := Parse("x", []byte(source))
+	if err == nil {
+		lab, err = lab.Edit([]labengine.Edit{change(labengine.UpdateInterface{ID: "host:br0", Options: new("")})})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "# Mine.\r\nvethlab: 1\r\nnodes:\r\n  - {name: host, kind: machine}\r\n  - {name: br0,  kind: bridge, in: host}\r\n"
+	if diff := cmp.Diff(want, string(Format(lab, []byte(source)))); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestLimits(t *testing.T) {
 	list := func(count int, line string) string {
 		var b strings.Builder
@@ -268,7 +292,7 @@ func TestLimits(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	for _, pattern := range []string{"testdata/good/*.yaml", "testdata/bad/*.yaml"} {
+	for _, pattern := range []string{"testdata/good/*.yaml", "testdata/odd/*.yaml", "testdata/bad/*.yaml"} {
 		files, _ := filepath.Glob(pattern)
 		for _, path := range files {
 			f.Add(readFile(f, path))

@@ -83,6 +83,8 @@ canvas: {positions: {host: [1, 2],   # of host's place
 func TestFormatChangesOnlyWhatIsSaidOtherwise(t *testing.T) {
 	const host, red, blue = "host", "host/red", "host/blue"
 	const vethRed, vethBlue = "host/red:veth-red", "host/blue:veth-blue"
+	odd, pretty := string(readFile(t, "testdata/odd/odd.yaml")), string(readFile(t, "testdata/odd/pretty.json.yaml"))
+	flow := string(readFile(t, "testdata/odd/flow.yaml"))
 	// Each pair of the list is what stands in the source, and what is to stand there.
 	for name, test := range map[string]struct {
 		source  string
@@ -155,6 +157,61 @@ func TestFormatChangesOnlyWhatIsSaidOtherwise(t *testing.T) {
 		}},
 		"a cable": {commented, []labengine.Edit{addCable(newEnd(red, "eth1", "10.0.0.1/24"), newEnd(host, "eth1", "fd00::1/64"))}, []string{
 			"# of the cable\n", "# of the cable\n-   [red:eth1 10.0.0.1/24, \"host:eth1 fd00::1/64\"]\n",
+		}},
+		"routes in block style": {odd, []labengine.Edit{
+			deleteRoute(host, "default via 10.0.0.2"), addRoute(host, "unreachable 10.9.0.0/16"),
+		}, []string{
+			"      - default via 10.0.0.2   # of host\n", "",
+			"      - \"2001:db8:1::/48 via fd00::9\"\n", "      - \"2001:db8:1::/48 via fd00::9\"\n      - unreachable 10.9.0.0/16\n",
+		}},
+		"no addresses in block style": {odd, []labengine.Edit{
+			deleteAddress("host:v-net-0", "192.168.15.5/24"), deleteAddress("host:v-net-0", "fd00:15::5/64"),
+		}, []string{
+			"addresses:\n          - 192.168.15.5/24    # of v-net-0\n", "addresses: []\n", "          - 'fd00:15::5/64'\n", "",
+		}},
+		"settings in block style": {odd, []labengine.Edit{
+			setSysctl(host, "net.ipv4.ip_forward", "0"), setSysctl(host, "net.ipv4.conf.all.proxy_arp", "1"),
+			change(labengine.UpdateInterface{ID: labengine.LoopbackID(host), Up: new(false)}),
+		}, []string{
+			"ip_forward:   1   # of host\n", "ip_forward:   0   # of host\n        net.ipv4.conf.all.proxy_arp: 1\n",
+			"                 up: true", "                 up: false",
+		}},
+		"a port of a bridge, plugged elsewhere": {odd, []labengine.Edit{
+			change(labengine.UpdateInterface{ID: "host:veth-blue-br", Master: new(labengine.ID(""))}),
+		}, []string{
+			"    - host/v-net-0:veth-blue-br\n", "    - host:veth-blue-br\n",
+		}},
+		"the cables of blue in block style": {odd, []labengine.Edit{
+			deleteAddress(vethBlue, "2001:db8::2/64"), change(labengine.UpdateInterface{ID: "host/blue:x", Up: new(true), MTU: new(1300)}),
+		}, []string{
+			"   2001:db8::2/64", "", "  fd00::1/64\"", "  fd00::1/64 mtu 1400\"", "blue:x down", "blue:x mtu 1300", "  mtu:  1400   # of the fourth cable\n", "",
+		}},
+		"places in block style": {odd, []labengine.Edit{place(red, 1, 7), place("host:v-net-0", 0, 0)}, []string{
+			"       - 2\n", "       - 7\n", "[1.50, -2e1]", "[0, 0]",
+		}},
+		"a node behind one without a comma": {flow, []labengine.Edit{addNode("x", labengine.Machine, "")}, []string{
+			"{name: office, kind: lan}   # of", "{name: office, kind: lan},   # of", "no comma\n", "no comma\n     {name: x, kind: machine}\n",
+		}},
+		"a node from a line with others": {flow, []labengine.Edit{remove("host/green")}, []string{
+			", {name: green, kind: namespace, in: host},", ",", "    [green:a, office],   # of green, and the last comma\n", "",
+		}},
+		"the last node of a list": {flow, []labengine.Edit{remove("office")}, []string{
+			"{name: green, kind: namespace, in: host},", "{name: green, kind: namespace, in: host}",
+			"     {name: office, kind: lan}   # of office, and no comma\n", "",
+			"    [\"red:b fd00::1/64\", office],\n    [green:a, office],   # of green, and the last comma\n", "",
+			"[\"default via fd00::1\", 10.0.0.0/8", "[10.0.0.0/8", // a route through red:b goes with it
+		}},
+		"the first port of a LAN": {flow, []labengine.Edit{remove("host/red:b")}, []string{
+			"    [\"red:b fd00::1/64\", office],\n", "", "[green:a, office]", "[green:a, office:port2]",
+			"[\"default via fd00::1\", 10.0.0.0/8", "[10.0.0.0/8", // a route through it goes with it
+		}},
+		"JSON": {pretty, []labengine.Edit{
+			addCable(newEnd(host, "eth0", "10.0.0.1/24"), newEnd(red, "eth1")), addRoute(red, "default via 2001:db8::2"),
+			{UpdateLab: &labengine.UpdateLab{Quiet: new(true)}},
+		}, []string{
+			"\"name\": \"Pretty, JSON\",\n", "\"name\": \"Pretty, JSON\",\n  \"quiet\": true,\n",
+			"\"in\": \"host\"},\n    {\"name\": \"v-net-0\"", "\"in\": \"host\", \"routes\": [\"default via 2001:db8::2\"]},\n    {\"name\": \"v-net-0\"",
+			"\"v-net-0:red\"]\n", "\"v-net-0:red\"],\n    [\"host:eth0 10.0.0.1/24\", \"red:eth1\"]\n",
 		}},
 		"a place": {commented, []labengine.Edit{place(red, -3, 4), place(blue, 0, 0.5)}, []string{
 			"red: [3, 4]", "red: [-3, 4], blue: [0, 0.5]",

@@ -34,7 +34,7 @@ func newSplices(f *file, source []byte) *splices {
 	if !strings.HasSuffix(text, "\n") {
 		text += "\n"
 	}
-	return &splices{source: source, text: text, json: json.Valid(source)}
+	return &splices{source: source, text: text, json: json.Valid([]byte(text))}
 }
 
 func (s *splices) put(from, to int, text string) { s.all = append(s.all, splice{from, to, text}) }
