@@ -56,7 +56,7 @@ var foreign = map[string]string{
 	"-S": "the Firewall tab lists the rules", "--list-rules": "the Firewall tab lists the rules",
 	"-Z": "type it in a terminal", "--zero": "type it in a terminal",
 	"-C": "the Firewall tab lists the rules", "--check": "the Firewall tab lists the rules",
-	"-E": "make a chain of the new name, and delete the old one", "--rename-chain": "make a chain of the new name, and delete the old one",
+	"-E": "make a chain of the new name, and delete the old one", "--rename-chain": "make a chain anew, and delete the old one",
 	"-h": "", "--help": "", "-V": "", "--version": "", "-4": "IPv6 has a list of its own", "--ipv4": "IPv6 has a list of its own",
 	"-6": "IPv6 has a list of its own", "--ipv6": "IPv6 has a list of its own", "-c": "the kernel counts by itself",
 	"--set-counters": "the kernel counts by itself", "-w": "leave it out", "--wait": "leave it out",
@@ -162,7 +162,8 @@ func (r Rule) check() error {
 			return badRule("write one rule for each", "iptables makes several rules of %s", shown(r.Args[i+1]))
 		}
 		if strings.Trim(r.Args[i+1], "0123456789abcdefABCDEF.:/!") != "" {
-			return badRule("write its address: a name would be looked up once, when the rule is made", "%s is not an address", shown(r.Args[i+1]))
+			return badRule("write its address: a name would be looked up once, when the rule is made", "%s is not an address",
+				shown(r.Args[i+1]))
 		}
 	}
 	if r.Chain != "" || r.Verb != "-F" {
@@ -175,7 +176,8 @@ func (r Rule) check() error {
 	case "-P":
 		switch {
 		case !builtin:
-			return badRule(list(builtinChains[r.Table])+" have one", "%s has no policy: it is no built-in chain of table %s", shown(r.Chain), r.Table)
+			return badRule(list(builtinChains[r.Table])+" have one", "%s has no policy: it is no built-in chain of table %s",
+				shown(r.Chain), r.Table)
 		case len(r.Args) != 1 || r.Args[0] != "ACCEPT" && r.Args[0] != "DROP":
 			return badRule("write it as -P "+r.Chain+" DROP", "a policy is ACCEPT or DROP")
 		}

@@ -15,7 +15,7 @@ type Iptables struct {
 	Node     ID       `json:"node"`
 	IPv6     bool     `json:"ipv6,omitempty"` // as ip6tables(8) does
 	Commands []string `json:"commands"`
-	Was      string   `json:"was,omitempty"` // the rule that the number in the first command stands for; refused where it is another one by now
+	Was      string   `json:"was,omitempty"` // the rule that the first command's number stands for; refused where it is another by now
 }
 
 func (e *Iptables) apply(l *draft) error {
@@ -24,7 +24,7 @@ func (e *Iptables) apply(l *draft) error {
 	case !ok:
 		return goneNode(e.Node)
 	case n.Kind == LAN:
-		return badRule("write it in a machine that is plugged into it", "%s is a switch: it has no firewall", n.Name).About(n.ID, "rule")
+		return about(badRule("write it in a machine that is plugged into it", "%s is a switch: it has no firewall", n.Name), n.ID)
 	case len(e.Commands) == 0:
 		return Problemf(CodeBadRequest, "there is no rule in this edit").About(n.ID, "rule")
 	}

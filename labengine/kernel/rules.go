@@ -183,7 +183,8 @@ func iptablesWords(text string) string {
 	var words []string
 	for line := range strings.Lines(text) {
 		line = strings.TrimSpace(line)
-		if strings.HasPrefix(line, "Try `") || strings.HasPrefix(line, "Error occurred at line") || strings.Contains(line, "-legacy tables present") {
+		if strings.HasPrefix(line, "Try `") || strings.HasPrefix(line, "Error occurred at line") ||
+			strings.Contains(line, "-legacy tables present") {
 			continue
 		}
 		if line = line[len(whoSays.FindString(line)):]; line != "" {
@@ -205,6 +206,8 @@ func rulesHint(said string, r labengine.Rule) string {
 		return "a port belongs to a protocol: write -p tcp or -p udp before it"
 	case strings.Contains(said, "Couldn't load match"), strings.Contains(said, "Couldn't load target"):
 		return "this system has no such extension of iptables, or its name is mistyped"
+	case strings.Contains(said, "Parsing nftables rule failed"), strings.Contains(said, "use 'nft' tool"):
+		return "a command of nft has put something there that iptables cannot read: take it away with nft"
 	case strings.Contains(said, "does not exist") && r.Verb != "-D":
 		return "make the chain first"
 	case strings.Contains(said, "Message too long"):

@@ -100,11 +100,12 @@ func (b *binder) settleCables() {
 
 type binder struct {
 	seen
-	lab      *Lab
-	hint     labengine.Lab
-	byName   map[place]labengine.ID // the hint's interfaces, made when first asked for
-	hintEnds map[labengine.ID]labengine.Cable
-	order    int // of the next cable that has none
+	lab       *Lab
+	hint      labengine.Lab
+	undecided bool                   // how much of the hint has been carried out is not known
+	byName    map[place]labengine.ID // the hint's interfaces, made when first asked for
+	hintEnds  map[labengine.ID]labengine.Cable
+	order     int // of the next cable that has none
 }
 
 type place struct {

@@ -131,12 +131,11 @@ func (l *Lab) change(c labengine.Change, want labengine.Lab) (labengine.Change, 
 		return c, err
 	}
 	steps := plan.Diff(before, after)
-	err := l.world.Apply(context.Background(), steps, l, nil)
-	l.added(steps)
-	if err != nil {
+	if err := l.world.Apply(context.Background(), steps, l, nil); err != nil {
 		l.rollBack(want, patch)
 		return c, problem(err)
 	}
+	l.added(steps)
 	for id, n := range patch.Nodes {
 		if n != nil {
 			if netns, ok := l.world.Of(id); ok {
@@ -196,11 +195,14 @@ func (l *Lab) rollBack(want labengine.Lab, patch labengine.Patch) {
 			}
 		}
 	}
-	half := l.reconcileTables(want, l.journal.Lab, want)
+	b := l.newBinder(want)
+	b.undecided = true
+	b.withTables(l.journal.Lab, want)
+	half := b.seen
 	for id, n := range patch.Nodes { // made, and not yet seen by name
 		if _, had := l.journal.Lab.Nodes[id]; n != nil && !had {
 			if _, ok := l.world.Of(id); ok {
-				half.patch.Nodes[id] = withTables(*n, half.patch.Nodes[id], l.journal.Lab.Nodes[id])
+				half.patch.Nodes[id] = tablesOf(*n, half.patch.Nodes[id], l.journal.Lab.Nodes[id])
 			}
 		}
 	}
@@ -241,8 +243,8 @@ func (l *Lab) rollBack(want labengine.Lab, patch labengine.Patch) {
 	l.commitSeen(seen{patch: l.onlyPresent(own.Then(left.patch)), live: left.live})
 }
 
-// withTables is a node with the tables that it was seen to have, or had before if nothing of them was seen.
-func withTables(n labengine.Node, seen *labengine.Node, before labengine.Node) *labengine.Node {
+// tablesOf is a node with the tables that it was seen to have, or had before if nothing of them was seen.
+func tablesOf(n labengine.Node, seen *labengine.Node, before labengine.Node) *labengine.Node {
 	if seen == nil {
 		seen = &before
 	}
@@ -289,6 +291,11 @@ func (l *Lab) onlyPresent(p labengine.Patch) labengine.Patch {
 // reconcileTables is reconcile, with the tables of the nodes that are in one of the labs.
 func (l *Lab) reconcileTables(hint labengine.Lab, of ...labengine.Lab) seen {
 	b := l.newBinder(hint)
+	b.withTables(of...)
+	return b.seen
+}
+
+func (b *binder) withTables(of ...labengine.Lab) {
 	b.reconcile()
 	most := 0
 	for _, lab := range of {
@@ -299,7 +306,6 @@ func (l *Lab) reconcileTables(hint labengine.Lab, of ...labengine.Lab) seen {
 	}
 	b.tables(most, isOf)
 	b.rulesOf(isOf)
-	return b.seen
 }
 
 // split parts what was observed into what a change meant to touch, with what that hangs on, and what others did meanwhile.

@@ -104,7 +104,11 @@ func (b *binder) rules(n *kernel.Netns) {
 			continue
 		}
 		tables := append(saved.Tables, f.lastKnown(ipv6, saved.Unreadable)...)
-		node = node.WithRules(ipv6, labengine.RulesSeen(b.authored(node.ID).Rules(ipv6), tables, f.twins[family], f.fresh[family]))
+		authored := b.authored(node.ID)
+		if b.undecided {
+			authored = l.journal.Lab.Nodes[node.ID]
+		}
+		node = node.WithRules(ipv6, labengine.RulesSeen(authored.Rules(ipv6), tables, f.twins[family], f.fresh[family]))
 		f.fresh[family] = false
 		f.set(ipv6, tables)
 		changed.Native = changed.Native || saved.Native || f.mixed[family]

@@ -161,7 +161,7 @@ func TestTypedRulesReachTheDocument(t *testing.T) {
 		lab.Shell("host", command)
 		began := time.Now()
 		lab.Until(command, hasRules(node, want...))
-		if took := time.Since(began); took > 500*time.Millisecond { // 100 ms, and patience with a slow machine
+		if took := time.Since(began); took > 2*time.Second { // a few ms; what is looked for takes 3 s
 			t.Errorf("%s was seen after %s", command, took)
 		}
 	}
@@ -410,7 +410,9 @@ func TestNativeTablesAreShown(t *testing.T) {
 	if got := lab.State().Lab.Nodes["host"].Iptables; !slices.Equal(got, []string{"-A INPUT -i lo -j ACCEPT", "-A INPUT -j LOG"}) {
 		t.Errorf("the document's rules are %q", got)
 	}
-	undo(t, lab)
+	if r := lab.Ask(labengine.Request{Undo: &labengine.Undo{}}); r.Problem == nil || !strings.Contains(r.Problem.Hint, "with nft") {
+		t.Errorf("undo among what cannot be read: %v", r.Problem)
+	}
 	lab.Shell("host", "nft delete rule ip filter INPUT handle $(nft -a list chain ip filter INPUT | sed -n 's/.*established accept # handle //p')")
 	lab.Until("all readable again", func(s labtest.State) bool {
 		return !slices.ContainsFunc(s.Nodes["host"].Firewall.IPv4, func(t labengine.FirewallTable) bool { return t.Stale })
@@ -420,6 +422,7 @@ func TestNativeTablesAreShown(t *testing.T) {
 		f := s.Nodes["host"].Firewall
 		return f != nil && f.Tables == 0 && f.Native == ""
 	})
+	undo(t, lab)
 	checkRules(t, lab, "host", "-A INPUT -i lo -j ACCEPT")
 }
 

@@ -324,7 +324,7 @@ export interface Iptables {
 	ipv6?: boolean;
 	commands: string[];
 	/**
-	 * the rule that the number in the first command stands for; refused where it is another one by now
+	 * the rule that the first command's number stands for; refused where it is another by now
 	 */
 	was?: string;
 }
