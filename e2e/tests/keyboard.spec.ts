@@ -1,5 +1,6 @@
 // Without a mouse, and with a screen reader.
-import { expect, expectAccessible, expectContrast, newLab, quickAdd, test } from './vethlab';
+import type { Page } from '@playwright/test';
+import { expect, expectAccessible, expectContrast, newLab, openTerminal, quickAdd, test } from './vethlab';
 
 test('two namespaces, a cable and a ping by keys alone', async ({ home }) => {
 	const page = await newLab(home);
@@ -100,30 +101,40 @@ test('the canvas is one tab stop however much is on it, and what has the focus i
 	await expect(page.locator('#tools :focus')).toHaveCount(1);
 });
 
-test('axe finds nothing: each tab of the dock, light and dark, and what opens over them', async ({ home }) => {
-	const page = home;
+/** The example, running, with a terminal and some packets. */
+async function exampleWithAPing(page: Page): Promise<void> {
 	await page.getByTestId('example-red-and-blue').click();
 	await expect(page.getByTestId('cable-veth-red-veth-blue')).toHaveAttribute('data-state', 'up');
-	await page.getByTestId('node-red').locator('.node-name').dblclick();
+	await openTerminal(page, 'red');
 	await page.getByTestId('dock-probes').click();
 	await page.getByTestId('probe-from').selectOption('red');
 	await page.getByTestId('probe-to').fill('192.168.15.2');
 	await page.getByTestId('ping').click();
 	await expect(page.getByTestId('probe-summary')).toContainText('3 received');
+}
+
+test('axe finds nothing in any tab of the dock, light and dark', async ({ home }) => {
+	test.slow(); // axe takes seconds each time
+	await exampleWithAPing(home);
 	for (const tab of ['terminals', 'packets', 'commands', 'probes', 'history']) {
-		await page.getByTestId(`dock-${tab}`).click();
-		await page.emulateMedia({ colorScheme: 'light' });
-		await expectAccessible(page, `${tab}, light`);
-		await page.emulateMedia({ colorScheme: 'dark' });
-		await expectContrast(page, `${tab}, dark`);
+		await home.getByTestId(`dock-${tab}`).click();
+		await home.emulateMedia({ colorScheme: 'light' });
+		await expectAccessible(home, `${tab}, light`);
+		await home.emulateMedia({ colorScheme: 'dark' });
+		await expectContrast(home, `${tab}, dark`);
 	}
-	await page.getByTestId('canvas').press('?');
-	await expectAccessible(page, 'all keys');
-	await page.keyboard.press('Escape');
-	await page.getByTestId('canvas').press('n');
-	await expectAccessible(page, 'quick add');
-	await page.keyboard.press('Escape');
-	await page.getByTestId('cable-veth-red-veth-blue').locator('.cable-hit').dblclick({ force: true });
-	await expect(page.getByTestId('cable-card')).toBeVisible();
-	await expectAccessible(page, 'a cable’s card');
+});
+
+test('axe finds nothing in what opens over the lab', async ({ home }) => {
+	await exampleWithAPing(home);
+	const canvas = home.getByTestId('canvas');
+	await canvas.press('?');
+	await expectAccessible(home, 'all keys');
+	await home.keyboard.press('Escape');
+	await canvas.press('n');
+	await expectAccessible(home, 'quick add');
+	await home.keyboard.press('Escape');
+	await home.getByTestId('cable-veth-red-veth-blue').locator('.cable-hit').dblclick({ force: true });
+	await expect(home.getByTestId('cable-card')).toBeVisible();
+	await expectAccessible(home, 'a cable’s card');
 });
