@@ -23,6 +23,7 @@ type end struct {
 	mtu      int      // bytes; 0 where the end does not say
 	mtuAt    position
 	noMaster bool
+	impairAt position
 	unnamed  bool // it is a LAN's, and has the name that came next
 }
 
@@ -216,6 +217,16 @@ func (r *reader) settingsOfEnd(e *end, v value, parts []word) (err error) {
 			return r.problem(at, "remove one of them", "`%s` is here twice", abridge(key))
 		}
 		seen[key] = true
+		if rest := textsOf(parts[i:]); impairLength(rest) > 0 {
+			length := impairLength(rest)
+			e.Impair = strings.TrimSpace(e.Impair + " " + strings.Join(rest[:length], " "))
+			if _, err := labengine.ParseImpairment(strings.Join(rest[:length], " ")); err != nil && key != "reorder" {
+				return r.because(at, err)
+			}
+			e.impairAt = at
+			i += length - 1
+			continue
+		}
 		argument, argumentAt := "", at
 		if _, takes := examples[key]; takes {
 			if i++; i == len(parts) {
@@ -242,7 +253,7 @@ func (r *reader) settingsOfEnd(e *end, v value, parts []word) (err error) {
 			}
 		default:
 			if !strings.ContainsAny(key, ".:") {
-				return r.problem(at, "after node:interface stand addresses, `mtu 1400`, `mac 02:00:5e:10:00:01` and `down`",
+				return r.problem(at, "after node:interface stand addresses, `mtu 1400`, `mac 02:00:5e:10:00:01`, `rate 1mbit` and the like, and `down`",
 					"%q is no word for an end of a cable", abridge(key))
 			}
 			e.Addresses, err = r.address(e.Addresses, key, at, e.label())
@@ -251,7 +262,18 @@ func (r *reader) settingsOfEnd(e *end, v value, parts []word) (err error) {
 			return err
 		}
 	}
+	if e.Impair, err = labengine.CanonicalImpairment(e.Impair); err != nil {
+		return r.because(e.impairAt, err)
+	}
 	return nil
+}
+
+func textsOf(parts []word) []string {
+	texts := make([]string, len(parts))
+	for i, p := range parts {
+		texts[i] = p.text
+	}
+	return texts
 }
 
 // label is what errors call the end.

@@ -33,7 +33,9 @@ func (r *reader) nodes(v value) error {
 		}
 	}
 	// What is in a node may stand before it.
-	for _, kinds := range [][]labengine.Kind{{labengine.Machine, labengine.LAN}, {labengine.Namespace}} {
+	for _, kinds := range [][]labengine.Kind{
+		{labengine.Machine, labengine.LAN, labengine.Internet}, {labengine.Namespace, labengine.Container},
+	} {
 		for i := range r.entries {
 			if slices.Contains(kinds, r.entries[i].kind) {
 				if err := r.addNode(&r.entries[i]); err != nil {
@@ -68,7 +70,7 @@ func (r *reader) node(v value) (n node, err error) {
 	}
 	in, isIn := v.get("in")
 	name, _ := v.get("name")
-	if isIn && (n.kind == labengine.Machine || n.kind == labengine.LAN) {
+	if isIn && n.kind != bridgeKind && !n.kind.IsInside() {
 		return n, r.problem(in.at, "leave `in` out, or make it a namespace", "%s `%s` cannot be inside another node", n.kind, abridge(name.text))
 	}
 	if n.fields, err = r.fields(v, nodeShapes[n.kind]); err != nil {
@@ -84,8 +86,8 @@ func (r *reader) node(v value) (n node, err error) {
 		if n.in, err = r.text(in, "what a node is in"); err != nil {
 			return n, err
 		}
-	case n.kind == labengine.Namespace:
-		return n, r.problem(v.at, "add the machine's name, as in `in: host`", "namespace `%s` is in no machine", abridge(n.name))
+	case n.kind.IsInside():
+		return n, r.problem(v.at, "add the machine's name, as in `in: host`", "%s `%s` is in no machine", n.kind, abridge(n.name))
 	case n.kind == bridgeKind:
 		return n, r.problem(v.at, "add the name of its machine or namespace, as in `in: host`", "bridge `%s` is in no node", abridge(n.name))
 	}
@@ -133,8 +135,14 @@ func (r *reader) nodeKind(v value) (labengine.Kind, error) {
 // addNode adds the edit that makes a node.
 func (r *reader) addNode(n *node) error {
 	add := labengine.AddNode{Name: n.name, Kind: n.kind}
+	if v, ok := n.fields["command"]; ok {
+		var err error
+		if add.Command, err = r.text(v, "a container's command"); err != nil {
+			return err
+		}
+	}
 	path := n.name
-	if n.kind == labengine.Namespace {
+	if n.kind.IsInside() {
 		machine, ok := r.labels.byPath[n.in]
 		if !ok || r.labels.byID[machine].kind != labengine.Machine {
 			return r.noMachine(n)
@@ -198,7 +206,7 @@ func (r *reader) noMachine(n *node) error {
 			if other.in != "" {
 				hint = "name the machine that both are in"
 			}
-			return r.problem(n.inAt, hint, "`%s` is a %s; a namespace is in a machine", n.in, other.kind)
+			return r.problem(n.inAt, hint, "`%s` is a %s; a %s is in a machine", n.in, other.kind, n.kind)
 		}
 	}
 	slices.Sort(machines)
@@ -206,7 +214,7 @@ func (r *reader) noMachine(n *node) error {
 	if near := labengine.Nearest(n.in, machines); near != "" {
 		hint = "did you mean " + near + "?"
 	}
-	p := r.problem(n.inAt, hint, "there is no machine `%s` for namespace `%s`", abridge(n.in), n.name)
+	p := r.problem(n.inAt, hint, "there is no machine `%s` for %s `%s`", abridge(n.in), n.kind, n.name)
 	p.Err = &labengine.Problem{Code: labengine.CodeNoSuchNode}
 	return p
 }

@@ -77,6 +77,11 @@ func (r *reader) read(root value) error {
 		if err := r.routes(n); err != nil {
 			return err
 		}
+		if n.kind != bridgeKind && n.kind != labengine.LAN {
+			if err := r.lists(n); err != nil {
+				return err
+			}
+		}
 	}
 	return r.canvas(top["canvas"])
 }

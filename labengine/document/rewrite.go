@@ -189,7 +189,7 @@ func (w *rewriter) node(v value, n node, id labengine.ID) error {
 	m := w.mapping(v, -1, nodeShapes[n.kind])
 	m.scalar("name", scalarOf(w.want.nameOf(id), isWord), n.name != w.want.nameOf(id), false)
 	switch n.kind {
-	case labengine.Namespace:
+	case labengine.Namespace, labengine.Container:
 		machine := w.want.Nodes[w.want.Nodes[id].In].Name
 		m.scalar("in", scalarOf(machine, isWord), n.in != machine, false)
 	case bridgeKind:
@@ -212,6 +212,16 @@ func (w *rewriter) node(v value, n node, id labengine.ID) error {
 		}
 		if err := m.texts("routes", was.Routes, is.Routes, isRoute); err != nil {
 			return err
+		}
+		command := value{}
+		if is.Command != "" {
+			command = scalarOf(is.Command, isRoute)
+		}
+		m.scalar("command", command, was.Command != is.Command, is.Command == "")
+		for _, l := range textLists {
+			if err := m.texts(l.key, *l.of(&was), *l.of(&is), isWords); err != nil {
+				return err
+			}
 		}
 		if err := m.interfaces(n, id); err != nil {
 			return err

@@ -207,6 +207,9 @@ func (w *rewriter) end(text string, said end, is labengine.Interface, withMTU bo
 	case !stated && is.MAC != derived || stated && said.MAC != is.MAC:
 		t.say("mac", is.MAC)
 	}
+	if was.Impair != is.Impair {
+		t.impair(is.Impair)
+	}
 	t.flag("down", !is.Up)
 	return t.String()
 }

@@ -53,7 +53,7 @@ func (s *saved) keepNodes(lab labengine.Lab) {
 	s.labels = newLabels()
 	for _, namespaces := range []bool{false, true} { // what they are in comes first
 		for _, n := range lab.NodesInOrder() {
-			if (n.Kind == labengine.Namespace) != namespaces || labengine.CheckNodeName(n.Kind, n.Name) != nil {
+			if n.Kind.IsInside() != namespaces || labengine.CheckNodeName(n.Kind, n.Name) != nil {
 				continue
 			}
 			path := n.Name
@@ -63,13 +63,14 @@ func (s *saved) keepNodes(lab labengine.Lab) {
 					continue
 				}
 				path = machine.path + "/" + n.Name
-			} else if n.In != "" || n.Kind != labengine.Machine && n.Kind != labengine.LAN {
+			} else if n.In != "" || nodeShapes[n.Kind].of == "" {
 				continue
 			}
 			if _, taken := s.labels.byPath[path]; taken {
 				continue
 			}
 			n.Routes, n.Sysctls = savedRoutes(n.Routes), savedSysctls(n.Sysctls)
+			n = savedLists(n)
 			s.Nodes[n.ID] = n
 			s.things = append(s.things, thing{id: n.ID, node: n.ID, kind: n.Kind, path: path})
 			s.labels.add(s.things[len(s.things)-1])

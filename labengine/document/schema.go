@@ -112,13 +112,13 @@ func orNull(schema object) object {
 func nodeSchema(kind labengine.Kind) object {
 	name := object{"$ref": "#/$defs/interfaceName"}
 	switch kind {
-	case labengine.Machine:
+	case labengine.Machine, labengine.Container:
 		name = object{"type": []string{"string", "number"}, "maxLength": 63, "pattern": `^[A-Za-z0-9._][A-Za-z0-9._-]*$`}
-	case labengine.Namespace, labengine.LAN:
+	case labengine.Namespace, labengine.LAN, labengine.Internet:
 		name = object{"type": []string{"string", "number"}, "maxLength": 255, "pattern": `^[^-/:\s][^/:\s]*$`}
 	}
 	required := []string{"name", "kind"}
-	if kind == labengine.Namespace || kind == bridgeKind {
+	if kind.IsInside() || kind == bridgeKind {
 		required = append(required, "in")
 	}
 	given := object{"name": name, "kind": object{"const": kind, "description": nodeText[kind]}}
@@ -133,6 +133,8 @@ var nodeText = map[labengine.Kind]string{
 	labengine.Namespace: "A network namespace of a machine, ip-netns(8).",
 	bridgeKind:          "A Linux bridge in a machine or a namespace: a switch, and an interface of what it is in.",
 	labengine.LAN:       "A switch between machines, in none of them.",
+	labengine.Container: "Network, pid, mount and host name of its own in a machine, with a process of its own.",
+	labengine.Internet:  "The world outside: routers, and public addresses that answer.",
 }
 
 // interfaceSchema is an interface under its node.
@@ -221,6 +223,14 @@ func keySchema(key string) object {
 		return object{"$ref": "#/$defs/text", "description": "The bridge of the same node that it is a port of."}
 	case "routes":
 		return list(object{"type": "string", "pattern": `[^\s]`}, "As ip-route(8) takes them: default via 192.168.15.5.")
+	case "command":
+		return object{"$ref": "#/$defs/text", "description": "What a container's init starts, one line for sh(1)."}
+	case "rules", "iptables", "ip6tables", "services":
+		for _, l := range textLists {
+			if l.key == key {
+				return list(object{"type": "string", "pattern": `[^\s]`}, "In order, each as in: "+l.example+".")
+			}
+		}
 	case "sysctls":
 		watched := object{}
 		for _, name := range labengine.WatchedSysctls() {

@@ -31,11 +31,20 @@ const bridgeKind labengine.Kind = labengine.Bridge
 // nodeShapes are what nodes may have, by kind.
 var nodeShapes = map[labengine.Kind]shape{
 	labengine.Machine: {
-		of: "a machine", keys: []string{"name", "kind", "sysctls", "routes", "interfaces"}, hints: notAnInterface,
+		of: "a machine", keys: []string{"name", "kind", "sysctls", "routes", "rules", "iptables", "ip6tables", "services", "interfaces"},
+		hints: notAnInterface,
 	},
 	labengine.Namespace: {
-		of: "a namespace", keys: []string{"name", "kind", "in", "sysctls", "routes", "interfaces"}, hints: notAnInterface,
+		of:    "a namespace",
+		keys:  []string{"name", "kind", "in", "sysctls", "routes", "rules", "iptables", "ip6tables", "services", "interfaces"},
+		hints: notAnInterface,
 	},
+	labengine.Container: {
+		of: "a container", keys: []string{
+			"name", "kind", "in", "command", "sysctls", "routes", "rules", "iptables", "ip6tables", "services", "interfaces",
+		}, hints: notAnInterface,
+	},
+	labengine.Internet: {of: "an internet", keys: []string{"name", "kind", "sysctls", "routes", "interfaces"}},
 	bridgeKind: {
 		of: "a bridge", keys: []string{"name", "kind", "in", "addresses", "options", "mtu", "mac", "up"},
 		hints: map[string]string{"routes": notABridge, "sysctls": notABridge, "interfaces": "`master: BRIDGE` makes an interface its port"},
@@ -58,20 +67,24 @@ var notAnInterface = map[string]string{
 
 // nodeShape is what some node may have.
 var nodeShape = shape{of: "a node", keys: []string{
-	"name", "kind", "in", "addresses", "options", "mtu", "mac", "up", "sysctls", "routes", "interfaces",
+	"name", "kind", "in", "command", "addresses", "options", "mtu", "mac", "up", "sysctls", "routes", "rules", "iptables",
+	"ip6tables", "services", "interfaces",
 }}
 
 var (
 	// nodeKinds are the kinds of node that a file has.
-	nodeKinds = []string{string(labengine.Machine), string(labengine.Namespace), string(bridgeKind), string(labengine.LAN)}
+	nodeKinds = []string{
+		string(labengine.Machine), string(labengine.Namespace), string(labengine.Container), string(bridgeKind),
+		string(labengine.LAN), string(labengine.Internet),
+	}
 	// laterKinds are kinds of node that the design has and this version of the format has not.
-	laterKinds = []string{"container", "ovs", "internet"}
+	laterKinds = []string{"ovs"}
 	// interfaceKinds are the kinds of interface that stand under a node.
 	interfaceKinds = []string{labengine.Dummy, labengine.VLAN, labengine.VXLAN, labengine.MACVLAN, labengine.Bridge}
 )
 
 const (
-	hintNodeKinds      = "the kinds are machine, namespace, bridge and lan"
+	hintNodeKinds      = "the kinds are machine, namespace, container, bridge, lan and internet"
 	hintInterfaceKinds = "the kinds are dummy, vlan, vxlan, macvlan and bridge"
 )
 

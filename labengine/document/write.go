@@ -111,7 +111,7 @@ func (s *saved) entry(id labengine.ID) value {
 		s.settingsOf(stated, s.Interfaces[id])
 	case labengine.LAN:
 		s.settingsOf(stated, s.Interfaces[labengine.SwitchID(id)])
-	case labengine.Namespace:
+	case labengine.Namespace, labengine.Container:
 		stated["in"] = scalarOf(s.Nodes[s.Nodes[id].In].Name, isWord)
 	}
 	if t.kind != bridgeKind {
@@ -132,6 +132,14 @@ func (s *saved) ofNode(stated map[string]value, n labengine.Node) {
 	}
 	if len(n.Routes) > 0 {
 		stated["routes"] = value{form: list, list: texts(n.Routes, isRoute)}
+	}
+	if n.Command != "" {
+		stated["command"] = scalarOf(n.Command, isRoute)
+	}
+	for _, l := range textLists {
+		if said := *l.of(&n); len(said) > 0 {
+			stated[l.key] = value{form: list, list: texts(said, isWords)}
+		}
 	}
 	if lo := s.interfaceOf(s.Interfaces[labengine.LoopbackID(n.ID)]); len(lo.pairs) > 0 {
 		interfaces = append(interfaces, pair{key: scalarOf("lo", isWord), value: lo})
@@ -285,6 +293,9 @@ func (s *saved) end(i labengine.Interface, unnamed, withMTU bool) string {
 	}
 	if i.MAC != s.MACFor(i.Node, i.Name) {
 		parts = append(parts, "mac", i.MAC)
+	}
+	if i.Impair != "" {
+		parts = append(parts, i.Impair)
 	}
 	if !i.Up {
 		parts = append(parts, "down")
