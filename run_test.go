@@ -206,3 +206,29 @@ func TestRunTakesItsLabWithIt(t *testing.T) {
 		})
 	}
 }
+
+// TestRunTheTeachingPicture makes the example with a NAT on the way out and one on the way in, and uses both.
+func TestRunTheTeachingPicture(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		node string
+		line string
+		want []string
+	}{
+		{"out", "red", "ping -c1 -W5 8.8.8.8", []string{"1 received"}},
+		{"hops", "blue", "traceroute -n -w5 -q1 8.8.8.8", []string{"192.168.15.5", "192.168.1.1", "8.8.8.8"}},
+		{"names", "red", "dig +time=5 example.com; dig +time=5 nonesuch.example", []string{"ANSWER: 1", "NXDOMAIN"}},
+		{"in", "neighbour", "curl -sm5 http://192.168.1.2:8080", []string{"This is web.", "You are 192.168.1.3"}},
+		{"masqueraded", "red", "curl -sm5 http://8.8.8.8", []string{"You are 192.168.1.2"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			r := vethlab(t, "run", "examples/nat.yaml", test.node, "sh", "-c", test.line)
+			for _, words := range test.want {
+				if !strings.Contains(r.stdout, words) {
+					t.Errorf("no %q in %+v", words, r)
+				}
+			}
+		})
+	}
+}

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/go-chi/chi/v5"
@@ -64,6 +65,7 @@ type loginForm struct {
 // readExamples reads the examples, which are part of the program: one that cannot be read is a mistake in it.
 func readExamples(files fs.FS) ([]Example, error) {
 	examples := []Example{}
+	sizes := map[string]int{}
 	if files == nil {
 		return examples, nil
 	}
@@ -80,10 +82,12 @@ func readExamples(files fs.FS) ([]Example, error) {
 		if err != nil {
 			return nil, fmt.Errorf("example %s: %w", name, err)
 		}
+		sizes[lab.Name] = len(lab.Nodes)
 		examples = append(examples, Example{
 			Name: strings.TrimSuffix(path.Base(name), ".yaml"), Title: lab.Name, Document: string(source),
 		})
 	}
+	slices.SortStableFunc(examples, func(a, b Example) int { return sizes[a.Title] - sizes[b.Title] }) // the simple ones first
 	return examples, nil
 }
 
