@@ -30,9 +30,10 @@ func (p Plan) Script() string {
 }
 
 // Diff is what has to be done to make have into want. Objects are the same where their IDs are. What has to go goes
-// first, then comes what has to be made, then names, places and values; each in the order of the file.
+// first, then comes what has to be made, then names, places and values; each in the order of the file. A new cable's ends
+// get their values at once: so whoever carries it out is busy with one cable while the namespaces of the next are made.
 func Diff(have, want labengine.Lab) Plan {
-	d := differ{have: have, want: want, remade: map[labengine.ID]bool{}}
+	d := differ{have: have, want: want, remade: map[labengine.ID]bool{}, valued: map[labengine.ID]bool{}}
 	d.findRemade()
 	d.deletes()
 	d.renameNodes()
@@ -40,7 +41,7 @@ func Diff(have, want labengine.Lab) Plan {
 	d.sysctls(false)
 	d.moveAndRenameLinks()
 	d.addLinks()
-	d.values()
+	d.values(lowerFirst(inOrder(want.Interfaces)))
 	d.sysctls(true)
 	d.routes()
 	d.services()
@@ -53,6 +54,7 @@ type differ struct {
 	plan       Plan
 	remade     map[labengine.ID]bool // nodes, cables and interfaces that are in both, and still have to be made anew
 	ports      map[labengine.ID]bool // new interfaces that are made as ports of their bridge
+	valued     map[labengine.ID]bool // interfaces that have their values
 }
 
 func (d *differ) do(s Step) { d.plan = append(d.plan, s) }
@@ -269,6 +271,9 @@ func (d *differ) addLinks() {
 	for _, c := range d.want.CablesInOrder() {
 		if !d.keepsCable(c.ID) {
 			d.addVeth(c)
+			ends := []labengine.Interface{d.want.Interfaces[c.Ends[0]], d.want.Interfaces[c.Ends[1]]}
+			slices.SortFunc(ends, byPlace)
+			d.values(ends)
 		}
 	}
 	waiting := map[labengine.ID]bool{}
@@ -349,8 +354,8 @@ func (d *differ) mastered(id labengine.ID) {
 	d.ports[id] = true
 }
 
-// values sets what links have: MTU and MAC, options, bridge, addresses, up or down.
-func (d *differ) values() {
+// values sets what links have that have not got it yet: MTU and MAC, options, bridge, addresses, up or down.
+func (d *differ) values(of []labengine.Interface) {
 	baseline := func(i labengine.Interface) labengine.Interface { // as it is when it has just been made
 		i.Up = i.Kind == labengine.Loopback && d.want.Nodes[i.Node].Kind == labengine.Machine
 		i.Addresses = nil
@@ -363,7 +368,11 @@ func (d *differ) values() {
 		}
 		return i
 	}
-	for _, i := range lowerFirst(inOrder(d.want.Interfaces)) {
+	for _, i := range of {
+		if d.valued[i.ID] {
+			continue
+		}
+		d.valued[i.ID] = true
 		was, stays := d.have.Interfaces[i.ID]
 		switch {
 		case !stays || d.remade[i.ID]:

@@ -14,10 +14,12 @@ func inOrder(interfaces map[labengine.ID]labengine.Interface) []labengine.Interf
 	for _, i := range interfaces {
 		list = append(list, i)
 	}
-	slices.SortFunc(list, func(a, b labengine.Interface) int {
-		return cmp.Or(cmp.Compare(a.Node, b.Node), cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID))
-	})
+	slices.SortFunc(list, byPlace)
 	return list
+}
+
+func byPlace(a, b labengine.Interface) int {
+	return cmp.Or(cmp.Compare(a.Node, b.Node), cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID))
 }
 
 // lowerFirst puts what is on top of another interface behind the rest: its MTU can be no more than that of the one below.
