@@ -33,7 +33,10 @@ func (p Plan) Script() string {
 // first, then comes what has to be made, then names, places and values; each in the order of the file. A new cable's ends
 // get their values at once: so whoever carries it out is busy with one cable while the namespaces of the next are made.
 func Diff(have, want labengine.Lab) Plan {
-	d := differ{have: have, want: want, remade: map[labengine.ID]bool{}, valued: map[labengine.ID]bool{}}
+	d := differ{
+		have: have, want: want, nodes: want.NodesInOrder(), interfaces: inOrder(want.Interfaces),
+		remade: map[labengine.ID]bool{}, valued: map[labengine.ID]bool{},
+	}
 	d.findRemade()
 	d.deletes()
 	d.renameNodes()
@@ -41,7 +44,7 @@ func Diff(have, want labengine.Lab) Plan {
 	d.sysctls(false)
 	d.moveAndRenameLinks()
 	d.addLinks()
-	d.values(lowerFirst(inOrder(want.Interfaces)))
+	d.values(lowerFirst(d.interfaces))
 	d.sysctls(true)
 	d.routes()
 	d.services()
@@ -51,6 +54,8 @@ func Diff(have, want labengine.Lab) Plan {
 
 type differ struct {
 	have, want labengine.Lab
+	nodes      []labengine.Node      // that are wanted, in order
+	interfaces []labengine.Interface // that are wanted, in order
 	plan       Plan
 	remade     map[labengine.ID]bool // nodes, cables and interfaces that are in both, and still have to be made anew
 	ports      map[labengine.ID]bool // new interfaces that are made as ports of their bridge
@@ -190,7 +195,7 @@ func (d *differ) deletes() {
 // renameNodes gives machines, and what is in them, that stay their new names. Names that change places go by a third one.
 func (d *differ) renameNodes() {
 	var renames []rename
-	for _, n := range d.want.NodesInOrder() {
+	for _, n := range d.nodes {
 		was := d.have.Nodes[n.ID]
 		if !d.keepsNode(n.ID) || was.Name == n.Name || was.Held != "" {
 			continue
@@ -213,18 +218,17 @@ func (d *differ) renameNodes() {
 }
 
 func (d *differ) addNodes() {
-	nodes := d.want.NodesInOrder()
-	for _, n := range nodes {
+	for _, n := range d.nodes {
 		if n.In == "" && !d.keepsNode(n.ID) {
 			d.do(AddMachine{Node: n.ID, Name: n.Name, Kind: n.Kind})
 		}
 	}
-	for _, n := range nodes {
+	for _, n := range d.nodes {
 		if n.Kind == labengine.Namespace && !d.keepsNode(n.ID) && n.Held == "" {
 			d.do(AddNamespace{At: SpotOf(d.want, n.ID)})
 		}
 	}
-	for _, n := range nodes {
+	for _, n := range d.nodes {
 		if n.Kind == labengine.Container && !d.keepsNode(n.ID) {
 			d.do(AddContainer{At: SpotOf(d.want, n.ID), Name: n.Name, Command: n.Command})
 		}
@@ -234,7 +238,7 @@ func (d *differ) addNodes() {
 // moveAndRenameLinks plugs links that stay into other nodes, and gives them their new names.
 func (d *differ) moveAndRenameLinks() {
 	var renames []rename
-	for _, i := range inOrder(d.want.Interfaces) {
+	for _, i := range d.interfaces {
 		was := d.have.Interfaces[i.ID]
 		switch {
 		case !d.keepsInterface(i.ID):
@@ -254,7 +258,7 @@ func (d *differ) moveAndRenameLinks() {
 // addLinks makes bridges and what else needs no other link, then cables, then what is on top of a link.
 func (d *differ) addLinks() {
 	var single, onTop []labengine.Interface
-	for _, i := range inOrder(d.want.Interfaces) {
+	for _, i := range d.interfaces {
 		if _, made := labengine.LinkOptions(i.Kind); !made || d.keepsInterface(i.ID) {
 			continue
 		}

@@ -34,6 +34,10 @@ func lowerFirst(list []labengine.Interface) []labengine.Interface {
 			depth[i.ID]++
 		}
 	}
+	if len(depth) == 0 {
+		return list
+	}
+	list = slices.Clone(list)
 	slices.SortStableFunc(list, func(a, b labengine.Interface) int { return depth[a.ID] - depth[b.ID] })
 	return list
 }
