@@ -26,14 +26,20 @@ func (a *applier) link(at plan.Spot, name string) (*Netns, *Link, error) {
 	return n, l, nil
 }
 
-// find is the link of a name. A world that does not listen asks for one that it does not know.
+// find is the link of a name. A world that does not listen asks for the number of one that it does not know, which is all
+// that a step needs.
 func (w *World) find(n *Netns, name string) (*Link, bool) {
 	l, ok := n.LinkNamed(name)
-	if !ok && !w.listens {
-		w.ask(n, nl.NewIfInfomsg(unix.AF_UNSPEC), nl.NewRtAttr(unix.IFLA_IFNAME, nl.ZeroTerminated(name)))
-		l, ok = n.LinkNamed(name)
+	if ok || w.listens {
+		return l, ok
 	}
-	return l, ok
+	index, err := n.socket.index(name)
+	if err != nil {
+		return nil, false
+	}
+	l = &Link{Index: index, Name: name}
+	n.Links[index], n.names[name] = l, index
+	return l, true
 }
 
 // deleteLink removes a link, unless it has gone by itself: with its peer's namespace, say.
@@ -140,16 +146,11 @@ func (a *applier) addVeth(s plan.AddVeth) error {
 		}
 		data = append(data, nl.NewRtAttr(unix.IFLA_MASTER, nl.Uint32Attr(uint32(master.Index))))
 	}
-	flags := unix.NLM_F_CREATE | unix.NLM_F_EXCL
-	if !a.w.listens {
-		flags |= unix.NLM_F_ECHO
-	}
-	made, err := at[0].ask(unix.RTM_NEWLINK, flags, append(data, info)...)
-	if err != nil {
+	if err := at[0].do(unix.RTM_NEWLINK, unix.NLM_F_CREATE|unix.NLM_F_EXCL, append(data, info)...); err != nil {
 		return err
 	}
-	if !a.w.listens {
-		a.w.takePair(s, at, made)
+	if !a.w.listens && at[0] != at[1] {
+		a.w.pairs = append(a.w.pairs, pair{at: at, name: [2]string{s.Ends[0].Name, s.Ends[1].Name}})
 	}
 	if !s.Quiet {
 		return nil
@@ -160,24 +161,6 @@ func (a *applier) addVeth(s plan.AddVeth) error {
 		}
 	}
 	return nil
-}
-
-// takePair notes what the kernel says of a veth that it has made, where it tells of nothing else: enough to find both ends.
-// Before Linux 6.2 it does not say it either; then they are asked for.
-func (w *World) takePair(s plan.AddVeth, at [2]*Netns, made [][]byte) {
-	for _, body := range made {
-		w.takeLink(at[0], body)
-	}
-	l, ok := at[0].LinkNamed(s.Ends[0].Name)
-	if !ok || l.Peer == 0 {
-		return
-	}
-	name := s.Ends[1].Name
-	at[1].Links[l.Peer] = &Link{Index: l.Peer, Name: name, Kind: labengine.Veth, Peer: l.Index}
-	at[1].names[name] = l.Peer
-	if at[0] != at[1] {
-		w.pairs = append(w.pairs, pair{at: at, index: [2]int{l.Index, l.Peer}})
-	}
 }
 
 // noLinkLocal has the kernel make no IPv6 link-local address for a link.

@@ -59,16 +59,16 @@ func (w *World) numberAll() error {
 
 // pair is a veth between two namespaces, made where no events are heard.
 type pair struct {
-	at    [2]*Netns
-	index [2]int // of its ends
+	at   [2]*Netns
+	name [2]string // of its ends
 }
 
 // introduce has the namespaces of a pair know each other by the numbers that its ends, read by now, have for them: no
 // other namespace can be at the other end.
 func (p pair) introduce() {
 	for e := range p.at {
-		l, ok := p.at[e].Links[p.index[e]]
-		if ok && l.Kind == labengine.Veth && l.Peer == p.index[1-e] && l.PeerNsid >= 0 {
+		l, ok := p.at[e].LinkNamed(p.name[e])
+		if ok && l.Kind == labengine.Veth && l.PeerNsid >= 0 {
 			p.at[e].peers[l.PeerNsid] = p.at[1-e]
 		}
 	}

@@ -76,19 +76,20 @@ type Holder struct {
 func (h Holder) String() string { return fmt.Sprintf("%s (%d)", h.Comm, h.Inner) }
 
 // Holders looks through /proc for the network namespaces that processes of machines are in, by nsfs inode: for each the
-// process that has been there longest. inits are the machines' inits.
-func Holders(inits map[int]bool) map[uint64]Holder {
+// process that has been there longest. inits are the machines' inits; others says whether there is any process besides.
+func Holders(inits map[int]bool) (found map[uint64]Holder, others bool) {
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
-		return nil
+		return nil, true
 	}
 	parents := map[int]int{}
-	found := map[uint64]Holder{}
+	found = map[uint64]Holder{}
 	for _, e := range entries {
 		pid, err := strconv.Atoi(e.Name())
 		if err != nil || pid == 1 {
 			continue
 		}
+		others = others || !inits[pid]
 		link, err := os.Readlink("/proc/" + e.Name() + "/ns/net")
 		if err != nil {
 			continue // it has ended
@@ -104,7 +105,7 @@ func Holders(inits map[int]bool) map[uint64]Holder {
 		inner, comm := identity(pid)
 		found[inode] = Holder{Pid: pid, Inner: inner, Init: init, Comm: comm}
 	}
-	return found
+	return found, others
 }
 
 // ancestor is the one of inits that a process descends from, or 0.

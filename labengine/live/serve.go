@@ -219,7 +219,9 @@ func (l *Lab) handle(c *conn, r labengine.Request) {
 			}
 			err := l.begin(*r.Begin)
 			if err == nil {
-				l.takeTables()
+				if len(l.journal.Lab.Nodes) <= tablesAtOnce { // else it would be few of them
+					l.takeTables()
+				}
 				snapshot := l.snapshot()
 				c.send(labengine.Message{Snapshot: &snapshot})
 			}

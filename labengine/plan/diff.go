@@ -30,9 +30,13 @@ func (p Plan) Script() string {
 }
 
 // Diff is what has to be done to make have into want. Objects are the same where their IDs are. What has to go goes
-// first, then comes what has to be made, then names, places and values; each in the order of the file.
+// first, then comes what has to be made, then names, places and values; each in the order of the file. A new cable's ends
+// get their values at once: so whoever carries it out is busy with one cable while the namespaces of the next are made.
 func Diff(have, want labengine.Lab) Plan {
-	d := differ{have: have, want: want, remade: map[labengine.ID]bool{}}
+	d := differ{
+		have: have, want: want, nodes: want.NodesInOrder(), interfaces: inOrder(want.Interfaces),
+		remade: map[labengine.ID]bool{}, valued: map[labengine.ID]bool{},
+	}
 	d.findRemade()
 	d.deletes()
 	d.renameNodes()
@@ -40,7 +44,7 @@ func Diff(have, want labengine.Lab) Plan {
 	d.sysctls(false)
 	d.moveAndRenameLinks()
 	d.addLinks()
-	d.values()
+	d.values(lowerFirst(d.interfaces))
 	d.bridgeMTUs()
 	d.sysctls(true)
 	d.routes()
@@ -51,9 +55,12 @@ func Diff(have, want labengine.Lab) Plan {
 
 type differ struct {
 	have, want labengine.Lab
+	nodes      []labengine.Node      // that are wanted, in order
+	interfaces []labengine.Interface // that are wanted, in order
 	plan       Plan
 	remade     map[labengine.ID]bool // nodes, cables and interfaces that are in both, and still have to be made anew
 	ports      map[labengine.ID]bool // new interfaces that are made as ports of their bridge
+	valued     map[labengine.ID]bool // interfaces that have their values
 }
 
 func (d *differ) do(s Step) { d.plan = append(d.plan, s) }
@@ -189,7 +196,7 @@ func (d *differ) deletes() {
 // renameNodes gives machines, and what is in them, that stay their new names. Names that change places go by a third one.
 func (d *differ) renameNodes() {
 	var renames []rename
-	for _, n := range d.want.NodesInOrder() {
+	for _, n := range d.nodes {
 		was := d.have.Nodes[n.ID]
 		if !d.keepsNode(n.ID) || was.Name == n.Name || was.Held != "" {
 			continue
@@ -212,18 +219,17 @@ func (d *differ) renameNodes() {
 }
 
 func (d *differ) addNodes() {
-	nodes := d.want.NodesInOrder()
-	for _, n := range nodes {
+	for _, n := range d.nodes {
 		if n.In == "" && !d.keepsNode(n.ID) {
 			d.do(AddMachine{Node: n.ID, Name: n.Name, Kind: n.Kind})
 		}
 	}
-	for _, n := range nodes {
+	for _, n := range d.nodes {
 		if n.Kind == labengine.Namespace && !d.keepsNode(n.ID) && n.Held == "" {
 			d.do(AddNamespace{At: SpotOf(d.want, n.ID)})
 		}
 	}
-	for _, n := range nodes {
+	for _, n := range d.nodes {
 		if n.Kind == labengine.Container && !d.keepsNode(n.ID) {
 			d.do(AddContainer{At: SpotOf(d.want, n.ID), Name: n.Name, Command: n.Command})
 		}
@@ -233,7 +239,7 @@ func (d *differ) addNodes() {
 // moveAndRenameLinks plugs links that stay into other nodes, and gives them their new names.
 func (d *differ) moveAndRenameLinks() {
 	var renames []rename
-	for _, i := range inOrder(d.want.Interfaces) {
+	for _, i := range d.interfaces {
 		was := d.have.Interfaces[i.ID]
 		switch {
 		case !d.keepsInterface(i.ID):
@@ -253,7 +259,7 @@ func (d *differ) moveAndRenameLinks() {
 // addLinks makes bridges and what else needs no other link, then cables, then what is on top of a link.
 func (d *differ) addLinks() {
 	var single, onTop []labengine.Interface
-	for _, i := range inOrder(d.want.Interfaces) {
+	for _, i := range d.interfaces {
 		if _, made := labengine.LinkOptions(i.Kind); !made || d.keepsInterface(i.ID) {
 			continue
 		}
@@ -269,6 +275,9 @@ func (d *differ) addLinks() {
 	for _, c := range d.want.CablesInOrder() {
 		if !d.keepsCable(c.ID) {
 			d.addVeth(c)
+			ends := []labengine.Interface{d.want.Interfaces[c.Ends[0]], d.want.Interfaces[c.Ends[1]]}
+			slices.SortFunc(ends, byPlace)
+			d.values(ends)
 		}
 	}
 	waiting := map[labengine.ID]bool{}
@@ -329,8 +338,8 @@ func (d *differ) mastered(id labengine.ID) {
 	d.ports[id] = true
 }
 
-// values sets what links have: MTU and MAC, options, bridge, addresses, up or down.
-func (d *differ) values() {
+// values sets what links have that have not got it yet: MTU and MAC, options, bridge, addresses, up or down.
+func (d *differ) values(of []labengine.Interface) {
 	baseline := func(i labengine.Interface) labengine.Interface { // as it is when it has just been made
 		i.Up = i.Kind == labengine.Loopback && d.want.Nodes[i.Node].Kind == labengine.Machine
 		i.Addresses = nil
@@ -343,7 +352,11 @@ func (d *differ) values() {
 		}
 		return i
 	}
-	for _, i := range lowerFirst(inOrder(d.want.Interfaces)) {
+	for _, i := range of {
+		if d.valued[i.ID] {
+			continue
+		}
+		d.valued[i.ID] = true
 		was, stays := d.have.Interfaces[i.ID]
 		switch {
 		case !stays || d.remade[i.ID]:

@@ -181,7 +181,7 @@ func TestScriptOfSeveralMachines(t *testing.T) {
 	_, commands, _ := strings.Cut(script, "set -e\n")
 	want := "ip link set dev lo up\nip netns add far\nip netns add red\nip netns add far-red\n" +
 		"ip link add name eth0 address 02:00:00:00:00:01 netns red type veth peer name eth0 address 02:00:00:00:00:02 netns far-red\n" +
-		"ip -n far link set dev lo up\nip -n far-red link set dev eth0 up\nip -n red link set dev eth0 up\n"
+		"ip -n far-red link set dev eth0 up\nip -n red link set dev eth0 up\nip -n far link set dev lo up\n"
 	if diff := cmp.Diff(want, commands); diff != "" {
 		t.Error(diff)
 	}

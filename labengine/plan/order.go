@@ -14,10 +14,12 @@ func inOrder(interfaces map[labengine.ID]labengine.Interface) []labengine.Interf
 	for _, i := range interfaces {
 		list = append(list, i)
 	}
-	slices.SortFunc(list, func(a, b labengine.Interface) int {
-		return cmp.Or(cmp.Compare(a.Node, b.Node), cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID))
-	})
+	slices.SortFunc(list, byPlace)
 	return list
+}
+
+func byPlace(a, b labengine.Interface) int {
+	return cmp.Or(cmp.Compare(a.Node, b.Node), cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID))
 }
 
 // lowerFirst puts what is on top of another interface behind the rest: its MTU can be no more than that of the one below.
@@ -32,6 +34,10 @@ func lowerFirst(list []labengine.Interface) []labengine.Interface {
 			depth[i.ID]++
 		}
 	}
+	if len(depth) == 0 {
+		return list
+	}
+	list = slices.Clone(list)
 	slices.SortStableFunc(list, func(a, b labengine.Interface) int { return depth[a.ID] - depth[b.ID] })
 	return list
 }
@@ -96,7 +102,7 @@ func (d *differ) bridgeMTUs() {
 		p.least = min(p.least, i.MTU)
 		p.fresh = p.fresh || !d.keepsInterface(i.ID) || was.MTU != i.MTU || was.Master != i.Master
 	}
-	for _, bridge := range inOrder(d.want.Interfaces) {
+	for _, bridge := range d.interfaces {
 		if p := of[bridge.ID]; p != nil && p.fresh && p.least != bridge.MTU {
 			d.do(SetLink{At: SpotOf(d.want, bridge.Node), Interface: bridge.ID, Name: bridge.Name, MTU: &bridge.MTU})
 		}

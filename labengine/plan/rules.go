@@ -34,7 +34,7 @@ func (s ChangeRules) Line(i int) string {
 
 // rules changes the rules of each node from what they are to what they are to be.
 func (d *differ) rules() {
-	for _, n := range d.want.NodesInOrder() {
+	for _, n := range d.nodes {
 		for _, ipv6 := range []bool{false, true} {
 			var have []string
 			if d.keepsNode(n.ID) {

@@ -26,7 +26,7 @@ type (
 // services ends services that are not wanted any more, and then begins others: one may take another's port.
 func (d *differ) services() {
 	var begin Plan
-	for _, n := range d.want.NodesInOrder() {
+	for _, n := range d.nodes {
 		var have []string
 		if d.keepsNode(n.ID) {
 			have = d.have.Nodes[n.ID].Services

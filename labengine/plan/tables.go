@@ -9,7 +9,7 @@ import (
 
 // sysctls sets what differs: first what concerns a namespace or the links that it will have, later what concerns one link.
 func (d *differ) sysctls(ofLinks bool) {
-	for _, n := range d.want.NodesInOrder() {
+	for _, n := range d.nodes {
 		var have []string
 		if d.keepsNode(n.ID) {
 			have = d.have.Nodes[n.ID].Sysctls
@@ -40,7 +40,7 @@ func isOfLink(name string) bool {
 // routes adds and takes away routes, links and addresses being what they are to be. The kernel drops routes with their
 // link, when it goes down, and with addresses: those are put back where they are still wanted.
 func (d *differ) routes() {
-	for _, n := range d.want.NodesInOrder() {
+	for _, n := range d.nodes {
 		var have, lost []string
 		if d.keepsNode(n.ID) {
 			have, lost = d.routesLeft(n.ID)

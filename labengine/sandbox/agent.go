@@ -36,7 +36,7 @@ func newAgent() *agent {
 	unix.CloseOnExec(fdAgent)
 	return &agent{
 		sock: fdAgent, buf: make([]byte, maxRequest), oob: make([]byte, unix.CmsgSpace(4*maxFDs)),
-		children: map[int]uint64{}, containers: map[int]string{},
+		baseline: baselineCache{proc: procFS}, children: map[int]uint64{}, containers: map[int]string{},
 	}
 }
 

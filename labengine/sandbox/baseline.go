@@ -44,7 +44,7 @@ type sysctl struct{ name, value string }
 // Baseline gives the calling thread's network namespace the settings that each namespace of a lab starts with:
 // forwarding off, bridged packets past iptables, and IPv4 as the kernel is compiled, whatever the real machine has.
 // The caller has locked the thread, and may set sysctls there.
-func Baseline() error { return applySysctls(differing()) }
+func Baseline() error { return applySysctls(procFS, differing()) }
 
 // NewNetNS makes a network namespace with the baseline that is in no machine. It lives for as long as the file is open.
 func NewNetNS() (*os.File, error) { return newNetNS(nil) }
@@ -59,7 +59,7 @@ func newNetNS(settings []sysctl) (*os.File, error) {
 	err := inNewNetNS(func() error {
 		err := Baseline()
 		if err == nil {
-			err = applySysctls(settings)
+			err = applySysctls(procFS, settings)
 		}
 		if err == nil {
 			file, err = os.Open("/proc/thread-self/ns/net")
@@ -131,7 +131,7 @@ func BaselineSeen() error {
 			list = append(list, s.sysctl)
 		}
 	}
-	return applySysctls(list)
+	return applySysctls(procFS, list)
 }
 
 // differing gives the settings of the calling thread's network namespace that are not the baseline's.
@@ -158,7 +158,14 @@ func differing() []sysctl {
 	return list
 }
 
-func applySysctls(list []sysctl) error {
+// procFS stands for /proc where a descriptor of another procfs could be.
+const procFS = -1
+
+func applySysctls(proc int, list []sysctl) error {
+	base := "sys/"
+	if proc == procFS {
+		base = "/proc/sys/"
+	}
 	folder, in := -1, "" // the settings of one folder come together: it is looked for once
 	defer func() { unix.Close(folder) }()
 	for _, s := range list {
@@ -166,7 +173,7 @@ func applySysctls(list []sysctl) error {
 		if dir != in {
 			unix.Close(folder)
 			var err error
-			if folder, err = unix.Open("/proc/sys/"+dir, unix.O_PATH|unix.O_CLOEXEC, 0); err == unix.ENOENT {
+			if folder, err = unix.Openat(proc, base+dir, unix.O_PATH|unix.O_CLOEXEC, 0); err == unix.ENOENT {
 				in = ""
 				continue
 			} else if err != nil {
@@ -192,10 +199,16 @@ type baselineCache struct {
 	mu   sync.Mutex // guards what follows
 	list []sysctl
 	read time.Time
+	proc int // a procfs of the cache's own, or procFS
+	uses int // of that
 }
 
 // baselineAge is how long the real machine's settings are taken to stay as they were.
 const baselineAge = 2 * time.Second
+
+// procUses is for how many namespaces one procfs is used: of each namespace that is looked at, it keeps folders of the same
+// names in the same list, which every look-up goes through. In one for all, the thousandth costs as much as making it.
+const procUses = 64
 
 func (c *baselineCache) apply() error {
 	c.mu.Lock()
@@ -203,5 +216,29 @@ func (c *baselineCache) apply() error {
 	if time.Since(c.read) > baselineAge {
 		c.list, c.read = differing(), time.Now()
 	}
-	return applySysctls(c.list)
+	if c.uses == procUses {
+		if c.proc != procFS {
+			unix.Close(c.proc)
+		}
+		c.proc, c.uses = newProcFS(), 0
+	}
+	c.uses++
+	return applySysctls(c.proc, c.list)
+}
+
+// newProcFS is a procfs that is nowhere to be seen, or procFS where the kernel gives none: before Linux 5.2, say.
+func newProcFS() int {
+	fs, err := unix.Fsopen("proc", unix.FSOPEN_CLOEXEC)
+	if err != nil {
+		return procFS
+	}
+	defer unix.Close(fs)
+	if unix.FsconfigCreate(fs) != nil {
+		return procFS
+	}
+	mount, err := unix.Fsmount(fs, unix.FSMOUNT_CLOEXEC, unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV|unix.MOUNT_ATTR_NOEXEC)
+	if err != nil {
+		return procFS
+	}
+	return mount
 }
