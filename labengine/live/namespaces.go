@@ -1,6 +1,7 @@
 package live
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"slices"
@@ -113,6 +114,7 @@ func (b *binder) named(inode uint64, in nameIn) {
 		}
 	}
 	if n.Node == "" {
+		b.giveWay(in)
 		b.bindNode(n, in, "")
 		return
 	}
@@ -121,9 +123,37 @@ func (b *binder) named(inode uint64, in nameIn) {
 		node = b.hint.Nodes[n.Node]
 	}
 	if node.Kind == labengine.Namespace && (!ok || node.Name != in.name || node.Held != "") {
+		b.giveWay(in)
 		node = b.asked(node)
 		node.Name, node.Held = in.name, ""
 		b.patch.Nodes[node.ID] = &node
+	}
+}
+
+// giveWay renames a container whose name somebody has given to a namespace: within a machine each has its own, and a
+// namespace's is the kernel's.
+func (b *binder) giveWay(in nameIn) {
+	l := b.lab
+	for id, c := range l.containers {
+		node, ok := b.node(id)
+		if !ok || c.machine != in.machine || node.Name != in.name {
+			continue
+		}
+		taken := func(name string) bool {
+			_, known := l.journal.Lab.NodeNamed(in.machine, name)
+			return known
+		}
+		name := ""
+		for count := 2; name == "" || taken(name); count++ {
+			suffix := fmt.Sprintf("-%d", count)
+			name = in.name[:min(len(in.name), 63-len(suffix))] + suffix
+		}
+		if err := l.RenameContainer(context.Background(), id, name); err != nil {
+			l.log.Error("rename a container", "name", in.name, "error", err)
+			continue
+		}
+		node.Name = name
+		b.patch.Nodes[id] = &node
 	}
 }
 
@@ -149,6 +179,7 @@ func (b *binder) held(inode uint64, h kernel.Holder, machine labengine.ID) {
 		return
 	}
 	if node, ok := l.journal.Lab.Nodes[n.Node]; ok && node.Held != h.String() {
+		node = b.asked(node)
 		node.Held = h.String()
 		b.patch.Nodes[node.ID] = &node
 	}

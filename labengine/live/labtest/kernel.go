@@ -109,7 +109,8 @@ const dumpAll = `
 	dump ""
 	for n in $(ls /run/netns); do dump "$n" ip netns exec "$n"; done
 	for f in /run/containers/*.pid; do
-		if pid=$(cat $f 2>/dev/null); then dump $(basename $f .pid) nsenter -t $pid -n; fi
+		# one that has just ended leaves its number for a moment
+		if pid=$(cat $f 2>/dev/null) && nsenter -t $pid -n true 2>/dev/null; then dump $(basename $f .pid) nsenter -t $pid -n; fi
 	done`
 
 func (l *Lab) parseDump(machine, out string, all map[string]link) {
