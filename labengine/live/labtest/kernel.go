@@ -104,7 +104,8 @@ const dumpAll = `
 		"$@" ip -o -4 route show table all
 		"$@" ip -o -6 route show table all
 		echo SYSCTLS
-		"$@" sysctl -e net.ipv4.ip_forward net.ipv4.conf.all.rp_filter net.ipv6.conf.all.forwarding
+		"$@" sysctl -e net.ipv4.ip_forward net.ipv4.conf.all.rp_filter net.ipv6.conf.all.forwarding \
+			net.ipv6.conf.all.disable_ipv6 net.ipv6.conf.default.disable_ipv6
 	}
 	dump ""
 	for n in $(ls /run/netns); do dump "$n" ip netns exec "$n"; done
