@@ -135,7 +135,7 @@ func (z *zone) lookUp(reply dnsmessage.Header, q dnsmessage.Question, most int) 
 	if !isReverse && !z.has(name) {
 		reply.RCode = dnsmessage.RCodeNameError
 	}
-	return build(reply, []dnsmessage.Question{q}, nil, authority, most)
+	return build(reply, []dnsmessage.Question{q}, nil, authority(), most)
 }
 
 // has says whether a name is there, or one below it, RFC 8020.
@@ -148,14 +148,17 @@ func (z *zone) has(name string) bool {
 	return name == "."
 }
 
-// authority is the SOA record that tells how long to remember that a name is not there, RFC 2308.
-var authority = []dnsmessage.Resource{{
-	Header: dnsmessage.ResourceHeader{Name: dnsmessage.MustNewName("."), Class: dnsmessage.ClassINET, TTL: ttl},
-	Body: &dnsmessage.SOAResource{
-		NS: dnsmessage.MustNewName("ns.lab."), MBox: dnsmessage.MustNewName("nobody.lab."), Serial: 1, Refresh: 3600, Retry: 600,
-		Expire: 86400, MinTTL: ttl,
-	},
-}}
+// authority is the SOA record that tells how long to remember that a name is not there, RFC 2308. It is made for each
+// answer: packing writes to it.
+func authority() []dnsmessage.Resource {
+	return []dnsmessage.Resource{{
+		Header: dnsmessage.ResourceHeader{Name: dnsmessage.MustNewName("."), Class: dnsmessage.ClassINET, TTL: ttl},
+		Body: &dnsmessage.SOAResource{
+			NS: dnsmessage.MustNewName("ns.lab."), MBox: dnsmessage.MustNewName("nobody.lab."), Serial: 1, Refresh: 3600, Retry: 600,
+			Expire: 86400, MinTTL: ttl,
+		},
+	}}
+}
 
 func build(header dnsmessage.Header, questions []dnsmessage.Question, answers, authorities []dnsmessage.Resource, most int) []byte {
 	message := dnsmessage.Message{Header: header, Questions: questions, Answers: answers, Authorities: authorities}
