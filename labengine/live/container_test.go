@@ -184,7 +184,12 @@ func TestContainersBesideOthers(t *testing.T) {
 	if n := lab.State().Lab.Nodes["web"]; n.Kind != labengine.Container || n.Name != "web" {
 		t.Errorf("web has become %+v", n)
 	}
-	lab.Shell("host", "ip netns del web2")
+	lab.Shell("host", "ip netns del web2; ip netns add web")
+	lab.Until("two names", func(s labtest.State) bool {
+		n, ok := s.Lab.NodeNamed("host", "web")
+		return ok && n.Kind == labengine.Namespace && s.Lab.Nodes["web"].Name == "web-2"
+	})
+	lab.Shell("host", "test $(nsenter -t $(cat /run/containers/web-2.pid) -u hostname) = web-2")
 	lab.MustRun("red", "ping", "-c1", "-W3", "172.17.0.2")
 	lab.CheckKernel()
 }

@@ -357,7 +357,7 @@ func (b *binder) node(id labengine.ID) (labengine.Node, bool) {
 		if n == nil {
 			return labengine.Node{}, false
 		}
-		return b.asked(*n), true
+		return *n, true
 	}
 	if n, ok := b.lab.journal.Lab.Nodes[id]; ok {
 		return b.asked(n), true

@@ -202,7 +202,9 @@ func TestNamespaceThatAProcessHolds(t *testing.T) {
 func TestRefusedStepLeavesNothing(t *testing.T) {
 	lab := labtest.Start(t, redAndBlue)
 	lab.Shell("red", "sysctl -qw net.ipv6.conf.all.disable_ipv6=1")
-	before := lab.State().Lab
+	before := lab.Until("the setting, and what the kernel sets with it", func(s labtest.State) bool {
+		return len(s.Lab.Nodes["host/red"].Sysctls) == 2
+	}).Lab
 	bad := labengine.Edit{AddAddress: &labengine.AddAddress{Interface: "host/red:veth-red", Address: "2001:db8::1/64"}}
 	p := lab.Edit(
 		labengine.Edit{AddNode: &labengine.AddNode{ID: "g", Name: "green", Kind: labengine.Namespace, In: "host"}},

@@ -1,6 +1,7 @@
 package live
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"slices"
@@ -125,13 +126,42 @@ func (b *binder) named(inode uint64, in nameIn) {
 		}
 	}
 	if n.Node == "" {
+		b.giveWay(in)
 		b.bindNode(n, in, "")
 		return
 	}
 	node, ok := b.node(n.Node)
 	if ok && node.Kind == labengine.Namespace && (node.Name != in.name || node.In != in.machine || node.Held != "") {
+		b.giveWay(in)
 		node.Name, node.In, node.Held = in.name, in.machine, ""
 		b.patch.Nodes[node.ID] = &node
+	}
+}
+
+// giveWay renames a container whose name somebody has given to a namespace: within a machine each has its own, and a
+// namespace's is the kernel's.
+func (b *binder) giveWay(in nameIn) {
+	l := b.lab
+	for id, c := range l.containers {
+		node, ok := b.node(id)
+		if !ok || c.machine != in.machine || node.Name != in.name {
+			continue
+		}
+		taken := func(name string) bool {
+			_, known := l.journal.Lab.NodeNamed(in.machine, name)
+			return known
+		}
+		name := ""
+		for count := 2; name == "" || taken(name); count++ {
+			suffix := fmt.Sprintf("-%d", count)
+			name = in.name[:min(len(in.name), 63-len(suffix))] + suffix
+		}
+		if err := l.RenameContainer(context.Background(), id, name); err != nil {
+			l.log.Error("rename a container", "name", in.name, "error", err)
+			continue
+		}
+		node.Name = name
+		b.patch.Nodes[id] = &node
 	}
 }
 
@@ -157,6 +187,7 @@ func (b *binder) held(inode uint64, h kernel.Holder, machine labengine.ID) {
 		return
 	}
 	if node, ok := l.journal.Lab.Nodes[n.Node]; ok && node.Held != h.String() {
+		node = b.asked(node)
 		node.Held = h.String()
 		b.patch.Nodes[node.ID] = &node
 	}

@@ -18,7 +18,7 @@ import (
 // own.
 var seeds = []uint64{4, 21, 46, 57, 101, 102, seedContainers, seedContainers + 1}
 
-// seedContainers is the least seed of walks that draw containers too.
+// seedContainers is the least seed of walks that draw containers and services too.
 const seedContainers = 1000
 
 // TestRandomWalk does what hands and terminals do, in any order: after each step the document and the kernel are the
@@ -51,7 +51,7 @@ type walker struct {
 	rand *rand.Rand
 	made int
 
-	containers bool // some nodes are containers
+	containers bool // some nodes are containers, and some offer services
 }
 
 func (w *walker) step() {
@@ -63,7 +63,21 @@ func (w *walker) step() {
 		w.typeBridge, w.typePort, w.typePort, w.typeRoute, w.typeRoute, w.typeSysctl, w.typeImpair,
 		w.typeNamespace, w.typeVeth, w.typeVeth, w.typeSet, w.typeSet, w.typeAddress, w.typeMove, w.typeDelete, w.typeRule, w.typeRule,
 	}
+	if w.containers {
+		steps = append(steps, w.service, w.service)
+	}
 	steps[w.rand.IntN(len(steps))](lab)
+}
+
+// service has a node offer something, or no longer.
+func (w *walker) service(lab labengine.Lab) {
+	n := w.anyNode(lab)
+	if s, has := pick(w, n.Services); has && w.rand.IntN(2) == 0 {
+		w.edit(labengine.Edit{DeleteService: &labengine.DeleteService{Node: n.ID, Service: s}})
+		return
+	}
+	what := []string{"http", "echo udp", "echo tcp", "dns"}[w.rand.IntN(4)]
+	w.edit(labengine.Edit{AddService: &labengine.AddService{Node: n.ID, Service: fmt.Sprintf("%s %d", what, 80+w.rand.IntN(3))}})
 }
 
 // ids lists the keys of a map in an order that the seed alone decides.

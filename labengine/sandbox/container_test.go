@@ -230,7 +230,8 @@ func TestContainerIsSmall(t *testing.T) {
 	inLab(t, func(t *testing.T, l *Lab) {
 		m := newMachine(t, l, "host")
 		c := newContainer(t, m, "web")
-		if kb := pss(t, c.Pid()); kb > 100 {
+		kb := pss(t, c.Pid())
+		if t.Logf("%d KiB", kb); kb > 100 {
 			t.Errorf("a container's init takes %d KiB", kb)
 		}
 	})
@@ -257,6 +258,10 @@ func pss(t testing.TB, pid int) int {
 func TestManyContainers(t *testing.T) {
 	inLab(t, func(t *testing.T, l *Lab) {
 		m := newMachine(t, l, "host")
+		mounts, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/mnt", m.Pid()))
+		if err != nil {
+			t.Fatal(err)
+		}
 		begun := time.Now()
 		const count = 30
 		var all []*Container
@@ -266,6 +271,13 @@ func TestManyContainers(t *testing.T) {
 		t.Logf("%v for each", time.Since(begun)/count)
 		if got := sh(t, m, "ls /run/containers | wc -l; pgrep -x init | wc -l"); got != fmt.Sprintf("%d\n%d\n", count, count+1) {
 			t.Errorf("containers, inits: %q", got)
+		}
+		for _, c := range all {
+			inside(t, c, "true")
+		}
+		// the thread that /proc shows has entered none of them
+		if now, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/mnt", m.Pid())); err != nil || now != mounts {
+			t.Errorf("the machine's init has gone from %s to %s, %v", mounts, now, err)
 		}
 		for _, c := range all {
 			if err := c.Close(t.Context()); err != nil {

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"os"
-	"runtime"
 
 	"golang.org/x/sys/unix"
 )
@@ -17,7 +16,6 @@ const containerName = "VETHLAB_CONTAINER"
 
 // containerSetup is PID 1 of a container until all is as it should be there; then the waiter takes its place.
 func containerSetup() error {
-	runtime.LockOSThread()
 	unix.CloseRange(fdContainer, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC)
 	err := setUpContainer(os.Getenv(containerName))
 	if err == nil {

@@ -5,7 +5,6 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 
@@ -14,8 +13,9 @@ import (
 
 // machineInit is PID 1 of a machine: it makes the machine's own mounts, and then serves the lab process as its agent.
 func machineInit() error {
-	// Locked threads that are thrown away must not be this one: it stands for the whole process in /proc.
-	runtime.LockOSThread()
+	if unix.Gettid() != unix.Getpid() { // see init in reexec.go
+		return failed("run on the first thread", unix.EBUSY)
+	}
 	ignoreSignals()
 	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
 		return failed("prctl PR_SET_DUMPABLE", err)

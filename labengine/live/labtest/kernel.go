@@ -100,7 +100,8 @@ func (l *Lab) kernel() map[string]link {
 }
 
 // lookedAt are the settings that are compared: those that a plain namespace has as a lab's has.
-const lookedAt = "net.ipv4.ip_forward net.ipv4.conf.all.rp_filter net.ipv6.conf.all.forwarding"
+const lookedAt = "net.ipv4.ip_forward net.ipv4.conf.all.rp_filter net.ipv6.conf.all.forwarding " +
+	"net.ipv6.conf.all.disable_ipv6 net.ipv6.conf.default.disable_ipv6"
 
 // dumpAll prints what ip(8) and sysctl(8) show of each namespace of a machine.
 const dumpAll = `
@@ -122,7 +123,8 @@ const dumpAll = `
 		ip netns exec "$n" sh -ec "$dump"
 	done
 	for f in /run/containers/*.pid; do
-		if pid=$(cat $f 2>/dev/null); then
+		# one that has just ended leaves its number for a moment
+		if pid=$(cat $f 2>/dev/null) && nsenter -t $pid -n true 2>/dev/null; then
 			echo "NETNS $(basename $f .pid)"
 			nsenter -t $pid -n sh -ec "$dump"
 		fi
