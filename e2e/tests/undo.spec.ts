@@ -15,13 +15,13 @@ test('what is typed is drawn at once, marked, and taken back by Ctrl+Z', async (
 		};
 		addEventListener('keydown', note, true);
 		new MutationObserver(() => {
-			const marks = document.querySelectorAll('[data-testid^="jack-host-br"] .mark-terminal').length;
+			const marks = document.querySelectorAll('[data-testid^="node-br"] .mark-terminal').length;
 			if (marks > times.length) times.push(performance.now() - pressed);
 		}).observe(document.body, { childList: true, subtree: true });
 	});
 	for (const name of ['br7', 'br8', 'br9']) {
 		await host.type(`ip link add ${name} type bridge`);
-		await expect(page.getByTestId(`jack-host-${name}`).locator('.mark-terminal')).toHaveText('>_');
+		await expect(page.getByTestId(`node-${name}`).locator('.mark-terminal')).toHaveText('>_');
 		await page.waitForTimeout(350); // what happens in a namespace within 300 ms is one entry of the history
 	}
 	const times = await page.evaluate(() => (window as unknown as { times: number[] }).times);
@@ -33,7 +33,7 @@ test('what is typed is drawn at once, marked, and taken back by Ctrl+Z', async (
 	await expect(page.getByTestId('toast')).toContainText(
 		/Undid ip link add .*br9.* \(typed in host\) by ip link del .*br9/,
 	);
-	await expect(page.getByTestId('jack-host-br9')).toHaveCount(0);
+	await expect(page.getByTestId('node-br9')).toHaveCount(0);
 	await host.type('echo "left: $(ip -br link | grep -o br[0-9] | xargs)."', 'left: br7 br8.');
 
 	// Looked at, the marks go.

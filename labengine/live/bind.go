@@ -1,6 +1,7 @@
 package live
 
 import (
+	"cmp"
 	"crypto/rand"
 	"encoding/hex"
 	"time"
@@ -264,7 +265,7 @@ func (b *binder) take(n *kernel.Netns, link *kernel.Link) {
 
 // cable records the cable that a veth is an end of, once both ends are known.
 func (b *binder) cable(n *kernel.Netns, link *kernel.Link) {
-	_, peer, ok := b.lab.world.PeerOf(n, link)
+	at, peer, ok := b.lab.world.PeerOf(n, link)
 	if !ok || peer.ID == "" || link.Doomed {
 		return
 	}
@@ -285,10 +286,21 @@ func (b *binder) cable(n *kernel.Netns, link *kernel.Link) {
 	c, ok := b.hintEnds[link.ID]
 	if !ok || !joins(c, link.ID, peer.ID) {
 		b.order++
-		c = labengine.Cable{ID: newID("c"), Ends: [2]labengine.ID{link.ID, peer.ID}, Order: b.order}
+		c = labengine.Cable{ID: newID("c"), Ends: b.ends(n, link, at, peer), Order: b.order}
 		b.hintEnds[link.ID], b.hintEnds[peer.ID] = c, c
 	}
 	b.patch.Cables[c.ID] = &c
+}
+
+// ends puts a new cable's ends in order: that of their nodes in the document, and within a node the one that was named
+// first, for the kernel makes a veth's peer before it.
+func (b *binder) ends(n *kernel.Netns, link *kernel.Link, at *kernel.Netns, peer *kernel.Link) [2]labengine.ID {
+	here, _ := b.node(n.Node)
+	there, _ := b.node(at.Node)
+	if cmp.Or(cmp.Compare(here.Order, there.Order), cmp.Compare(peer.Index, link.Index)) < 0 {
+		return [2]labengine.ID{link.ID, peer.ID}
+	}
+	return [2]labengine.ID{peer.ID, link.ID}
 }
 
 func joins(c labengine.Cable, a, b labengine.ID) bool {

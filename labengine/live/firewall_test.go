@@ -72,7 +72,7 @@ func TestMasqueradeAndPortForward(t *testing.T) {
 	checkRules(t, lab, "host", masquerade)
 	serve(lab, "neighbour", 7000)
 	lab.MustRun("blue", "nc", "-zw5", "192.168.1.3", "7000")
-	if asked := lab.Shell("neighbour", "cat /tmp/asked"); !strings.Contains(asked, "received on 192.168.1.2 ") {
+	if asked := lab.Shell("neighbour", "until grep -q 'received on' /tmp/asked; do sleep 0.02; done; cat /tmp/asked"); !strings.Contains(asked, "received on 192.168.1.2 ") {
 		t.Errorf("the neighbour was asked by %s", asked)
 	}
 	if out, status := lab.Run("neighbour", "nc", "-zw1", "192.168.1.2", "80"); status == 0 {

@@ -59,8 +59,8 @@ func (b *binder) namespaces() {
 		}
 	}
 	l.nameless = false
-	for inode, in := range named {
-		b.named(inode, in)
+	for _, inode := range slices.Sorted(maps.Keys(named)) { // as they were made
+		b.named(inode, named[inode])
 	}
 	for inode, h := range holders {
 		if _, ok := named[inode]; !ok {
