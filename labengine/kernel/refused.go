@@ -47,11 +47,10 @@ func words(err error) string {
 		return err.Error()
 	}
 	text := errno.Error()
-	text = strings.ToUpper(text[:1]) + text[1:]
-	if _, own, found := strings.Cut(err.Error(), errno.Error()+": "); found {
-		text = "Error: " + own
+	if _, own, found := strings.Cut(err.Error(), text+": "); found {
+		return "Error: " + own
 	}
-	return routingWords + text
+	return routingWords + strings.ToUpper(text[:1]) + text[1:]
 }
 
 // hint is what the user can do, and the object that the step is about.

@@ -197,7 +197,7 @@ export const InternetNode = memo(function InternetNode({ id }: { id: string }) {
 			className={`internet ${classes}`}
 		>
 			<Name thing={thing} />
-			<span className="node-kind">8.8.8.8 1.1.1.1 9.9.9.9 example.com …</span>
+			<span className="node-kind">8.8.8.8, example.com, …</span>
 			<Edges id={id} name={thing.name} />
 			<Marks id={id} />
 		</div>
