@@ -65,7 +65,7 @@ func (j *Journal) Commit(c Change, after Lab) Change {
 // CommitPatch is Commit for a caller that knows what has changed: what the patch leaves as it is, is dropped from it.
 // ok is false, and nothing is recorded, where nothing is left.
 func (j *Journal) CommitPatch(c Change, p Patch) (_ Change, ok bool) {
-	p = j.Lab.prune(p)
+	p = j.Lab.Prune(p)
 	if p.Empty() {
 		return c, false
 	}

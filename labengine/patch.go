@@ -128,8 +128,8 @@ func before[V any](now map[ID]V, touched map[ID]*V) map[ID]*V {
 	return was
 }
 
-// prune drops from a patch what it would leave as it is.
-func (l Lab) prune(p Patch) Patch {
+// Prune drops from a patch what it would leave as it is.
+func (l Lab) Prune(p Patch) Patch {
 	pruned := Patch{
 		Nodes:      prune(l.Nodes, p.Nodes, sameNode),
 		Interfaces: prune(l.Interfaces, p.Interfaces, sameInterface),

@@ -65,6 +65,7 @@ type applier struct {
 	machines Machines
 	progress func(int)
 
+	up       map[labengine.ID]bool // interfaces that were made up, before their step
 	coming   map[labengine.ID]bool // namespaces that have been asked for, and have not come yet
 	arrivals chan arrival
 	running  int // requests for namespaces under way
@@ -110,7 +111,7 @@ func (a *applier) step(p plan.Plan, i int) error {
 	case plan.RenameContainer:
 		return a.machines.RenameContainer(a.ctx, s.At.Node, s.To)
 	case plan.AddVeth:
-		return a.addVeth(s)
+		return a.addVeth(s, a.comesUp(p[i+1:], s.Ends[0].Interface))
 	case plan.AddLink:
 		return a.addLink(s)
 	case plan.DeleteLink:

@@ -69,7 +69,33 @@ func (n *Netns) onLink(index, kind int, change func(*nl.IfInfomsg), data ...nl.N
 	return n.do(kind, 0, append([]nl.NetlinkRequestData{msg}, data...)...)
 }
 
+// comesUpWithin is how many steps are looked through for what happens first to a link that is about to be made.
+const comesUpWithin = 4
+
+// comesUp says whether the first thing that happens to a link is that it is set up.
+func (a *applier) comesUp(next plan.Plan, id labengine.ID) bool {
+	for _, step := range next[:min(len(next), comesUpWithin)] {
+		switch s := step.(type) {
+		case plan.AddAddress:
+			if s.Interface == id {
+				return false
+			}
+		case plan.SetLink:
+			if s.Interface == id {
+				return s.Up != nil && *s.Up && s.MTU == nil && s.MAC == nil
+			}
+		default:
+			return false
+		}
+	}
+	return false
+}
+
 func (a *applier) setLink(s plan.SetLink) error {
+	if a.up[s.Interface] {
+		delete(a.up, s.Interface)
+		return nil
+	}
 	var data []nl.NetlinkRequestData
 	if s.MTU != nil {
 		data = append(data, nl.NewRtAttr(unix.IFLA_MTU, nl.Uint32Attr(uint32(*s.MTU))))
@@ -103,8 +129,9 @@ func (a *applier) moveLink(s plan.MoveLink) error {
 	return a.onLink(s.At, s.Name, unix.RTM_NEWLINK, nil, data...)
 }
 
-// addVeth makes both ends where they belong in one request, with the first end's namespace as the one that is asked.
-func (a *applier) addVeth(s plan.AddVeth) error {
+// addVeth makes both ends where they belong in one request, with the first end's namespace as the one that is asked. That
+// end can be set up in the same request: each takes the lock under which the kernel makes all links.
+func (a *applier) addVeth(s plan.AddVeth, up bool) error {
 	var at [2]*Netns
 	for i, end := range s.Ends {
 		var err error
@@ -130,7 +157,11 @@ func (a *applier) addVeth(s plan.AddVeth) error {
 	if at[1] != at[0] {
 		peer.AddRtAttr(unix.IFLA_NET_NS_FD, nl.Uint32Attr(uint32(at[1].File.Fd())))
 	}
-	data := []nl.NetlinkRequestData{nl.NewIfInfomsg(unix.AF_UNSPEC)}
+	head := nl.NewIfInfomsg(unix.AF_UNSPEC)
+	if up {
+		head.Flags, head.Change = unix.IFF_UP, unix.IFF_UP
+	}
+	data := []nl.NetlinkRequestData{head}
 	for _, attr := range first {
 		data = append(data, attr)
 	}
@@ -148,6 +179,12 @@ func (a *applier) addVeth(s plan.AddVeth) error {
 	}
 	if err := at[0].do(unix.RTM_NEWLINK, unix.NLM_F_CREATE|unix.NLM_F_EXCL, append(data, info)...); err != nil {
 		return err
+	}
+	if up {
+		if a.up == nil {
+			a.up = map[labengine.ID]bool{}
+		}
+		a.up[s.Ends[0].Interface] = true
 	}
 	if !a.w.listens && at[0] != at[1] {
 		a.w.pairs = append(a.w.pairs, pair{at: at, name: [2]string{s.Ends[0].Name, s.Ends[1].Name}})

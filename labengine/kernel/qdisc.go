@@ -23,6 +23,9 @@ func (a *applier) setImpairment(s plan.SetImpairment) error {
 	if err != nil {
 		return err
 	}
+	if !a.w.listens {
+		a.w.impaired[n] = true
+	}
 	err = a.w.enter.in(n.File, func() error {
 		h, err := netlink.NewHandle(unix.NETLINK_ROUTE)
 		if err != nil {

@@ -13,21 +13,27 @@ import (
 	"vethlab/labengine"
 )
 
-// dump is all that a namespace has, tables aside, which are read when they are asked for.
+// dump is what a namespace has, routes, rules and settings aside, which are read when they are asked for.
 type dump struct {
 	links, addresses, neighbours, qdiscs [][]byte
+	whole                                bool
 }
 
-// dump asks for all; it touches nothing of the world, so that several namespaces can be asked side by side.
-func (n *Netns) dump() (d dump, err error) {
+// dump asks for it; it touches nothing of the world, so that several namespaces can be asked side by side. Of a namespace
+// that has just been made here, links and addresses are all that cannot wait.
+func (n *Netns) dump(whole bool) (d dump, err error) {
+	d.whole = whole
 	if d.links, err = n.ask(unix.RTM_GETLINK, unix.NLM_F_DUMP, nl.NewIfInfomsg(unix.AF_UNSPEC), withoutStatistics()); err != nil {
 		return d, fmt.Errorf("read links: %w", err)
 	}
 	if d.addresses, err = n.ask(unix.RTM_GETADDR, unix.NLM_F_DUMP, nl.NewIfInfomsg(unix.AF_UNSPEC)); err != nil {
 		return d, fmt.Errorf("read addresses: %w", err)
 	}
-	if d.neighbours, err = n.ask(unix.RTM_GETNEIGH, unix.NLM_F_DUMP, nl.NewIfInfomsg(unix.AF_UNSPEC)); err != nil {
-		return d, fmt.Errorf("read neighbours: %w", err)
+	if !whole {
+		return d, nil
+	}
+	if d.neighbours, err = n.neighbours(); err != nil {
+		return d, err
 	}
 	if d.qdiscs, err = n.ask(unix.RTM_GETQDISC, unix.NLM_F_DUMP, tcmsg{}); err != nil {
 		return d, fmt.Errorf("read queueing disciplines: %w", err)
@@ -35,12 +41,20 @@ func (n *Netns) dump() (d dump, err error) {
 	return d, nil
 }
 
+func (n *Netns) neighbours() ([][]byte, error) {
+	answers, err := n.ask(unix.RTM_GETNEIGH, unix.NLM_F_DUMP, nl.NewIfInfomsg(unix.AF_UNSPEC))
+	if err != nil {
+		return nil, fmt.Errorf("read neighbours: %w", err)
+	}
+	return answers, nil
+}
+
 // withoutStatistics is IFLA_EXT_MASK with RTEXT_FILTER_SKIP_STATS, uapi/linux/rtnetlink.h: they are half of what is said.
 func withoutStatistics() *nl.RtAttr { return nl.NewRtAttr(unix.IFLA_EXT_MASK, nl.Uint32Attr(1<<3)) }
 
 // read takes in all that a namespace has.
 func (w *World) read(n *Netns) error {
-	d, err := n.dump()
+	d, err := n.dump(true)
 	if err != nil {
 		return err
 	}
@@ -53,7 +67,7 @@ func (w *World) takeDump(n *Netns, d dump) {
 	for index := range n.Links {
 		w.dirty[linkKey{n.Key, index}] = true
 	}
-	n.Links, n.names, n.Neigh = map[int]*Link{}, map[string]int{}, map[neighKey]labengine.Neighbour{}
+	n.Links, n.names = map[int]*Link{}, map[string]int{}
 	for _, body := range d.links {
 		w.takeLink(n, body)
 	}
@@ -65,8 +79,9 @@ func (w *World) takeDump(n *Netns, d dump) {
 	for _, body := range d.addresses {
 		w.takeAddress(n, body, true)
 	}
-	for _, body := range d.neighbours {
-		w.takeNeighbour(n, body, true)
+	n.unread = true
+	if d.whole {
+		w.takeNeighbours(n, d.neighbours)
 	}
 	for _, body := range d.qdiscs {
 		w.takeQdisc(n, body, true)
@@ -75,8 +90,15 @@ func (w *World) takeDump(n *Netns, d dump) {
 	w.markNeighbours(n)
 }
 
-// readAll takes in all that all namespaces have. Each processor asks.
-func (w *World) readAll() error {
+func (w *World) takeNeighbours(n *Netns, all [][]byte) {
+	n.unread, n.Neigh = false, map[neighKey]labengine.Neighbour{}
+	for _, body := range all {
+		w.takeNeighbour(n, body, true)
+	}
+}
+
+// readAll takes in what all namespaces have, of those that are asked for all. Each processor asks.
+func (w *World) readAll(whole func(*Netns) bool) error {
 	type answer struct {
 		of   *Netns
 		dump dump
@@ -87,7 +109,7 @@ func (w *World) readAll() error {
 	for range runtime.GOMAXPROCS(0) {
 		asking.Go(func() {
 			for n := range questions {
-				d, err := n.dump()
+				d, err := n.dump(whole(n))
 				answers <- answer{n, d, err}
 			}
 		})
@@ -148,6 +170,11 @@ func (w *World) TakeTables(most int, of func(*Netns) bool) (changed map[*Netns]T
 		}
 		if len(changed) == most {
 			return changed, true
+		}
+		if n.unread {
+			if all, err := n.neighbours(); err == nil { // else it is just ending
+				w.takeNeighbours(n, all)
+			}
 		}
 		changed[n] = Tables{d.routes, d.neighbours, d.sysctls}
 		delete(w.dirtyIn, n)

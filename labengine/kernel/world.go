@@ -21,18 +21,19 @@ import (
 // It begins deaf: while a lab is made, nobody else is in it, and what the kernel would tell of each link would cost as much
 // as the links. Until [World.Listen], a World knows of a namespace what it was asked for.
 type World struct {
-	root    *Netns // the lab process's own namespace: the socket for events is in it, nsids count in it
-	events  *eventSocket
-	byKey   map[uint64]*Netns
-	byInode map[uint64]*Netns
-	byNsid  map[int32]*Netns
-	byNode  map[labengine.ID]*Netns
-	dirty   map[linkKey]bool
-	dirtyIn map[*Netns]dirtiness
-	enter   *entrance
-	moved   map[linkKey]bool // links that went to another namespace, among the dirty ones
-	listens bool
-	pairs   []pair // veths between namespaces that were made before Listen
+	root     *Netns // the lab process's own namespace: the socket for events is in it, nsids count in it
+	events   *eventSocket
+	byKey    map[uint64]*Netns
+	byInode  map[uint64]*Netns
+	byNsid   map[int32]*Netns
+	byNode   map[labengine.ID]*Netns
+	dirty    map[linkKey]bool
+	dirtyIn  map[*Netns]dirtiness
+	enter    *entrance
+	moved    map[linkKey]bool // links that went to another namespace, among the dirty ones
+	listens  bool
+	pairs    []pair          // veths between namespaces that were made before Listen
+	impaired map[*Netns]bool // where links were impaired before Listen
 
 	ruleEvents *eventSocket
 	dirtyRules map[*Netns]RulesChanged
@@ -60,6 +61,7 @@ type Netns struct {
 	rootID int32          // the root's number in it; -1 while it has none
 	peers  map[int32]*Netns
 	socket *socket
+	unread bool // neighbours are still to be read
 }
 
 // Link is a network device as the kernel has it.
@@ -109,7 +111,7 @@ func NewWorld() (*World, error) {
 	w := &World{
 		byKey: map[uint64]*Netns{}, byInode: map[uint64]*Netns{}, byNsid: map[int32]*Netns{}, byNode: map[labengine.ID]*Netns{},
 		dirty: map[linkKey]bool{}, dirtyIn: map[*Netns]dirtiness{}, moved: map[linkKey]bool{},
-		dirtyRules: map[*Netns]RulesChanged{},
+		dirtyRules: map[*Netns]RulesChanged{}, impaired: map[*Netns]bool{},
 	}
 	w.enter = newEntrance(self)
 	if w.root, err = w.open(self); err != nil {
@@ -185,13 +187,13 @@ func (w *World) Listen() error {
 		return fmt.Errorf("netlink events: %w", err)
 	}
 	w.listens = true
-	if err := w.readAll(); err != nil {
+	if err := w.readAll(func(n *Netns) bool { return w.impaired[n] }); err != nil {
 		return err
 	}
 	for _, p := range w.pairs {
 		p.introduce()
 	}
-	w.pairs = nil
+	w.pairs, w.impaired = nil, nil
 	return w.Drain()
 }
 

@@ -58,6 +58,7 @@ func (l *Lab) begin(b labengine.Begin) error {
 		}
 	}
 	l.begun = true
+	seen.live = labengine.Live{} // the snapshot that follows says it all
 	l.commitSeen(seen)
 	l.publishInterfaces()
 	l.setStatus(labengine.Status{State: labengine.Running})

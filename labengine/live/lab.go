@@ -246,8 +246,8 @@ func (l *Lab) touchSettings() {
 
 // commitSeen records and tells what the kernel did by itself.
 func (l *Lab) commitSeen(seen seen) {
-	if !seen.patch.Empty() {
-		before, after := l.journal.Lab.Around(seen.patch)
+	if patch := l.journal.Lab.Prune(seen.patch); !patch.Empty() {
+		before, after := l.journal.Lab.Around(patch)
 		commands := plan.Diff(before, after).Commands()
 		for i := range commands {
 			commands[i].Derived = true
@@ -255,7 +255,7 @@ func (l *Lab) commitSeen(seen seen) {
 		c := labengine.Change{
 			At: time.Now(), Origin: labengine.FromTerminal, Sentence: labengine.Describe(before, after), Commands: commands,
 		}
-		if c, ok := l.journal.CommitPatch(c, seen.patch); ok {
+		if c, ok := l.journal.CommitPatch(c, patch); ok {
 			l.committed(c)
 		}
 	}
