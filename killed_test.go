@@ -54,7 +54,7 @@ func shell(t *testing.T, lab *sandbox.Process, script string) string {
 
 // terminal is a page's terminal.
 type terminal struct {
-	t      *testing.T
+	t      testing.TB
 	ws     *websocket.Conn
 	offset int64 // bytes of output before this connection's
 	output []byte

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -16,7 +17,16 @@ func TestMain(m *testing.M) {
 		main()
 		return
 	}
-	os.Exit(m.Run())
+	if len(os.Args) > 1 && os.Args[1] == "emit" {
+		if err := emit(os.Args[2:], os.Stdout); err != nil {
+			fmt.Fprintln(os.Stderr, "emit:", err)
+			os.Exit(1)
+		}
+		return
+	}
+	status := m.Run()
+	printReports(os.Stdout)
+	os.Exit(status)
 }
 
 func TestVersion(t *testing.T) {

@@ -29,7 +29,7 @@ type result struct {
 }
 
 // command is vethlab as a process of its own, with temporary files of the test's own and no desktop.
-func command(t *testing.T, args ...string) *exec.Cmd {
+func command(t testing.TB, args ...string) *exec.Cmd {
 	t.Helper()
 	cmd := exec.Command(executable(t), args...)
 	cmd.Env = append(os.Environ(), "TMPDIR="+temporary(t), "DISPLAY=", "WAYLAND_DISPLAY=", "VETHLAB_TOKEN=", asProgram+"=1", endAtOnce)
@@ -37,7 +37,7 @@ func command(t *testing.T, args ...string) *exec.Cmd {
 }
 
 // executable is the test binary.
-func executable(t *testing.T) string {
+func executable(t testing.TB) string {
 	t.Helper()
 	path, err := os.Executable()
 	if err != nil {
@@ -50,7 +50,7 @@ func executable(t *testing.T) string {
 const endAtOnce = "GORACE=atexit_sleep_ms=0"
 
 // temporary is a folder for a run's temporary files. It has to be empty at the test's end, unless the run is killed.
-func temporary(t *testing.T) string {
+func temporary(t testing.TB) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "vethlab-test-") // a short path: t.TempDir has the test's name in it
 	if err != nil {
@@ -234,21 +234,21 @@ func await[T any](t *testing.T, what string, c <-chan T) {
 }
 
 // signalTo sends a signal to a process that the test has started.
-func signalTo(t *testing.T, cmd *exec.Cmd, s syscall.Signal) {
+func signalTo(t testing.TB, cmd *exec.Cmd, s syscall.Signal) {
 	t.Helper()
 	if err := cmd.Process.Signal(s); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func write(t *testing.T, name, text string) {
+func write(t testing.TB, name, text string) {
 	t.Helper()
 	if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func read(t *testing.T, name string) string {
+func read(t testing.TB, name string) string {
 	t.Helper()
 	text, err := os.ReadFile(name)
 	if err != nil {

@@ -28,7 +28,7 @@ import (
 
 // served is `vethlab serve` as a process of its own.
 type served struct {
-	t      *testing.T
+	t      testing.TB
 	cmd    *exec.Cmd
 	state  string
 	url    string // as it was printed
@@ -57,9 +57,16 @@ func (b *syncBuffer) String() string {
 }
 
 // serveIn starts a server on a port of the kernel's choice, with a state folder. It and its labs end with the test.
-func serveIn(t *testing.T, state string) *served {
+func serveIn(t testing.TB, state string) *served {
 	t.Helper()
-	s := &served{t: t, state: state, cmd: command(t, "serve", "--listen", "127.0.0.1:0", "--state", state)}
+	return serveAs(t, state, command(t))
+}
+
+// serveAs is serveIn for a command that is vethlab.
+func serveAs(t testing.TB, state string, vethlab *exec.Cmd) *served {
+	t.Helper()
+	vethlab.Args = append(vethlab.Args, "serve", "--listen", "127.0.0.1:0", "--state", state)
+	s := &served{t: t, state: state, cmd: vethlab}
 	s.cmd.Stderr = &s.stderr
 	out, err := s.cmd.StdoutPipe()
 	if err != nil {
@@ -88,7 +95,7 @@ func serveIn(t *testing.T, state string) *served {
 }
 
 // killLabs ends the labs that a server has left.
-func killLabs(t *testing.T, state string) {
+func killLabs(t testing.TB, state string) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	folders, _ := filepath.Glob(filepath.Join(state, "labs", "*"))
