@@ -27,6 +27,7 @@ test('typed in a terminal: two namespaces, a cable, addresses, a ping, and its p
 	await host.type('ip netns exec red ping -c 2 -i 0.2 192.168.15.2', '2 received, 0% packet loss');
 	await page.getByTestId('dock-packets').click();
 	const frames = page.getByTestId('frame-row');
+	await page.getByTestId('frame-filter').fill('arp');
 	await expect(frames.filter({ hasText: 'Who has 192.168.15.2? Tell 192.168.15.1' }).first()).toBeVisible();
 	await page.getByTestId('frame-filter').fill('icmp');
 	await expect(frames.filter({ hasText: 'ICMP' })).toHaveCount(4);
