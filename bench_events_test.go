@@ -79,6 +79,7 @@ type viewer struct {
 	frames   rounds                   // ms from the kernel's timestamp on
 	finished chan *labengine.Reply
 	running  chan struct{}
+	failed   chan error // why no more is heard
 }
 
 // openViewer starts a server, the example of red and blue in it, and a viewer of it.
@@ -90,6 +91,7 @@ func openViewer(b *testing.B) *viewer {
 	v := &viewer{
 		ws: s.dial(lab + "/ws"), process: s.process(lab),
 		heard: map[string]time.Duration{}, finished: make(chan *labengine.Reply, 1), running: make(chan struct{}),
+		failed: make(chan error, 1),
 	}
 	done := make(chan struct{})
 	b.Cleanup(func() { v.ws.Close(); <-done })
@@ -97,7 +99,12 @@ func openViewer(b *testing.B) *viewer {
 		defer close(done)
 		v.read()
 	}()
-	<-v.running
+	v.ws.SetReadDeadline(time.Time{}) // a test's patience ends sooner
+	select {
+	case <-v.running:
+	case err := <-v.failed:
+		b.Fatal(err)
+	}
 	return v
 }
 
@@ -105,6 +112,7 @@ func (v *viewer) read() {
 	for {
 		_, data, err := v.ws.ReadMessage()
 		if err != nil {
+			v.failed <- err
 			return
 		}
 		at, wall := monotonic(), time.Now().UnixNano()
@@ -195,6 +203,11 @@ func (v *viewer) emitted(b *testing.B, kind string, count int, idle time.Duratio
 		b.Fatalf("emit sent %d of %d: %v", len(sent), count, err)
 	}
 	time.Sleep(100 * time.Millisecond)
+	select {
+	case err := <-v.failed:
+		b.Fatal(err)
+	default:
+	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	for what, at := range sent {
@@ -224,8 +237,13 @@ func (v *viewer) pinged(b *testing.B, count int) rounds {
 	if err != nil {
 		b.Fatal(err)
 	}
-	if reply := <-v.finished; reply.Problem != nil {
-		b.Fatal(reply.Problem)
+	select {
+	case reply := <-v.finished:
+		if reply.Problem != nil {
+			b.Fatal(reply.Problem)
+		}
+	case err := <-v.failed:
+		b.Fatal(err)
 	}
 	time.Sleep(100 * time.Millisecond)
 	v.mu.Lock()
