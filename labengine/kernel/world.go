@@ -131,6 +131,21 @@ func NewWorld() (*World, error) {
 	return w, nil
 }
 
+// descriptorsEach is how many descriptors a namespace takes in a lab: its file, a netlink socket, the file that the capture
+// has, and for as long as somebody watches its ring and what wakes its reader.
+const descriptorsEach = 5
+
+// MakeRoom has the kernel make room for the descriptors of so many namespaces. It may be called from any goroutine, and is
+// worth it while there is something else to wait for: the table of descriptors grows by doubling, and each time a process
+// with threads waits for an RCU grace period, some 20 ms: expand_fdtable in fs/file.c.
+func (w *World) MakeRoom(namespaces int) {
+	const others = 64
+	fd, err := unix.FcntlInt(w.root.File.Fd(), unix.F_DUPFD_CLOEXEC, others+descriptorsEach*namespaces)
+	if err == nil { // else there may be no more than RLIMIT_NOFILE
+		unix.Close(fd)
+	}
+}
+
 // Close lets go of every namespace.
 func (w *World) Close() {
 	w.events.close()

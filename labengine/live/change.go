@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 	"time"
 
 	"vethlab/labengine"
@@ -22,6 +23,9 @@ func (l *Lab) begin(b labengine.Begin) error {
 		}
 	}
 	l.setStatus(labengine.Status{State: labengine.Starting, Total: total})
+	var room sync.WaitGroup
+	defer room.Wait()
+	room.Go(func() { l.world.MakeRoom(len(want.Nodes)) })
 	steps := plan.Diff(labengine.NewLab(""), want)
 	err := l.world.Apply(context.Background(), steps, l, func(made int) {
 		l.setStatus(labengine.Status{State: labengine.Starting, Done: made, Total: total})
