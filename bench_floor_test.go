@@ -26,27 +26,28 @@ func buildFloor(b *testing.B) string {
 
 // runFloor is the floor: namespaces pinned by name, veths with both ends in place, addresses, up; one thread makes
 // namespaces, another links. Quiet, both ends are without IPv6 link-local addresses and have one queue.
-func runFloor(b *testing.B, binary string, n int, quiet bool) started {
+func runFloor(b *testing.B, shape shape, binary string, n int, quiet bool) started {
 	b.Helper()
-	queues, v6 := "nq=0", "v6gen=0"
+	cost := []string{"nq=0", "v6gen=0", "snoop=1"}
 	if quiet {
-		queues, v6 = "nq=1", "v6gen=2"
+		cost = []string{"nq=1", "v6gen=2", "snoop=0"}
 	}
-	return runUnshared(b, n, `mkdir -p /run/netns; exec "$@"`, binary, fmt.Sprintf("n=%d", n), "reps=1", "wait=1", "bridge=0",
-		"master=0", "lo=0", queues, v6, "group=1", "verify=0", "pipe=1", "td=ns", "bind=/run/netns")
+	args := append([]string{binary, fmt.Sprintf("n=%d", n), "reps=1", "wait=1", "group=1", "pipe=1", "td=ns", "bind=/run/netns"}, cost...)
+	return runUnshared(b, n, `mkdir -p /run/netns; exec "$@"`, append(args, shape.floor...)...)
 }
 
 // runBatch is the same made by ip(8): one batch for the namespaces, one for the links, one for each node; and one that
 // deletes the namespaces.
-func runBatch(b *testing.B, n int) started {
+func runBatch(b *testing.B, shape shape, n int) started {
 	b.Helper()
 	return runUnshared(b, n, `
-		n=$1
+		n=$1 port="$2"
 		now() { date +%s%N; }
 		passed() { echo "$1 $((($2 - $3) / 10000))" | sed 's/..$/.&/'; }
 		begun=$(now)
 		i=0; while [ $i -lt $n ]; do echo "netns add n$i"; i=$((i+1)); done | ip -batch -
-		i=0; while [ $i -lt $n ]; do echo "link add name h$i type veth peer name eth0 netns n$i"; i=$((i+1)); done | ip -batch -
+		[ -z "$port" ] || printf 'link add name br0 type bridge\nlink set dev br0 up\naddr add 10.0.0.1/16 dev br0\n' | ip -batch -
+		i=0; while [ $i -lt $n ]; do echo "link add name h$i$port type veth peer name eth0 netns n$i"; i=$((i+1)); done | ip -batch -
 		i=0; while [ $i -lt $n ]; do echo "link set dev h$i up"; i=$((i+1)); done | ip -batch -
 		i=0; while [ $i -lt $n ]; do
 			printf 'addr add 10.0.%d.%d/16 dev eth0\nlink set dev eth0 up\n' $(((i+256)/256)) $((i%256)) | ip -n n$i -batch -
@@ -56,7 +57,7 @@ func runBatch(b *testing.B, n int) started {
 		cat > /dev/null
 		begun=$(now)
 		i=0; while [ $i -lt $n ]; do echo "netns del n$i"; i=$((i+1)); done | ip -batch -
-		passed down $(now) $begun`, strconv.Itoa(n))
+		passed down $(now) $begun`, strconv.Itoa(n), shape.port)
 }
 
 // runUnshared runs a shell script in user, network and mount namespaces of its own, with an empty /run. The script prints
@@ -92,6 +93,8 @@ func runUnshared(b *testing.B, n int, script string, args ...string) (s started)
 			up, s.start = true, ms
 			s.kb = (kernelMemory(b) - before) / float64(n)
 			in.Close()
+		case err == nil && fields[0] == "reached":
+			s.reached = ms
 		case err == nil && fields[0] == "down":
 			s.stop = ms
 		}

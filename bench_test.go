@@ -18,7 +18,15 @@ import (
 // "x-floor" is (start - empty) / floor, empty being the start of a lab with nothing but its machine: what the namespaces
 // and cables cost, over what they cost the kernel. The floor, too, leaves the making of the machine's namespace out. It is
 // the median of the rounds' own ratios.
-func BenchmarkStart(b *testing.B) {
+func BenchmarkStart(b *testing.B) { benchmarkStart(b, cabled) }
+
+// BenchmarkStar is BenchmarkStart with the namespaces on one bridge of the machine. "reached" is how long it takes from
+// then on until the bridge has answered to all of the floor's namespaces, and to 64 of the lab's.
+//
+//	go test -run - -bench Star$ -benchtime 3x .
+func BenchmarkStar(b *testing.B) { benchmarkStart(b, bridged) }
+
+func benchmarkStart(b *testing.B, shape shape) {
 	floor := buildFloor(b)
 	for _, quiet := range []bool{true, false} {
 		for _, n := range []int{10, 100, 1000} {
@@ -29,40 +37,58 @@ func BenchmarkStart(b *testing.B) {
 			b.Run(fmt.Sprintf("%s/namespaces=%d", name, n), func(b *testing.B) {
 				var r startRounds
 				for range b.N {
-					r.add(b, floor, n, quiet)
+					r.add(b, shape, floor, n, quiet)
 				}
 				r.report(b)
-				starts.record(fmt.Sprintf("%s %4d", name, n), r)
+				starts.record(fmt.Sprintf("%s, %s %4d", shape.name, name, n), r)
 			})
 		}
 	}
 }
 
+// shape is how the namespaces of a lab are joined.
+type shape struct {
+	name  string
+	lab   func(n int, quiet bool) labengine.Lab
+	floor []string // options
+	port  string   // what ip-link(8) takes besides, of the machine's end of a cable
+	reach string   // the address that all are to reach; "" is none
+}
+
+var (
+	cabled  = shape{name: "cabled", lab: star, floor: []string{"bridge=0", "master=0", "lo=0", "verify=0"}}
+	bridged = shape{name: "bridged", lab: bridgeStar, floor: []string{"bridge=1", "master=1", "lo=0", "verify=1"},
+		port: " master br0", reach: "10.0.0.1"}
+)
+
 // startRounds is what each round of a size took, in ms and KB of the kernel's memory for each namespace.
 type startRounds struct {
-	floor, empty, start, stop, batch, batchStop, ratio, batchRatio rounds
-	floorKB, labKB, batchKB                                        rounds
+	floor, empty, start, stop, gone, batch, batchStop, ratio, batchRatio, floorReached, reached rounds
+	floorKB, labKB, batchKB                                                                     rounds
 }
 
 // add measures each of the three once.
-func (r *startRounds) add(b *testing.B, floor string, n int, quiet bool) {
+func (r *startRounds) add(b *testing.B, shape shape, floor string, n int, quiet bool) {
 	b.Helper()
 	quit := settled(b, n)
-	f := runFloor(b, floor, n, quiet)
+	f := runFloor(b, shape, floor, n, quiet)
 	quit()
 
-	empty := startAndStop(b, 0, quiet)
+	empty := startAndStop(b, shape, 0, quiet)
 	quit = settled(b, n)
-	lab := startAndStop(b, n, quiet)
+	lab := startAndStop(b, shape, n, quiet)
+	begun := time.Now()
 	quit()
+	r.gone = append(r.gone, lab.stop+ms(begun))
 
 	quit = settled(b, n)
-	batch := runBatch(b, n)
+	batch := runBatch(b, shape, n)
 	quit()
 
 	r.floor, r.floorKB = append(r.floor, f.start), append(r.floorKB, f.kb)
 	r.empty, r.start, r.stop, r.labKB = append(r.empty, empty.start), append(r.start, lab.start), append(r.stop, lab.stop), append(r.labKB, lab.kb)
 	r.batch, r.batchStop, r.batchKB = append(r.batch, batch.start), append(r.batchStop, batch.stop), append(r.batchKB, batch.kb)
+	r.floorReached, r.reached = append(r.floorReached, f.reached), append(r.reached, lab.reached)
 	r.ratio = append(r.ratio, (lab.start-empty.start)/f.start)
 	r.batchRatio = append(r.batchRatio, batch.start/f.start)
 }
@@ -74,26 +100,41 @@ func (r *startRounds) report(b *testing.B) {
 	b.ReportMetric(r.floor.median(), "floor-ms")
 	b.ReportMetric(r.batch.median(), "ip-batch-ms")
 	b.ReportMetric(r.ratio.median(), "x-floor")
+	b.ReportMetric(r.gone.median(), "gone-ms")
+	if r.reached.median() > 0 {
+		b.ReportMetric(r.reached.median(), "reached-ms")
+		b.ReportMetric(r.floorReached.median(), "floor-reached-ms")
+	}
 	b.ReportMetric(r.labKB.median(), "KB/namespace")
 }
 
 // started is one start and stop.
 type started struct {
 	start, stop float64 // ms
+	reached     float64 // ms from the start on
 	kb          float64 // of the kernel's memory for each namespace, while it is up
 }
 
 // star is a machine with n namespaces, each cabled to it.
-func star(n int, quiet bool) labengine.Lab {
+func star(n int, quiet bool) labengine.Lab { return starOn(n, quiet, "") }
+
+// bridgeStar is a machine with n namespaces, each on its one bridge.
+func bridgeStar(n int, quiet bool) labengine.Lab {
+	return starOn(n, quiet, "br", labengine.Edit{AddInterface: &labengine.AddInterface{
+		ID: "br", Node: "host", Name: "br0", Kind: labengine.Bridge, Addresses: []string{"10.0.0.1/16"},
+	}})
+}
+
+func starOn(n int, quiet bool, bridge labengine.ID, more ...labengine.Edit) labengine.Lab {
 	lab := labengine.NewLab("star")
 	lab.Quiet = quiet
-	edits := []labengine.Edit{{AddNode: &labengine.AddNode{ID: "host", Name: "host", Kind: labengine.Machine}}}
+	edits := append([]labengine.Edit{{AddNode: &labengine.AddNode{ID: "host", Name: "host", Kind: labengine.Machine}}}, more...)
 	for i := range n {
 		id := labengine.ID(fmt.Sprintf("n%d", i))
 		edits = append(edits,
 			labengine.Edit{AddNode: &labengine.AddNode{ID: id, Name: string(id), Kind: labengine.Namespace, In: "host"}},
 			labengine.Edit{AddCable: &labengine.AddCable{
-				ID: id + "c", A: labengine.End{ID: id + "h", Node: "host", Name: fmt.Sprintf("h%d", i)},
+				ID: id + "c", A: labengine.End{ID: id + "h", Node: "host", Name: fmt.Sprintf("h%d", i), Master: bridge},
 				B: labengine.End{ID: id + "e", Node: id, Name: "eth0", Addresses: []string{fmt.Sprintf("10.0.%d.%d/16", (i+256)/256, i%256)}},
 			}})
 	}
@@ -104,10 +145,10 @@ func star(n int, quiet bool) labengine.Lab {
 	return lab
 }
 
-// startAndStop starts a star as `vethlab run` does, from nothing to the snapshot, and ends it.
-func startAndStop(b *testing.B, n int, quiet bool) (s started) {
+// startAndStop starts a lab as `vethlab run` does, from nothing to the snapshot, and ends it.
+func startAndStop(b *testing.B, shape shape, n int, quiet bool) (s started) {
 	b.Helper()
-	lab := star(n, quiet)
+	lab := shape.lab(n, quiet)
 	before := kernelMemory(b)
 	begun := time.Now()
 	running, err := startLab(context.Background(), lab)
@@ -118,12 +159,50 @@ func startAndStop(b *testing.B, n int, quiet bool) (s started) {
 	if n > 0 {
 		s.kb = (kernelMemory(b) - before) / float64(n)
 	}
+	if n > 0 && shape.reach != "" {
+		begun = time.Now()
+		reach(b, running, n, shape.reach)
+		s.reached = ms(begun)
+	}
 	begun = time.Now()
 	if err := running.close(); err != nil {
 		b.Fatal(err)
 	}
 	s.stop = ms(begun)
 	return s
+}
+
+// sampled is how many namespaces of a lab are to reach the bridge: all would not fit into the machine's table of
+// neighbours, which all its namespaces share (net.ipv4.neigh.default.gc_thresh3).
+const sampled = 64
+
+// reach returns once the address has answered to namespaces all over the lab.
+func reach(b *testing.B, lab *startedLab, n int, address string) {
+	b.Helper()
+	waiting := map[labengine.ID]bool{}
+	for i := range min(n, sampled) {
+		from := labengine.ID(fmt.Sprintf("n%d", i*n/min(n, sampled)))
+		waiting[from] = true
+		err := lab.conn.Send(labengine.Request{ID: from, Ping: &labengine.Ping{From: from, To: address, Count: 100, Interval: 10, Timeout: 1000}})
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+	for len(waiting) > 0 {
+		m, err := lab.conn.Receive()
+		if err != nil {
+			b.Fatal(err)
+		}
+		if m.Reply != nil && waiting[m.Reply.Request] {
+			b.Fatalf("%s cannot reach %s: %s", m.Reply.Request, address, m.Reply.Text)
+		}
+		if m.Probe != nil && m.Probe.Error == "" && waiting[m.Probe.Request] {
+			delete(waiting, m.Probe.Request)
+			if err := lab.conn.Send(labengine.Request{ID: m.Probe.Request + "-", Cancel: &labengine.Cancel{Request: m.Probe.Request}}); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
 }
 
 func ms(since time.Time) float64 { return float64(time.Since(since).Microseconds()) / 1000 }
