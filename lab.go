@@ -38,7 +38,7 @@ func labCommand() *cobra.Command {
 				}()
 			}
 			log := slog.New(slog.NewTextHandler(os.Stderr, nil))
-			return live.Run(cmd.Context(), box, programVersion(), log)
+			return live.Run(cmd.Context(), box, live.Config{Version: programVersion(), Log: log})
 		},
 	}
 	cmd.Flags().BoolVar(&lifeline, "lifeline", false, "end at the end of standard input")

@@ -136,8 +136,8 @@ func (l *Lab) change(c labengine.Change, want labengine.Lab) (labengine.Change, 
 		return c, err
 	}
 	steps := plan.Diff(before, after)
-	if err := l.world.Apply(context.Background(), steps, l, nil); err != nil {
-		l.rollBack(want, patch)
+	if err := l.apply(steps); err != nil {
+		l.rollBack(want, patch, steps)
 		return c, problem(err)
 	}
 	l.added(steps)
@@ -166,6 +166,19 @@ func (l *Lab) change(c labengine.Change, want labengine.Lab) (labengine.Change, 
 	return c, nil
 }
 
+// apply carries out the steps of what somebody has asked for.
+func (l *Lab) apply(steps plan.Plan) error {
+	refuses := l.refuseAt >= 0 && l.refuseAt < len(steps)
+	if refuses {
+		steps = steps[:l.refuseAt]
+	}
+	err := l.world.Apply(context.Background(), steps, l, nil)
+	if err == nil && refuses {
+		return &labengine.Problem{Code: labengine.CodeInternal, Message: "a test has this step refused", Errno: "EIO"}
+	}
+	return err
+}
+
 // checkPossible refuses what no step could do.
 func checkPossible(before, after labengine.Lab) error {
 	for id, n := range before.Nodes {
@@ -184,10 +197,10 @@ func checkPossible(before, after labengine.Lab) error {
 	return nil
 }
 
-// rollBack makes the lab again what the document says, in what the patch touches.
-func (l *Lab) rollBack(want labengine.Lab, patch labengine.Patch) {
+// rollBack makes the lab again what the document says, in what the patch or its steps touch, and in what went along.
+func (l *Lab) rollBack(want labengine.Lab, patch labengine.Patch, steps plan.Plan) {
 	if err := l.world.Drain(); err != nil {
-		l.log.Error("netlink events", "error", err)
+		l.Log.Error("netlink events", "error", err)
 		return
 	}
 	for id, n := range patch.Nodes {
@@ -229,16 +242,23 @@ func (l *Lab) rollBack(want labengine.Lab, patch labengine.Patch) {
 		}
 	}
 	own, others := split(half.patch, patch)
+	l.claim(&own, &others, steps, patch)
+	lowered := l.unfollow(others)
 	l.commitSeen(seen{patch: others, live: half.live})
 	before := l.journal.Lab.Clone()
 	now := before.Clone()
 	now.Apply(l.onlyPresent(own))
-	from, to := now.Around(labengine.Compare(now, before))
-	steps := plan.Diff(from, to)
-	if err := l.world.Apply(context.Background(), steps, l, nil); err != nil {
-		l.log.Error("roll back", "error", err)
+	for id, mtu := range lowered {
+		i := now.Interfaces[id]
+		i.MTU = mtu
+		now.Interfaces[id] = i
 	}
-	l.added(steps)
+	from, to := now.Around(labengine.Compare(now, before))
+	back := plan.Diff(from, to)
+	if err := l.world.Apply(context.Background(), back, l, nil); err != nil {
+		l.Log.Error("roll back", "error", err)
+	}
+	l.added(back)
 	left := l.reconcileTables(before, from, to)
 	for id, was := range before.Nodes { // names and what else was asked for are again what they were
 		if own.Nodes[id] != nil {
@@ -246,6 +266,64 @@ func (l *Lab) rollBack(want labengine.Lab, patch labengine.Patch) {
 		}
 	}
 	l.commitSeen(seen{patch: l.onlyPresent(own.Then(left.patch)), live: left.live})
+}
+
+// claim moves from others' what steps of ours have done besides what was meant: what was made anew, and links and routes
+// around it that have gone, as the kernel takes them away along with something.
+func (l *Lab) claim(own, others *labengine.Patch, steps plan.Plan, meant labengine.Patch) {
+	near, _ := l.journal.Lab.Around(meant)
+	touched := steps.Interfaces()
+	for id, i := range others.Interfaces {
+		if _, isNear := near.Interfaces[id]; touched[id] || isNear && i == nil {
+			own.Interfaces[id] = i
+			delete(others.Interfaces, id)
+		}
+	}
+	for id, c := range others.Cables {
+		was, had := near.Cables[id]
+		if had && (c == nil || touched[was.Ends[0]] || touched[was.Ends[1]]) {
+			own.Cables[id] = c
+			delete(others.Cables, id)
+		}
+	}
+	for id, n := range others.Nodes { // a link that goes down takes its routes along
+		was, had := near.Nodes[id]
+		if n == nil || !had {
+			continue
+		}
+		lost := slices.DeleteFunc(slices.Clone(was.Routes), func(r string) bool { return slices.Contains(n.Routes, r) })
+		if len(lost) > 0 {
+			ours, theirs := was, *n
+			ours.Routes = slices.DeleteFunc(slices.Clone(was.Routes), func(r string) bool { return slices.Contains(lost, r) })
+			theirs.Routes = slices.Concat(n.Routes, lost)
+			own.Nodes[id], others.Nodes[id] = &ours, &theirs
+		}
+	}
+}
+
+// unfollow takes out of a patch that others have made what is of our own making: where a port is half changed, its bridge
+// has followed it in MTU and MAC, and what is on top of a link in a lower MTU. A bridge follows back by itself, and is read
+// again; the others do not: they are given with the MTU that they have now.
+func (l *Lab) unfollow(others labengine.Patch) (lowered map[labengine.ID]int) {
+	lowered = map[labengine.ID]int{}
+	for id, i := range others.Interfaces {
+		was, had := l.journal.Lab.Interfaces[id]
+		if i == nil || !had || was.Kind != labengine.Bridge && was.Parent == "" {
+			continue
+		}
+		still := *i
+		still.MTU = was.MTU
+		if was.Kind == labengine.Bridge {
+			still.MAC = was.MAC
+		} else if i.MTU < was.MTU {
+			lowered[id] = i.MTU
+		}
+		others.Interfaces[id] = &still
+		if n, ok := l.world.Of(still.Node); ok {
+			l.world.Touch(n)
+		}
+	}
+	return lowered
 }
 
 // tablesOf is a node with the tables that it was seen to have, or had before if nothing of them was seen.

@@ -162,7 +162,7 @@ func (l *Lab) rulesFailed(node labengine.Node, err error) bool {
 	if errors.Is(err, &labengine.Problem{Code: labengine.CodeNotSupported}) {
 		return false
 	}
-	l.log.Warn("read firewall rules", "node", node.Name, "error", err)
+	l.Log.Warn("read firewall rules", "node", node.Name, "error", err)
 	return true
 }
 

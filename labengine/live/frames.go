@@ -36,7 +36,7 @@ func (l *Lab) addToTap(n *kernel.Netns) {
 		err = l.tap.Add(n.Key, file)
 	}
 	if err != nil {
-		l.log.Error("capture", "node", n.Node, "error", err)
+		l.Log.Error("capture", "node", n.Node, "error", err)
 	}
 }
 
@@ -45,7 +45,7 @@ func (l *Lab) watch(frames bool) {
 	switch {
 	case frames && !l.watching:
 		if err := l.tap.Start(); err != nil {
-			l.log.Error("capture", "error", err)
+			l.Log.Error("capture", "error", err)
 		}
 	case !frames && l.watching:
 		l.tap.Stop()

@@ -162,7 +162,7 @@ func (l *Lab) setResolvers(ctx context.Context) {
 		}
 		err := m.box.SetNameservers(ctx, m.resolvers, resolvers)
 		if err != nil && !errors.Is(err, sandbox.ErrMachineGone) && !errors.Is(err, syscall.ENOENT) {
-			l.log.Error("name servers", "machine", m.name, "error", err)
+			l.Log.Error("name servers", "machine", m.name, "error", err)
 		}
 		m.resolvers = resolvers
 	}

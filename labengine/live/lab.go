@@ -38,14 +38,23 @@ const tablesAtOnce = 32
 // alone is how long a lab goes on that no server asks for.
 const alone = 24 * time.Hour
 
+// Config is what a running lab is told from outside.
+type Config struct {
+	Version string // of the program, for pages
+	Log     *slog.Logger
+
+	// Refuse is for tests; nil refuses nothing. It says which step of what a request asks for is refused, as the kernel may
+	// refuse any: the steps before it have been carried out by then. A negative one, and one behind the last, is none.
+	Refuse func(labengine.Request) (step int)
+}
+
 // Lab is a running lab. Its fields belong to the goroutine of run, but for those that say otherwise.
 type Lab struct {
-	box     *sandbox.Lab
-	log     *slog.Logger
-	version string
-	calls   chan func()   // what the goroutine of run is to do
-	names   chan struct{} // the names of namespaces may have changed
-	ended   chan struct{} // run has returned
+	Config
+	box   *sandbox.Lab
+	calls chan func()   // what the goroutine of run is to do
+	names chan struct{} // the names of namespaces may have changed
+	ended chan struct{} // run has returned
 
 	world      *kernel.World
 	journal    *labengine.Journal
@@ -63,6 +72,7 @@ type Lab struct {
 	tried      chan struct{} // closed once features is set
 	features   map[string]labengine.Feature
 	begun      bool
+	refuseAt   int // which step of what is asked for is refused; see Config
 	tap        *capture.Tap
 	where      atomic.Pointer[interfaces] // which interface a captured link is; read by the tap
 	watching   bool
@@ -84,13 +94,13 @@ type Lab struct {
 }
 
 // Run serves a lab process until ctx ends, or until no server has asked for the lab for a day.
-func Run(ctx context.Context, box *sandbox.Lab, version string, log *slog.Logger) error {
+func Run(ctx context.Context, box *sandbox.Lab, config Config) error {
 	world, err := kernel.NewWorld()
 	if err != nil {
 		return err
 	}
 	l := &Lab{
-		box: box, log: log, version: version, world: world,
+		Config: config, box: box, world: world,
 		calls: make(chan func()), tried: make(chan struct{}), names: make(chan struct{}, 1), ended: make(chan struct{}),
 		machines: map[labengine.ID]*machine{}, lans: map[labengine.ID]bool{},
 		containers: map[labengine.ID]*container{}, internets: map[labengine.ID]*internet{},
@@ -207,7 +217,7 @@ func (l *Lab) observe() {
 func (l *Lab) drain() bool {
 	err := l.world.Drain()
 	if err != nil {
-		l.log.Error("netlink events", "error", err)
+		l.Log.Error("netlink events", "error", err)
 	}
 	return err == nil
 }
@@ -416,7 +426,7 @@ func (l *Lab) tryFeatures() {
 	defer close(l.tried)
 	scratch, err := sandbox.NewNetNS()
 	if err != nil {
-		l.log.Error("a namespace to try features in", "error", err)
+		l.Log.Error("a namespace to try features in", "error", err)
 		return
 	}
 	l.features = kernel.Features(scratch)

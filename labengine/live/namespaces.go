@@ -120,7 +120,7 @@ func (b *binder) named(inode uint64, in nameIn) {
 			return // gone again
 		}
 		if n, err = l.world.Add(file); err != nil {
-			l.log.Error("follow a namespace", "name", in.name, "error", err)
+			l.Log.Error("follow a namespace", "name", in.name, "error", err)
 			l.nameless = true // looked at again
 			return
 		}
@@ -157,7 +157,7 @@ func (b *binder) giveWay(in nameIn) {
 			name = in.name[:min(len(in.name), 63-len(suffix))] + suffix
 		}
 		if err := l.RenameContainer(context.Background(), id, name); err != nil {
-			l.log.Error("rename a container", "name", in.name, "error", err)
+			l.Log.Error("rename a container", "name", in.name, "error", err)
 			continue
 		}
 		node.Name = name
@@ -175,7 +175,7 @@ func (b *binder) held(inode uint64, h kernel.Holder, machine labengine.ID) {
 			return
 		}
 		if n, err = l.world.Add(file); err != nil {
-			l.log.Error("follow a namespace", "held by", h, "error", err)
+			l.Log.Error("follow a namespace", "held by", h, "error", err)
 			return
 		}
 	}
@@ -208,7 +208,7 @@ func (b *binder) bindNode(n *kernel.Netns, in nameIn, held string) {
 			}
 		}
 		if err := l.world.In(n, sandbox.BaselineSeen); err != nil {
-			l.log.Error("settings of a new namespace", "name", in.name, "error", err)
+			l.Log.Error("settings of a new namespace", "name", in.name, "error", err)
 		}
 		l.world.CheckRules(n)
 	}

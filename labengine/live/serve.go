@@ -36,7 +36,7 @@ func (l *Lab) serve() (stop func()) {
 	go func() {
 		defer close(done)
 		if err := server.Serve(l.box.Listener()); !errors.Is(err, http.ErrServerClosed) {
-			l.log.Error("serve", "error", err)
+			l.Log.Error("serve", "error", err)
 		}
 	}()
 	return func() {
@@ -178,7 +178,7 @@ func (l *Lab) serveControl(w http.ResponseWriter, r *http.Request) {
 	ws.SetReadLimit(maxRequest)
 	c := &conn{ws: ws, outbox: make(chan []byte, outboxSize)}
 	c.ctx, c.end = context.WithCancel(context.Background())
-	c.send(labengine.Message{Hello: &labengine.Hello{Protocol: labengine.Protocol, Version: l.version}})
+	c.send(labengine.Message{Hello: &labengine.Hello{Protocol: labengine.Protocol, Version: l.Version}})
 	var writing sync.WaitGroup
 	writing.Go(c.write)
 	defer writing.Wait()
@@ -208,6 +208,20 @@ func (l *Lab) handle(c *conn, r labengine.Request) {
 			out.Problem = problem(err)
 		}
 		c.send(labengine.Message{Reply: out})
+	}
+	change := func(carryOut func() (labengine.Change, error)) {
+		l.do(func() {
+			l.refuseAt = -1
+			if l.Refuse != nil {
+				l.refuseAt = l.Refuse(r)
+			}
+			c, err := carryOut()
+			text := ""
+			if r.Op == nil { // of one's own gesture one knows
+				text = c.Sentence
+			}
+			reply(c, text, err)
+		})
 	}
 	switch {
 	case r.Begin != nil:
@@ -244,25 +258,13 @@ func (l *Lab) handle(c *conn, r labengine.Request) {
 	case r.Watch != nil:
 		l.do(func() { l.watch(r.Watch.Frames); reply(labengine.Change{}, "", nil) })
 	case r.Op != nil:
-		l.do(func() {
-			change, err := l.op(r.Author, *r.Op)
-			reply(change, "", err)
-		})
+		change(func() (labengine.Change, error) { return l.op(r.Author, *r.Op) })
 	case r.Undo != nil:
-		l.do(func() {
-			change, err := l.undo(r.Author)
-			reply(change, change.Sentence, err)
-		})
+		change(func() (labengine.Change, error) { return l.undo(r.Author) })
 	case r.Redo != nil:
-		l.do(func() {
-			change, err := l.redo(r.Author)
-			reply(change, change.Sentence, err)
-		})
+		change(func() (labengine.Change, error) { return l.redo(r.Author) })
 	case r.Restore != nil:
-		l.do(func() {
-			change, err := l.restore(r.Author, r.Restore.Seq)
-			reply(change, change.Sentence, err)
-		})
+		change(func() (labengine.Change, error) { return l.restore(r.Author, r.Restore.Seq) })
 	case r.Ping != nil:
 		l.probe(c, r, func(ctx context.Context, report func(labengine.ProbeEvent)) (string, error) {
 			return l.ping(ctx, *r.Ping, report)

@@ -8,7 +8,11 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"vethlab/labengine"
 	"vethlab/labengine/live/labtest"
@@ -18,6 +22,14 @@ import (
 // own.
 var seeds = []uint64{4, 21, 46, 57, 101, 102, seedContainers, seedContainers + 1}
 
+// seedsOr are the seeds, or one's own.
+func seedsOr(seeds ...uint64) []uint64 {
+	if own, err := strconv.ParseUint(os.Getenv("VETHLAB_SEED"), 10, 64); err == nil {
+		return []uint64{own}
+	}
+	return seeds
+}
+
 // seedContainers is the least seed of walks that draw containers and services too.
 const seedContainers = 1000
 
@@ -25,10 +37,7 @@ const seedContainers = 1000
 // same lab, after undoing everything and doing it again too, and the exported script makes that lab by hand.
 func TestRandomWalk(t *testing.T) {
 	const steps = 40
-	if own, err := strconv.ParseUint(os.Getenv("VETHLAB_SEED"), 10, 64); err == nil {
-		seeds = []uint64{own}
-	}
-	for _, seed := range seeds {
+	for _, seed := range seedsOr(seeds...) {
 		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
 			t.Parallel()
 			w := walker{
@@ -45,13 +54,118 @@ func TestRandomWalk(t *testing.T) {
 	}
 }
 
+// TestRefusedAtEachStep does what hands do, and has each step of each gesture, undo and redo refused before it is carried
+// out: the steps before it are taken back, and the document and the kernel are the lab that was there before.
+func TestRefusedAtEachStep(t *testing.T) {
+	const steps = 30
+	for _, seed := range seedsOr(1, 2, seedContainers+2) {
+		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
+			t.Parallel()
+			w := walker{
+				Lab: labtest.Start(t, redAndBlue), t: t, rand: rand.New(rand.NewPCG(seed, 1)), containers: seed >= seedContainers,
+				refusing: true,
+			}
+			for range steps {
+				w.step()
+				w.CheckKernel()
+			}
+			t.Logf("%d steps were refused", w.refused)
+			w.CheckScript()
+			if w.refused == 0 {
+				t.Error("no step was refused")
+			}
+		})
+	}
+}
+
+// TestTypedMeanwhile is a walk on which somebody types while each gesture is carried out. Who is first is left to chance;
+// whatever comes of it, the document and the kernel are the same lab then.
+func TestTypedMeanwhile(t *testing.T) {
+	const steps = 40
+	for _, seed := range seedsOr(1, 2, seedContainers+3) {
+		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
+			t.Parallel()
+			w := walker{
+				Lab: labtest.Start(t, redAndBlue), t: t, rand: rand.New(rand.NewPCG(seed, 2)), containers: seed >= seedContainers,
+				meanwhile: true,
+			}
+			for range steps {
+				w.step()
+				w.CheckKernel()
+			}
+			w.CheckScript()
+		})
+	}
+}
+
 type walker struct {
 	*labtest.Lab
-	t    *testing.T
-	rand *rand.Rand
-	made int
+	t                    *testing.T
+	rand                 *rand.Rand
+	made, asked, refused int // things made so far, gestures, and steps that were refused
 
 	containers bool // some nodes are containers, and some offer services
+	refusing   bool // each step of what is asked for is refused once
+	meanwhile  bool // somebody types while what is asked for is carried out
+
+	note  bool // what would be typed is noted instead
+	noted string
+}
+
+// send asks for something in the way of this walk.
+func (w *walker) send(r labengine.Request) labengine.Reply {
+	w.t.Helper()
+	if w.meanwhile {
+		var typing sync.WaitGroup
+		command := w.command(w.State().Lab)
+		typing.Go(func() { w.typed("%s", command) })
+		defer typing.Wait()
+		return w.Ask(r)
+	}
+	for step := 0; w.refusing; step++ {
+		before := w.State().Lab
+		reply, refused := w.AskRefusing(r, step)
+		if !refused {
+			return reply
+		}
+		w.refused++
+		w.CheckKernel()
+		if diff := cmp.Diff(withoutChance(before), withoutChance(w.State().Lab), cmpopts.EquateEmpty()); diff != "" {
+			asked, _ := json.Marshal(r)
+			w.t.Fatalf("step %d of %s was refused, and the lab is another: %s", step, asked, diff)
+		}
+	}
+	return w.Ask(r)
+}
+
+// withoutChance is the lab without what the kernel cannot be made to have again: the MAC of a bridge without ports, which
+// it makes up for a new one and which is none once the last port has gone; and an MTU of a vxlan that its parent has no room
+// for, which stays where the parent's is lowered later.
+func withoutChance(lab labengine.Lab) labengine.Lab {
+	lab = lab.Clone()
+	for id, i := range lab.Interfaces {
+		if i.Kind == labengine.Bridge && len(lab.PortsOf(id)) == 0 {
+			i.MAC = ""
+		}
+		if i.Kind == labengine.VXLAN && i.Parent != "" {
+			i.MTU = min(i.MTU, lab.Interfaces[i.Parent].MTU-labengine.VXLANHeadroom)
+		}
+		lab.Interfaces[id] = i
+	}
+	return lab
+}
+
+// command is one that is typed in a terminal, whatever comes of it.
+func (w *walker) command(lab labengine.Lab) string {
+	types := []func(labengine.Lab){
+		w.typeBridge, w.typePort, w.typePort, w.typeRoute, w.typeImpair,
+		w.typeNamespace, w.typeVeth, w.typeSet, w.typeSet, w.typeAddress, w.typeMove, w.typeDelete, w.typeRule,
+	}
+	w.noted = "true"
+	w.note = true
+	types[w.rand.IntN(len(types))](lab)
+	w.note = false
+	return w.noted
 }
 
 func (w *walker) step() {
@@ -124,9 +238,11 @@ func (w *walker) randomAddress() string {
 // edit sends a gesture. It may be refused, for a terminal has been quicker or the kernel does not take it; then nothing
 // may have changed, which the check after the step sees.
 func (w *walker) edit(e ...labengine.Edit) {
-	p := w.Edit(e...)
+	w.asked++
+	op := labengine.Op{ID: labengine.ID(fmt.Sprintf("w%d", w.asked)), Edits: e}
+	reply := w.send(labengine.Request{Op: &op})
 	if data, err := json.Marshal(e); err == nil {
-		w.t.Logf("draw %s: %v", data, p)
+		w.t.Logf("draw %s: %v", data, reply.Problem)
 	}
 }
 
@@ -280,13 +396,17 @@ func (w *walker) undo(labengine.Lab) { w.ask("undo", labengine.Request{Undo: &la
 func (w *walker) redo(labengine.Lab) { w.ask("redo", labengine.Request{Redo: &labengine.Redo{}}) }
 
 func (w *walker) ask(what string, r labengine.Request) {
-	reply := w.Ask(r)
+	reply := w.send(r)
 	w.t.Logf("%s: %s %v", what, reply.Text, reply.Problem)
 }
 
 // typed runs a command in host's terminal. It may fail, as commands do.
 func (w *walker) typed(format string, args ...any) {
 	command := fmt.Sprintf(format, args...)
+	if w.note {
+		w.noted = command
+		return
+	}
 	out, status := w.Run("host", "sh", "-c", command)
 	w.t.Logf("type %s: %d %s", command, status, out)
 }

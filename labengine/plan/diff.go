@@ -29,6 +29,38 @@ func (p Plan) Script() string {
 	return b.String()
 }
 
+// Interfaces are those that the steps make, change or remove; what the kernel does along with them is not among them.
+func (p Plan) Interfaces() map[labengine.ID]bool {
+	touched := map[labengine.ID]bool{}
+	for _, step := range p {
+		switch s := step.(type) {
+		case AddVeth:
+			touched[s.Ends[0].Interface], touched[s.Ends[1].Interface] = true, true
+		case DeleteLink:
+			touched[s.Interface], touched[s.Peer] = true, true
+		case AddLink:
+			touched[s.Interface] = true
+		case MoveLink:
+			touched[s.Interface] = true
+		case RenameLink:
+			touched[s.Interface] = true
+		case SetLink:
+			touched[s.Interface] = true
+		case SetMaster:
+			touched[s.Interface] = true
+		case SetOptions:
+			touched[s.Interface] = true
+		case SetImpairment:
+			touched[s.Interface] = true
+		case AddAddress:
+			touched[s.Interface] = true
+		case DeleteAddress:
+			touched[s.Interface] = true
+		}
+	}
+	return touched
+}
+
 // Diff is what has to be done to make have into want. Objects are the same where their IDs are. What has to go goes
 // first, then comes what has to be made, then names, places and values; each in the order of the file. A new cable's ends
 // get their values at once: so whoever carries it out is busy with one cable while the namespaces of the next are made.

@@ -14,6 +14,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -36,12 +37,34 @@ func Main(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == "lab" {
 		box, err := sandbox.Init()
 		if err == nil {
-			err = live.Run(context.Background(), box, "test", slog.New(slog.NewTextHandler(os.Stderr, nil)))
+			log := slog.New(slog.NewTextHandler(os.Stderr, nil))
+			err = live.Run(context.Background(), box, live.Config{Version: "test", Log: log, Refuse: refuse})
 		}
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 	os.Exit(m.Run())
+}
+
+// refuse says which step of a request is refused: its ID ends with the number.
+func refuse(r labengine.Request) int {
+	_, number, found := strings.Cut(string(r.ID), refuseMark)
+	step, err := strconv.Atoi(number)
+	if !found || err != nil {
+		return -1
+	}
+	return step
+}
+
+const refuseMark = " refuse "
+
+// AskRefusing is Ask, for a request one of whose steps, counted from 0, is refused with EIO once those before it have been
+// carried out. It says whether there was such a step.
+func (l *Lab) AskRefusing(r labengine.Request, step int) (reply labengine.Reply, refused bool) {
+	l.t.Helper()
+	r.ID = labengine.ID(fmt.Sprintf("r%d%s%d", l.ids.Add(1), refuseMark, step))
+	reply = l.Ask(r)
+	return reply, reply.Problem != nil && reply.Problem.Errno == "EIO"
 }
 
 // Lab is a running lab, and a mirror of it that follows its messages.
@@ -219,10 +242,12 @@ func (l *Lab) State() State {
 	return l.state
 }
 
-// Ask sends a request, with an ID of its own, and waits for the reply.
+// Ask sends a request, with an ID of its own unless it has one, and waits for the reply.
 func (l *Lab) Ask(r labengine.Request) labengine.Reply {
 	l.t.Helper()
-	r.ID = labengine.ID(fmt.Sprintf("r%d", l.ids.Add(1)))
+	if r.ID == "" {
+		r.ID = labengine.ID(fmt.Sprintf("r%d", l.ids.Add(1)))
+	}
 	if r.Author == "" {
 		r.Author = "test"
 	}
