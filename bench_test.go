@@ -223,3 +223,45 @@ func (r rounds) String() string {
 	}
 	return fmt.Sprintf("%.*f [%.*f..%.*f]", digits, r.median(), digits, slices.Min(r), digits, slices.Max(r))
 }
+
+// BenchmarkOneMore adds a namespace with a cable to a lab that runs, from the request to the reply: what is added to a large
+// lab is to cost what it costs in a small one.
+func BenchmarkOneMore(b *testing.B) {
+	for _, n := range []int{10, 1000} {
+		if testing.Short() && n > 10 {
+			continue
+		}
+		b.Run(fmt.Sprintf("namespaces=%d", n), func(b *testing.B) {
+			running, err := startLab(context.Background(), bridgeStar(n, true))
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer running.close()
+			ask := func(r labengine.Request) {
+				if err := running.conn.Send(r); err != nil {
+					b.Fatal(err)
+				}
+				if _, err := running.await(r.ID); err != nil {
+					b.Fatal(err)
+				}
+			}
+			var took rounds
+			for i := range b.N {
+				name := fmt.Sprintf("more%d", i)
+				id := labengine.ID(name)
+				begun := time.Now()
+				ask(labengine.Request{ID: id, Op: &labengine.Op{ID: id, Edits: []labengine.Edit{
+					{AddNode: &labengine.AddNode{ID: id, Name: name, Kind: labengine.Namespace, In: "host"}},
+					{AddCable: &labengine.AddCable{
+						ID: id + "c", A: labengine.End{ID: id + "h", Node: "host", Name: name, Master: "br"},
+						B: labengine.End{ID: id + "e", Node: id, Name: "eth0", Addresses: []string{"10.0.255.1/16"}},
+					}},
+				}}})
+				took = append(took, ms(begun))
+				ask(labengine.Request{ID: id + "-", Undo: &labengine.Undo{}})
+			}
+			b.ReportMetric(0, "ns/op")
+			b.ReportMetric(took.median(), "p50-ms")
+		})
+	}
+}

@@ -17,8 +17,15 @@ func (l Lab) Edit(edits []Edit) (Lab, error) {
 			return l, err
 		}
 	}
-	after.dropRoutes(l)
+	if slices.ContainsFunc(edits, Edit.mayDropRoutes) {
+		after.dropRoutes(l)
+	}
 	return after.Lab, nil
+}
+
+// mayDropRoutes says whether a link may go, go down or lose an address.
+func (e Edit) mayDropRoutes() bool {
+	return e.UpdateNode != nil || e.UpdateInterface != nil || e.DeleteAddress != nil || e.Delete != nil
 }
 
 // draft is a lab while it is edited, with its names at hand: a file of a thousand nodes is one list of edits.
