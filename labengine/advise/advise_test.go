@@ -109,8 +109,9 @@ func checkAdvice(t *testing.T, lab labengine.Lab, live labengine.Live, a labengi
 		t.Errorf("the fix of %s cannot be: %v", a.Code, err)
 		return
 	}
-	if len(plan.Diff(lab, after).Commands()) == 0 {
-		t.Errorf("the fix of %s stands for no command", a.Code)
+	commands := plan.Diff(lab, after).Commands()
+	if diff := cmp.Diff(commands, a.Fix.Commands); diff != "" || len(commands) == 0 {
+		t.Errorf("the commands of the fix %q are not those of its edits: %s", a.Fix.Label, diff)
 	}
 	for _, b := range advise.Advise(after, live) {
 		if b.Code == a.Code && slices.ContainsFunc(b.On, func(id labengine.ID) bool { return slices.Contains(a.On, id) }) {
