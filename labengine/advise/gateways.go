@@ -246,7 +246,7 @@ func (a *adviser) forwardingOff() {
 			on := append([]labengine.ID{gateway.ID}, nodeIDs(users)...)
 			a.say(labengine.AdviceForwardingOff, on,
 				fix([]labengine.Edit{{SetSysctl: &labengine.SetSysctl{Node: gateway.ID, Name: name, Value: "1"}}}, "Let %s forward", gateway.Label),
-				"%s %s through %s, which keeps what is not for itself: %s is 0",
+				"%s %s through %s, which drops what is not for itself: %s is 0",
 				list(labels(users)), choose(len(users), "sends", "send"), gateway.Label, name)
 		}
 	}

@@ -25,7 +25,7 @@ export const useLink = create<LinkState>()(() => ({
 	roundTrip: undefined,
 }));
 
-export type DockTab = 'terminals' | 'packets' | 'commands' | 'probes' | 'history';
+export type DockTab = 'terminals' | 'packets' | 'commands' | 'probes' | 'history' | 'notes';
 export type Tool = 'select' | 'hand' | 'cable';
 export type Labels = 0 | 1 | 2 | 3; // none, names, + addresses, + MAC
 
