@@ -164,6 +164,11 @@ func TestAdviseIsSilent(t *testing.T) {
 			red:a -- blue:b 10.0.0.1/24
 			red: route default via 10.0.0.1
 			red: route 10.9.0.0/16 via 10.8.0.1`, ""},
+		{"a route before the interface that it leads out of has an address", `
+			host, neighbour: machine
+			host:br0 bridge 192.168.15.5/24
+			host:eth0 -- neighbour:eth0 192.168.1.1/24
+			host: route default via 192.168.1.1`, ""},
 		{"a bridge whose host is no router, and a way out to it", `
 			host: machine
 			red, blue: namespace in host
