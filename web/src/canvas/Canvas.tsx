@@ -31,6 +31,7 @@ import type { Lab } from '../wire/types.gen';
 import { BarNode } from './Bars';
 import { CableCard } from './CableCard';
 import { CableLayer, FailureLayer, JackLayer } from './Cables';
+import { GhostLayer } from './Ghosts';
 import { InternetNode, MachineNode, NamespaceNode } from './Nodes';
 import { NoteLayer } from './NoteMarks';
 import { QuickAdd } from './QuickAdd';
@@ -225,6 +226,7 @@ function Pane() {
 				<ViewportPortal>
 					<CableLayer />
 					<JackLayer />
+					<GhostLayer />
 					<FailureLayer />
 					<NoteLayer />
 					<GestureLayer />
