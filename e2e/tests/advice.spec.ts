@@ -117,6 +117,11 @@ test('a lab that is half drawn is not wrong', async ({ home }) => {
 	await expect(page.getByTestId('node-v-net-0')).toContainText('192.168.15.9/24');
 
 	const host = await openTerminal(page, 'host');
+	await host.type('ip link add va type veth peer name vb netns red');
+	await host.type('ip addr add 10.9.0.1/24 dev va; ip -n red addr add 10.9.0.2/24 dev vb');
+	await expect(page.getByTestId('jack-red-vb')).toContainText('10.9.0.2/24');
+	await host.type('ip link set va up; ip -n red link set vb up');
+	await expect(page.getByTestId('jack-red-vb')).toHaveAttribute('data-state', 'up');
 	await host.type('ip link set v-net-0 down');
 	const mark = page.getByTestId('note-mark');
 	await expect(mark).toHaveAccessibleName(/^Note: v-net-0 of host is down/);

@@ -10,7 +10,7 @@ const lab = drawn(
 	'blue:veth-blue 10.0.0.1/24 -- br0:veth-blue-br',
 	'host:eth0 -- office:port1',
 );
-const rest = { all: false, cable: undefined };
+const rest = { all: false, cable: undefined, typed: new Set<string>() };
 
 function advice(code: Advice['code'], ...on: string[]): Advice {
 	return { code, on, message: `${on[0]} is odd` };
@@ -81,12 +81,18 @@ describe('when an advice is shown', () => {
 	});
 
 	test('nothing new while something is drawn', () => {
-		expect(settled(lab, [twice, forwarding], { all: true, cable: undefined })).toEqual([]);
+		expect(settled(lab, [twice, forwarding], { ...rest, all: true })).toEqual([]);
 	});
 
 	test('nothing new of the cable that is being filled in, its ends and where they are', () => {
-		expect(settled(lab, [twice, forwarding, down], { all: false, cable: 'c3' })).toEqual([twice, down]);
-		expect(settled(lab, [twice, loopback], { all: false, cable: 'c1' })).toEqual([loopback]);
+		expect(settled(lab, [twice, forwarding, down], { ...rest, cable: 'c3' })).toEqual([twice, down]);
+		expect(settled(lab, [twice, loopback], { ...rest, cable: 'c1' })).toEqual([loopback]);
+	});
+
+	test('nothing new of what somebody types about', () => {
+		expect(settled(lab, [twice, forwarding, down], { ...rest, typed: new Set(['c1', 'blue:veth-blue']) })).toEqual([
+			forwarding,
+		]);
 	});
 
 	test('it goes as soon as it is not said any longer, and has the newest words', () => {

@@ -8,6 +8,8 @@ export interface Busy {
 	all: boolean;
 	/** The cable whose names and addresses are being filled in. */
 	cable: string | undefined;
+	/** What somebody has just changed in a terminal: the next command may be about it too. */
+	typed: ReadonlySet<string>;
 }
 
 /** What is said and was shown already, in its newest words. */
@@ -21,7 +23,7 @@ export function stillHeld(shown: readonly Advice[], said: readonly Advice[]): Ad
 export function settled(lab: Lab, said: readonly Advice[], busy: Busy): Advice[] {
 	if (busy.all) return [];
 	const ends = lab.cables[busy.cable ?? '']?.ends ?? [];
-	const held = new Set([busy.cable, ...ends, ...ends.map((end) => lab.interfaces[end]?.node)]);
+	const held = new Set([busy.cable, ...ends, ...ends.map((end) => lab.interfaces[end]?.node), ...busy.typed]);
 	return said.filter((a) => !a.on.some((id) => held.has(id)));
 }
 

@@ -1,7 +1,8 @@
 // Which advice is shown. It waits until the hand rests: a lab that is half drawn is not wrong. It goes at once.
 import { create } from 'zustand';
 import { type Busy, major, marksOf, settled, stillHeld } from '../model/advice';
-import type { Advice } from '../wire/types.gen';
+import { touchedIDs } from '../model/state';
+import type { Advice, Change } from '../wire/types.gen';
 import { announce } from './actions';
 import { useLab, useView } from './stores';
 
@@ -14,15 +15,17 @@ export interface Notes {
 export const useNotes = create<Notes>()(() => ({ list: [], marks: {} }));
 
 const settleFor = 500; // ms; what comes and goes faster than that was on the way to something else
+const typedFor = 5000; // ms from one command to the next, `ip addr add` to `ip link set up`
 
 let waiting = false;
+const typed = new Map<string, number>(); // things that a terminal has changed, and when that was
 
 function busy(): Busy {
 	const { pending } = useLab.getState();
 	const { gesture, keyMove, moving, quickAdd, renaming, card } = useView.getState();
 	const carries = keyMove.at !== 'resting' || Object.keys(moving).length > 0;
 	const draws = gesture.at !== 'idle' || quickAdd !== undefined || renaming !== undefined;
-	return { all: carries || draws || pending.length > 0, cable: card };
+	return { all: carries || draws || pending.length > 0, cable: card, typed: new Set(typed.keys()) };
 }
 
 function show(list: readonly Advice[]): void {
@@ -52,7 +55,23 @@ function settle(): void {
 	if (first) announce(`Note: ${first.message.replaceAll('`', '')}`);
 }
 
+function hear(c: Change): void {
+	if (c.origin !== 'terminal') return;
+	if (typed.size === 0) setTimeout(lapse, typedFor);
+	for (const id of touchedIDs(c)) typed.set(id, performance.now());
+}
+
+function lapse(): void {
+	const until = performance.now() - typedFor;
+	for (const [id, at] of typed) if (at <= until) typed.delete(id);
+	const next = Math.min(...typed.values());
+	if (typed.size > 0) setTimeout(lapse, next - until);
+	look();
+}
+
 useLab.subscribe((s, before) => {
+	const last = s.changes.at(-1);
+	if (last && s.seq !== before.seq && s.id === before.id && before.loaded) hear(last);
 	if (s.advice !== before.advice || s.pending !== before.pending) look();
 });
 useView.subscribe((v, before) => {
