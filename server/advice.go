@@ -49,12 +49,16 @@ func (r *room) look() {
 	})
 }
 
+// advised tells pages what has been found, once they have been told of the changes that it is about.
 func (r *room) advised(list []labengine.Advice, message []byte) {
-	if bytes.Equal(message, r.advising.sent) || len(list) == 0 && r.advising.sent == nil {
-		return
-	}
-	r.advising.list, r.advising.sent = list, message
-	r.broadcast(message)
+	r.tells = append(r.tells, outgoing{send: func() {
+		if bytes.Equal(message, r.advising.sent) || len(list) == 0 && r.advising.sent == nil {
+			return
+		}
+		r.advising.list, r.advising.sent = list, message
+		r.broadcast(message)
+	}})
+	r.flush()
 }
 
 func (r *room) rested() {
