@@ -13,7 +13,7 @@ type Advice struct {
 type Fix struct {
 	Label    string    `json:"label"` // of a button: "Add the route"
 	Edits    []Edit    `json:"edits"`
-	Commands []Command `json:"commands,omitempty"` // what the edits stand for, as far as somebody has worked it out
+	Commands []Command `json:"commands,omitempty"` // what the edits stand for
 }
 
 // AdviceCode is the stable name of what an advice is about.

@@ -91,6 +91,7 @@ type Message struct {
 	Probe     *ProbeEvent `json:"probe,omitempty"`
 	Reply     *Reply      `json:"reply,omitempty"`
 	Terminals *Terminals  `json:"terminals,omitempty"`
+	Advice    *AdviceList `json:"advice,omitempty"`
 }
 
 // Hello is the first message of a connection.
@@ -110,6 +111,7 @@ type Snapshot struct {
 	Changes   []Change           `json:"changes"` // the newest, oldest first; at most 2,000
 	Terminals []Terminal         `json:"terminals"`
 	Features  map[string]Feature `json:"features,omitempty"` // of a running lab: what its kernel has, by the word of the document
+	Advice    []Advice           `json:"advice,omitempty"`
 }
 
 // Answer is what a trial has found out about a feature of the kernel.
@@ -327,6 +329,12 @@ type Reply struct {
 	Seq     int64    `json:"seq,omitempty"`  // of the change that it made
 	Text    string   `json:"text,omitempty"` // of a probe, as ping(8) sums up: "3 packets transmitted, 3 received, 0% packet loss, …"; of an undo: what it took back
 	Problem *Problem `json:"problem,omitempty"`
+}
+
+// AdviceList is all that is surely not meant in a lab, sent a moment after changes, where it differs from the list before. It
+// may be about things that have gone since.
+type AdviceList struct {
+	Advice []Advice `json:"advice"`
 }
 
 // Terminals lists the terminals of a lab, whenever one is opened or ends.

@@ -401,14 +401,24 @@ func (l *tinyLab) say(m labengine.Message) {
 // inTerminal is a change that the kernel made: a namespace, as ip netns add makes it.
 func (l *tinyLab) inTerminal(name string) {
 	l.mu.Lock()
+	host := machineOf(l.journal.Lab)
+	l.mu.Unlock()
+	l.changes(labengine.Edit{AddNode: &labengine.AddNode{
+		ID: labengine.ID("k-" + name), Name: name, Kind: labengine.Namespace, In: host,
+	}})
+}
+
+// changes is a change that the kernel made.
+func (l *tinyLab) changes(edits ...labengine.Edit) {
+	l.mu.Lock()
 	defer l.mu.Unlock()
-	after, err := l.journal.Lab.Edit([]labengine.Edit{{AddNode: &labengine.AddNode{
-		ID: labengine.ID("k-" + name), Name: name, Kind: labengine.Namespace, In: machineOf(l.journal.Lab),
-	}}})
+	after, err := l.journal.Lab.Edit(edits)
 	if err != nil {
 		panic(err)
 	}
-	c := l.journal.Commit(labengine.Change{Origin: labengine.FromTerminal, At: time.Now(), Sentence: "Namespace " + name}, after)
+	c := l.journal.Commit(labengine.Change{
+		Origin: labengine.FromTerminal, At: time.Now(), Sentence: labengine.Describe(l.journal.Lab, after),
+	}, after)
 	l.say(labengine.Message{Change: &c})
 }
 

@@ -61,6 +61,7 @@ type room struct {
 	live      labengine.Live
 	terminals []labengine.Terminal
 	features  map[string]labengine.Feature // what the kernel has, as the lab process found when it last ran
+	advising  advising
 	viewers   map[*viewer]bool
 
 	running   *running // nil while no lab process is
@@ -111,6 +112,7 @@ func (r *room) adoptSaved(saved *savedLab) {
 	r.created, r.updated = saved.Created, saved.Updated
 	r.checkpoint, r.saved = saved.checkpoint, saved.Seq
 	r.unstored, r.inKernel, r.unsaved = nil, false, nil
+	r.advise()
 }
 
 // end closes the room. A running lab goes on without it. Called by the room's goroutine.
@@ -206,7 +208,7 @@ func (r *room) snapshot() labengine.Message {
 	}
 	return labengine.Message{Snapshot: &labengine.Snapshot{
 		ID: r.id, Lab: r.journal.Lab, Live: r.live, Status: r.currentStatus(), Seq: r.journal.Seq,
-		Changes: changes, Terminals: terminals, Features: r.features,
+		Changes: changes, Terminals: terminals, Features: r.features, Advice: r.advising.list,
 	}}
 }
 
@@ -220,6 +222,9 @@ func (r *room) join(v *viewer) {
 	v.sendMessage(r.snapshot())
 	if len(r.viewers) == 1 {
 		r.watch()
+	}
+	if r.advising.stale {
+		r.advise()
 	}
 	r.broadcastStatus()
 }
@@ -371,16 +376,16 @@ func (r *room) wereNotSaved(err error) {
 		r.broadcastStatus()
 	}
 	r.flush()
-	r.later(r.retry)
+	r.later(retryEvery, r.retry)
 }
 
-// later has f done after retryEvery, if the room is still open then.
-func (r *room) later(f func()) {
+// later has f done after a while, if the room is still open then.
+func (r *room) later(wait time.Duration, f func()) {
 	r.tasks.Add(1)
 	go func() {
 		defer r.tasks.Done()
 		select {
-		case <-time.After(retryEvery):
+		case <-time.After(wait):
 			r.mail.post(f)
 		case <-r.ctx.Done():
 		}
@@ -453,7 +458,7 @@ func (r *room) saveStatus() {
 			return // a newer one is on its way
 		}
 		if r.lagging = err != nil; r.lagging {
-			r.later(func() {
+			r.later(retryEvery, func() {
 				if r.lagging {
 					r.saveStatus()
 				}
@@ -480,6 +485,7 @@ func (r *room) record(c labengine.Change, after labengine.Lab, with ...func(*sql
 	r.tell(c, nil)
 	r.persist(c, with...)
 	r.flush()
+	r.advise()
 	return c
 }
 

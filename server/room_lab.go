@@ -239,6 +239,9 @@ func (r *room) heard(l *running, conn *client.Conn, m client.Message) error {
 	case m.Live != nil:
 		r.mergeLive(*m.Live)
 		r.broadcast(m.Raw)
+		if len(m.Live.Nodes) > 0 {
+			r.advise()
+		}
 	case m.Frames != nil:
 		r.metrics.frames.Add(float64(len(m.Frames.Frames) * len(r.viewers)))
 		r.broadcast(m.Raw)
@@ -284,6 +287,7 @@ func (r *room) heardChange(l *running, c labengine.Change, raw []byte) error {
 	r.tell(c, raw)
 	r.persist(c)
 	r.flush()
+	r.advise()
 	return nil
 }
 
@@ -314,6 +318,7 @@ func (r *room) heardSnapshot(l *running, s labengine.Snapshot) {
 	}
 	l.synced = true
 	r.live, r.terminals, r.features = s.Live, s.Terminals, s.Features
+	r.advise()
 	if r.status.State == labengine.Starting || s.Status.Problem != nil || r.status.Problem != nil {
 		r.setStatus(labengine.Running, s.Status.Problem)
 	}
@@ -429,6 +434,7 @@ func (r *room) ended(l *running, err error) {
 	r.running = nil
 	l.cancel()
 	r.live, r.terminals = labengine.Live{}, nil
+	r.advise()
 	state, problem := labengine.Stopped, (*labengine.Problem)(nil)
 	if !l.stopping {
 		problem = l.reason

@@ -7,17 +7,22 @@ import (
 	"strings"
 )
 
+// icon is the page's, web/src/app/icon.svg: a browser that is told of none asks for /favicon.ico.
+const icon = `<link rel="icon" href="data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E` +
+	`%3Cpath d='M3 8h10' stroke='%2378838a' stroke-width='1.75'/%3E%3Crect x='1' y='5' width='4' height='6' fill='%23c2281d'/%3E` +
+	`%3Crect x='11' y='5' width='4' height='6' fill='%231d5dc0'/%3E%3C/svg%3E">`
+
 // The two pages that are there without the built page: they need no script.
 var (
 	welcomePage = template.Must(template.New("welcome").Parse(`<!doctype html>
-<html lang="en"><meta charset="utf-8"><title>vethlab</title>
+<html lang="en"><meta charset="utf-8"><title>vethlab</title>` + icon + `
 <meta http-equiv="refresh" content="0;url={{.}}">
 <body style="font:16px/1.5 system-ui,sans-serif;margin:15vh auto;max-width:34rem;padding:0 1.5rem">
 <p>You are signed in. <a href="{{.}}">Go on to vethlab</a>.</p></body></html>
 `))
 	signInPage = template.Must(template.New("sign in").Parse(`<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>Sign in · vethlab</title><style>
+<title>Sign in · vethlab</title>` + icon + `<style>
 :root{color-scheme:light dark}
 body{font:16px/1.55 system-ui,sans-serif;margin:0;min-height:100vh;display:grid;place-items:center;
  background:light-dark(#f6f5f1,#17181a);color:light-dark(#1d1f21,#e8e6e1)}

@@ -29,6 +29,16 @@ test('without a session there is neither page nor API', async ({ server, page })
 	expect((await page.request.get(`${server.origin}/healthz`)).ok()).toBe(true);
 });
 
+test('no page asks for what is not there', async ({ server, page }) => {
+	const missing: string[] = [];
+	page.on('console', (m) => m.type() === 'error' && missing.push(`${m.text()} ${m.location().url}`));
+	await page.goto(server.origin); // it answers 401, and says how to sign in
+	await expect(page.getByText(/not signed in/)).toBeVisible();
+	await page.goto(server.loginURL);
+	await expect(page.getByTestId('new-lab')).toBeVisible();
+	expect(missing.filter((text) => !text.includes('401'))).toEqual([]);
+});
+
 test('home shows examples, and axe finds nothing serious', async ({ home }) => {
 	await expect(home.getByText('Red and blue').first()).toBeVisible();
 	await expectAccessible(home);

@@ -116,7 +116,7 @@ async function exampleWithAPing(page: Page): Promise<void> {
 test('axe finds nothing in any tab of the dock, light and dark', async ({ home }) => {
 	test.slow(); // axe takes seconds each time
 	await exampleWithAPing(home);
-	for (const tab of ['terminals', 'packets', 'commands', 'probes', 'history']) {
+	for (const tab of ['terminals', 'packets', 'commands', 'probes', 'history', 'notes']) {
 		await home.getByTestId(`dock-${tab}`).click();
 		await home.emulateMedia({ colorScheme: 'light' });
 		await expectAccessible(home, `${tab}, light`);

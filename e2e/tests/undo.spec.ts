@@ -1,5 +1,5 @@
 // One history for hands and terminals, and everyone's own changes in it.
-import { expect, newLab, openTerminal, quickAdd, test } from './vethlab';
+import { expect, expectAccessible, newLab, openTerminal, quickAdd, test } from './vethlab';
 
 test('what is typed is drawn at once, marked, and taken back by Ctrl+Z', async ({ home }) => {
 	const page = await newLab(home);
@@ -92,4 +92,38 @@ test('undo takes back one’s own, and all of it brings the document back byte b
 		await expect(page.getByTestId('history-row').filter({ hasText: 'undone' })).toHaveCount(4 - n);
 	}
 	expect(await server.document(page)).toBe(full);
+});
+
+test('a revision is drawn over the lab while one looks at it, and restored by keys', async ({ home }) => {
+	const page = await newLab(home);
+	await quickAdd(page, 'ns red blue');
+	await quickAdd(page, 'red 10.0.0.1/24 -- blue 10.0.0.2/24');
+	await page.keyboard.press('Escape');
+	await page.getByTestId('node-red').locator('.node-name').click();
+	await page.getByTestId('canvas').press('Delete');
+	await expect(page.getByTestId('node-red')).toHaveCount(0);
+	await quickAdd(page, 'ns green');
+
+	await page.getByTestId('dock-history').click();
+	const [first, before] = [page.getByTestId('restore-0'), page.getByTestId('history-row').filter({ hasText: 'Cable' })];
+	await before.hover();
+	await expect(page.getByTestId('ghost-red')).toHaveAttribute('data-does', 'add');
+	await expect(page.getByTestId('ghost-green')).toHaveAttribute('data-does', 'remove');
+	await expect(page.getByTestId('ghost-cable')).toHaveAttribute('data-does', 'add');
+	await expect(page.getByTestId('ghosts')).toContainText('10.0.0.1/24');
+	await expect(page.getByTestId('history-preview')).toContainText('namespace red');
+	await expectAccessible(page);
+	await page.getByTestId('canvas').hover();
+	await expect(page.getByTestId('ghosts')).toHaveCount(0);
+
+	await before.getByRole('button').focus();
+	await expect(page.getByTestId('ghost-red')).toBeVisible();
+	await page.keyboard.press('Enter');
+	await expect(page.getByTestId('cable-veth-red-veth-blue')).toHaveAttribute('data-state', 'up');
+	await expect(page.getByTestId('node-green')).toHaveCount(0);
+	await expect(page.getByTestId('ghosts').locator('.ghost')).toHaveCount(0); // it is the lab now
+	await first.focus();
+	await expect(page.getByTestId('ghost-red')).toHaveAttribute('data-does', 'remove');
+	await page.getByTestId('dock-commands').click();
+	await expect(page.getByTestId('ghosts')).toHaveCount(0);
 });

@@ -265,3 +265,26 @@ test('a lab whose process has ended says why, and one click starts it again as i
 	const host = await openTerminal(page, 'host');
 	await host.type('ip -br addr show v-net-0; ip netns', /192\.168\.15\.5\/24.*red/s);
 });
+
+test('what is wrong with a lab that runs is told, and forgotten with it', async ({ home }) => {
+	// The disk is not full here; that the server says so when it is, is tested with a full one (disk_test.go).
+	let says = (_: unknown): void => {};
+	await home.routeWebSocket(/\/ws$/, (socket) => {
+		socket.connectToServer();
+		says = (message) => socket.send(JSON.stringify(message));
+	});
+	const page = await newLab(home);
+	const problem = {
+		code: 'disk-full',
+		message: 'the lab goes on unsaved: the disk is full',
+		hint: 'free some space there',
+	};
+	says({ status: { state: 'running', since: Date.now(), problem } });
+	const banner = page.getByTestId('banner');
+	await expect(banner).toHaveText('The lab goes on unsaved: the disk is full. Free some space there.');
+	await expectAccessible(page);
+	await add(page, 'ns red'); // the lab goes on
+	await expect(page.getByTestId('node-red')).toBeVisible();
+	says({ status: { state: 'running', since: Date.now() } });
+	await expect(banner).toHaveCount(0);
+});

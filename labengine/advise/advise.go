@@ -12,8 +12,7 @@ import (
 )
 
 // Advise lists what is surely not meant in a lab, the same for the same lab: what is wrong with addresses and links first,
-// then with routes, then with rules. Of a running lab, live says what the document has no word for. Fixes come without
-// their commands.
+// then with routes, then with rules. Of a running lab, live says what the document has no word for.
 //
 // What keeps a packet from going on hides what would keep it later: where a node does not forward, nobody is told of a
 // missing way back.
@@ -22,6 +21,7 @@ func Advise(lab labengine.Lab, live labengine.Live) []labengine.Advice {
 	for _, look := range looks {
 		look(a)
 	}
+	a.commands()
 	return a.said
 }
 

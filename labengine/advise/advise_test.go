@@ -109,8 +109,9 @@ func checkAdvice(t *testing.T, lab labengine.Lab, live labengine.Live, a labengi
 		t.Errorf("the fix of %s cannot be: %v", a.Code, err)
 		return
 	}
-	if len(plan.Diff(lab, after).Commands()) == 0 {
-		t.Errorf("the fix of %s stands for no command", a.Code)
+	commands := plan.Diff(lab, after).Commands()
+	if diff := cmp.Diff(commands, a.Fix.Commands); diff != "" || len(commands) == 0 {
+		t.Errorf("the commands of the fix %q are not those of its edits: %s", a.Fix.Label, diff)
 	}
 	for _, b := range advise.Advise(after, live) {
 		if b.Code == a.Code && slices.ContainsFunc(b.On, func(id labengine.ID) bool { return slices.Contains(a.On, id) }) {
@@ -163,6 +164,11 @@ func TestAdviseIsSilent(t *testing.T) {
 			red:a -- blue:b 10.0.0.1/24
 			red: route default via 10.0.0.1
 			red: route 10.9.0.0/16 via 10.8.0.1`, ""},
+		{"a route before the interface that it leads out of has an address", `
+			host, neighbour: machine
+			host:br0 bridge 192.168.15.5/24
+			host:eth0 -- neighbour:eth0 192.168.1.1/24
+			host: route default via 192.168.1.1`, ""},
 		{"a bridge whose host is no router, and a way out to it", `
 			host: machine
 			red, blue: namespace in host

@@ -67,12 +67,13 @@ func (a *adviser) isUnconnected(node *topology.Node, r *topology.Route) bool {
 		return false
 	}
 	ipv6 := r.Gateway.Is6()
-	speaks := false
+	speaks, waits := false, false
 	for _, i := range node.Interfaces {
 		if single, meant, ok := a.hostPrefix(i, ipv6); ok && single.Addr() != r.Gateway && meant.Contains(r.Gateway) {
 			return false
 		}
 		speaks = speaks || i.HasFamily(ipv6) && !i.IsLoopback()
+		waits = waits || i.Peer != nil && !i.IsPort() && len(i.Prefixes) == 0 // for an address, which may be what the route is for
 	}
 	switch {
 	case !speaks: // half drawn
@@ -80,7 +81,7 @@ func (a *adviser) isUnconnected(node *topology.Node, r *topology.Route) bool {
 	case node.Owns(r.Gateway):
 		return true
 	case r.Out == nil:
-		return r.Dev == "" // an interface that is not there yet is another matter
+		return r.Dev == "" && !waits // an interface that is not there yet is another matter
 	}
 	return r.Out.Up && !r.Onlink && !r.Gateway.IsLinkLocalUnicast() && r.Out.HasFamily(ipv6)
 }
@@ -246,7 +247,7 @@ func (a *adviser) forwardingOff() {
 			on := append([]labengine.ID{gateway.ID}, nodeIDs(users)...)
 			a.say(labengine.AdviceForwardingOff, on,
 				fix([]labengine.Edit{{SetSysctl: &labengine.SetSysctl{Node: gateway.ID, Name: name, Value: "1"}}}, "Let %s forward", gateway.Label),
-				"%s %s through %s, which keeps what is not for itself: %s is 0",
+				"%s %s through %s, which drops what is not for itself: %s is 0",
 				list(labels(users)), choose(len(users), "sends", "send"), gateway.Label, name)
 		}
 	}

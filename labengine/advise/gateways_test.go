@@ -40,7 +40,7 @@ func TestGatewayNotConnected(t *testing.T) {
 			a: route default via 10.0.0.1
 			a: route default via 10.0.10.1`,
 			"gateway-not-connected a: the gateway 10.0.10.1 in `default via 10.0.10.1` of a is on no network that it has an address in: the kernel refuses the route [Send it through 10.0.0.1]" + "\n" +
-				"forwarding-off r: a sends through r, which keeps what is not for itself: net.ipv4.ip_forward is 0 [Let r forward]"},
+				"forwarding-off r: a sends through r, which drops what is not for itself: net.ipv4.ip_forward is 0 [Let r forward]"},
 		{"nobody routes there", `
 			a, b: machine
 			a:e 10.0.0.2/24 -- b:e 10.0.0.1/24
@@ -139,7 +139,7 @@ func TestForwardingOff(t *testing.T) {
 	off := strings.Replace(bridged, "host: sysctl net.ipv4.ip_forward=1", "", 1)
 	check(t, []spoken{
 		{"all of the picture but that", off, `
-			forwarding-off host: neighbour, red and 3 more send through host, which keeps what is not for itself: net.ipv4.ip_forward is 0 [Let host forward]`},
+			forwarding-off host: neighbour, red and 3 more send through host, which drops what is not for itself: net.ipv4.ip_forward is 0 [Let host forward]`},
 		{"before there is a way back", `
 			host, neighbour: machine
 			office: lan
@@ -149,7 +149,7 @@ func TestForwardingOff(t *testing.T) {
 			host:eth0 192.168.1.2/24 -- office
 			neighbour:eth0 192.168.1.3/24 -- office
 			blue: route 192.168.1.0/24 via 192.168.15.5`, `
-			forwarding-off host: blue sends through host, which keeps what is not for itself: net.ipv4.ip_forward is 0 [Let host forward]`},
+			forwarding-off host: blue sends through host, which drops what is not for itself: net.ipv4.ip_forward is 0 [Let host forward]`},
 		{"of one family", `
 			a, r, b: machine
 			r: sysctl net.ipv4.ip_forward=1
@@ -159,7 +159,7 @@ func TestForwardingOff(t *testing.T) {
 			b: route default via 10.1.0.1
 			a: route default via 2001:db8:1::1
 			b: route default via 2001:db8:2::1`, `
-			forwarding-off r: a and b send through r, which keeps what is not for itself: net.ipv6.conf.all.forwarding is 0 [Let r forward]`},
+			forwarding-off r: a and b send through r, which drops what is not for itself: net.ipv6.conf.all.forwarding is 0 [Let r forward]`},
 		{"switched on for an interface", off + "host: sysctl net.ipv4.conf.v-net-0.forwarding=1", ""},
 		{"what is sent there leads nowhere else", `
 			a, r, b: machine

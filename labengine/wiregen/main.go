@@ -51,7 +51,7 @@ const (
 
 // roots are what crosses the wire; everything that they mention follows.
 var roots = []any{
-	labengine.Request{}, labengine.Message{}, labengine.Problem{}, labengine.Advice{},
+	labengine.Request{}, labengine.Message{}, labengine.Problem{},
 	labengine.TerminalHello{}, labengine.TerminalSize{}, labengine.TerminalEnd{},
 	server.Session{}, server.LabSummary{}, server.Lab{}, server.Example{}, server.NewLab{}, HTTPProblem{},
 }

@@ -1,4 +1,6 @@
 import { useEffect, useState } from 'react';
+import { problemText } from '../model/problem';
+import { asSentence } from '../model/wording';
 import { sessionEnded, startLab } from '../session/actions';
 import { useLab, useLink } from '../session/stores';
 import { Words } from './Words';
@@ -10,6 +12,7 @@ export function Banner() {
 	const loaded = useLab((s) => s.loaded);
 	const state = useLab((s) => s.status.state);
 	const problem = useLab((s) => s.status.problem);
+	const told = useLab((s) => s.status.problem && asSentence(s.lab, problemText(s.status.problem)));
 	const late = useLate(status.kind === 'open' ? undefined : status.since);
 	if (status.kind === 'closed' && status.reason === 'session') return <Bar kind="error" text={sessionEnded} />;
 	if (status.kind === 'closed' && status.reason === 'gone')
@@ -29,15 +32,7 @@ export function Banner() {
 			</Bar>
 		);
 	}
-	if (state === 'stopped' && problem) {
-		return (
-			<Bar
-				kind="error"
-				text={`${problem.command ? `\`${problem.command}\`: ` : ''}${problem.message}${problem.errno ? ` (${problem.errno})` : ''}. ${problem.hint ?? ''}`}
-			/>
-		);
-	}
-	return null;
+	return told ? <Bar kind="error" text={told} /> : null;
 }
 
 function Bar({ kind, text, children }: { kind: 'warn' | 'error'; text: string; children?: React.ReactNode }) {

@@ -1,9 +1,12 @@
 import { ChevronDown, ChevronUp } from 'lucide-react';
 import { Tabs } from 'radix-ui';
+import { NoteList } from '../inspector/Notes';
+import { major } from '../model/advice';
 import { CommandLog } from '../packets/CommandLog';
 import { History } from '../packets/History';
 import { Packets } from '../packets/Packets';
 import { Probes } from '../packets/Probes';
+import { useNotes } from '../session/notes';
 import { type DockTab, useView } from '../session/stores';
 import { Terminals } from '../terminal/Terminals';
 import { foldedDock, leastCanvas, statusStrip, topBar } from './heights';
@@ -14,6 +17,7 @@ const tabs: [DockTab, string][] = [
 	['commands', 'Commands'],
 	['probes', 'Probes'],
 	['history', 'History'],
+	['notes', 'Notes'],
 ];
 
 const least = 120;
@@ -23,6 +27,7 @@ const clampHeight = (h: number) => Math.min(Math.max(least, h), innerHeight - to
 
 export function Dock() {
 	const dock = useView((v) => v.dock);
+	const notes = useNotes((n) => major(n.list).length);
 	return (
 		<section className="dock" id="dock" aria-label="Dock" style={{ height: dock.open ? dock.height : foldedDock }}>
 			{dock.open && <Splitter height={dock.height} />}
@@ -36,6 +41,7 @@ export function Dock() {
 						{tabs.map(([tab, name]) => (
 							<Tabs.Trigger key={tab} value={tab} className="dock-tab" data-testid={`dock-${tab}`}>
 								{name}
+								{tab === 'notes' && notes > 0 && <span className="tab-count">{notes}</span>}
 							</Tabs.Trigger>
 						))}
 					</Tabs.List>
@@ -73,6 +79,9 @@ export function Dock() {
 						</Tabs.Content>
 						<Tabs.Content value="history" className="dock-content" tabIndex={-1}>
 							<History />
+						</Tabs.Content>
+						<Tabs.Content value="notes" className="dock-content" tabIndex={-1}>
+							<NoteList />
 						</Tabs.Content>
 					</>
 				)}

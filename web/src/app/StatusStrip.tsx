@@ -1,4 +1,7 @@
+import { TriangleAlert } from 'lucide-react';
 import { useEffect, useState } from 'react';
+import { count, major } from '../model/advice';
+import { useNotes } from '../session/notes';
 import { frameLog, traffic, useLab, useLink, useView } from '../session/stores';
 
 /** Revision, round trip, frames per second, and how late packets are drawn. */
@@ -21,6 +24,7 @@ export function StatusStrip() {
 			</span>
 			<span>{rate === 1 ? '1 frame/s' : `${rate} frames/s`}</span>
 			{late > 0.05 && <span>drawn {late.toFixed(1)} s late</span>}
+			<Notes />
 			<span className="grow" />
 			<button
 				type="button"
@@ -33,6 +37,22 @@ export function StatusStrip() {
 			<span>{version}</span>
 		</footer>
 	);
+}
+
+/** How many notes there are, and the way to them. */
+function Notes() {
+	const notes = useNotes((n) => major(n.list).length);
+	if (notes === 0) return null;
+	return (
+		<button type="button" className="plain notes-count" data-testid="notes-count" onClick={showNotes}>
+			<TriangleAlert size={12} aria-hidden="true" /> {count(notes)}
+		</button>
+	);
+}
+
+function showNotes(): void {
+	useView.setState((v) => ({ dock: { ...v.dock, open: true, tab: 'notes' } }));
+	requestAnimationFrame(() => document.querySelector<HTMLElement>('.note-about')?.focus());
 }
 
 function useTicking(): [number, number] {

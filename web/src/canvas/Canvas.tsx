@@ -16,12 +16,14 @@ import { addThing, runKey } from '../commands/commands';
 import { cable } from '../gestures/draw';
 import { carry, dropNodes, moveByKeys } from '../gestures/drop';
 import { moveKey } from '../gestures/move';
+import { withNotes } from '../model/advice';
 import { type Box, bounds, boxAt, type Geometry, jackAt, type Point, pointOn, thingAt } from '../model/geometry';
 import { kinds } from '../model/kinds';
 import { outline, spoken } from '../model/outline';
 import { sizes } from '../model/sizes';
 import { depthOf, holderOf, type Shape, shapes, thingOf, thingsOf } from '../model/things';
 import { select } from '../session/actions';
+import { useNotes } from '../session/notes';
 import { useGeometry, useLab, useView } from '../session/stores';
 import { openTerminal } from '../session/terminals';
 import { canvasView } from '../session/viewport';
@@ -29,7 +31,9 @@ import type { Lab } from '../wire/types.gen';
 import { BarNode } from './Bars';
 import { CableCard } from './CableCard';
 import { CableLayer, FailureLayer, JackLayer } from './Cables';
+import { GhostLayer } from './Ghosts';
 import { InternetNode, MachineNode, NamespaceNode } from './Nodes';
+import { NoteLayer } from './NoteMarks';
 import { QuickAdd } from './QuickAdd';
 import { TokenCanvas } from './Tokens';
 
@@ -222,7 +226,9 @@ function Pane() {
 				<ViewportPortal>
 					<CableLayer />
 					<JackLayer />
+					<GhostLayer />
 					<FailureLayer />
+					<NoteLayer />
 					<GestureLayer />
 					<CableCard />
 				</ViewportPortal>
@@ -503,5 +509,9 @@ function EmptyHint() {
 
 /** For the outline and the canvas alike: what a screen reader says of a thing. */
 export function useSpoken(id: string): string {
-	return useLab((s) => spoken(s.lab, id, s.links, s.status.state === 'running'));
+	const notes = useNotes((n) => n.marks[id]);
+	return withNotes(
+		useLab((s) => spoken(s.lab, id, s.links, s.status.state === 'running')),
+		notes,
+	);
 }

@@ -8,7 +8,7 @@ import { sizes } from '../model/sizes';
 import { freeName } from '../model/suggest';
 import { isBox, machineAround, type Shape, shapes, thingOf, thingsIn } from '../model/things';
 import { announce, deleteThings, edit, redo, select, startLab, stopLab, toast, undo } from '../session/actions';
-import { type Labels, useGeometry, useLab, useView } from '../session/stores';
+import { type DockTab, type Labels, useGeometry, useLab, useView } from '../session/stores';
 import { openTerminal, splitTerminal } from '../session/terminals';
 import { canvasView } from '../session/viewport';
 import type { Lab, Place } from '../wire/types.gen';
@@ -148,7 +148,7 @@ const hasSubject = () => subjects().length > 0;
 const isRunning = () => useLab.getState().status.state === 'running';
 const labelNames = ['no labels', 'names', 'names and addresses', 'names, addresses and MACs'];
 
-function dock(tab: 'terminals' | 'packets' | 'commands' | 'probes' | 'history'): void {
+function dock(tab: DockTab): void {
 	useView.setState((v) => ({ dock: { ...v.dock, open: true, tab } }));
 }
 
@@ -348,6 +348,7 @@ export const commands: Command[] = [
 	{ id: 'dock-commands', name: 'Show the command log', group: 'View', keys: [], run: () => dock('commands') },
 	{ id: 'dock-probes', name: 'Show probes', group: 'View', keys: [], run: () => dock('probes') },
 	{ id: 'dock-history', name: 'Show the history', group: 'View', keys: [], run: () => dock('history') },
+	{ id: 'dock-notes', name: 'Show the notes', group: 'View', keys: [], run: () => dock('notes') },
 	{
 		id: 'ping',
 		name: 'Ping from here',

@@ -1,10 +1,12 @@
 // What the keys of the canvas are about: the selection, else the focus, and how the focus moves.
 import { cable, middleOf } from '../gestures/draw';
+import { withNotes } from '../model/advice';
 import { type Direction, nearestBox } from '../model/geometry';
 import { cableOf, otherEnd } from '../model/lab';
 import { outline, spoken } from '../model/outline';
 import { holderOf, isBox, jacksOn, thingOf, thingsIn } from '../model/things';
 import { announce, select } from '../session/actions';
+import { useNotes } from '../session/notes';
 import { useGeometry, useLab, useView } from '../session/stores';
 import { canvasView } from '../session/viewport';
 
@@ -32,7 +34,7 @@ export function focusOn(id: string | undefined): void {
 	useView.setState({ focus: id, selection: new Set() });
 	select([id]);
 	canvasView.reveal(id);
-	announce(spoken(lab, id, links, status.state === 'running'));
+	announce(withNotes(spoken(lab, id, links, status.state === 'running'), useNotes.getState().marks[id]));
 }
 
 export function move(direction: Direction): void {

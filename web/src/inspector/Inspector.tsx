@@ -11,6 +11,7 @@ import { openTerminal } from '../session/terminals';
 import type { Neighbour } from '../wire/types.gen';
 import { AddressLine, EditableValue } from './Editable';
 import { Impair, Master, Options, Ports } from './LinkParts';
+import { Notes } from './Notes';
 import { Routes } from './Routes';
 import { Settings } from './Settings';
 import { useChanging } from './useChanging';
@@ -55,6 +56,7 @@ function Subject({ id }: { id: string }) {
 					<h2>Cable</h2>
 					<p className="small">a veth pair: what enters one end leaves the other</p>
 				</div>
+				<Notes id={id} />
 				{cable.ends.map((end) => (
 					<InterfacePart key={end} id={end} withNode />
 				))}
@@ -66,6 +68,7 @@ function Subject({ id }: { id: string }) {
 	if (i) {
 		return (
 			<>
+				<Notes id={id} />
 				<InterfacePart id={id} withNode />
 				{i.kind === 'bridge' && <BridgePorts id={id} />}
 				{i.kind !== 'loopback' && <DeletePart id={id} />}
@@ -147,6 +150,7 @@ function NodeInspector({ node }: { node: Node }) {
 					</button>
 				</p>
 			</div>
+			<Notes id={node.id} />
 			{bridge && <Ports lab={lab} bridge={bridge} />}
 			{bridge && (
 				<section className="inspector-part" aria-label="The switch">

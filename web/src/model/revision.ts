@@ -35,42 +35,47 @@ function asFarAsPossible(now: Lab, then: Lab): Lab {
 export interface Difference {
 	does: 'add' | 'remove' | 'change';
 	what: string;
+	/** The node, interface or cable. */
+	on?: string;
 }
 
 /** What making `now` into `then` would do, in words. */
 export function differences(now: Lab, then: Lab): Difference[] {
 	const found: Difference[] = [];
-	const both = <V>(part: (lab: Lab) => Record<string, V>, tell: (was: V | undefined, is: V | undefined) => void) => {
+	const both = <V>(
+		part: (lab: Lab) => Record<string, V>,
+		tell: (was: V | undefined, is: V | undefined, on: string) => void,
+	) => {
 		for (const id of new Set([...Object.keys(part(now)), ...Object.keys(part(then))])) {
 			const [was, is] = [part(now)[id], part(then)[id]];
-			if (was !== is) tell(was, is);
+			if (was !== is) tell(was, is, id);
 		}
 	};
-	const say = (does: Difference['does'], what: string) => found.push({ does, what });
+	const say = (does: Difference['does'], what: string, on?: string) => found.push({ does, what, ...(on && { on }) });
 	both(
 		(lab) => lab.nodes,
-		(was, is) => {
-			if (!was && is) say('add', `${shapes[is.kind].title} ${is.name}`);
-			else if (was && !is) say('remove', `${shapes[was.kind].title} ${was.name}`);
-			else if (was && is) for (const what of nodeChanges(now, then, was, is)) say('change', what);
+		(was, is, on) => {
+			if (!was && is) say('add', `${shapes[is.kind].title} ${is.name}`, on);
+			else if (was && !is) say('remove', `${shapes[was.kind].title} ${was.name}`, on);
+			else if (was && is) for (const what of nodeChanges(now, then, was, is)) say('change', what, on);
 		},
 	);
 	both(
 		(lab) => lab.cables,
-		(was, is) => {
-			if (!was && is) say('add', `cable ${ends(then, is.ends)}`);
-			else if (was && !is) say('remove', `cable ${ends(now, was.ends)}`);
+		(was, is, on) => {
+			if (!was && is) say('add', `cable ${ends(then, is.ends)}`, on);
+			else if (was && !is) say('remove', `cable ${ends(now, was.ends)}`, on);
 		},
 	);
 	both(
 		(lab) => lab.interfaces,
-		(was, is) => {
+		(was, is, on) => {
 			const i = is ?? was;
 			const lab = is ? then : now;
 			const alone = i && i.kind !== 'veth' && i.kind !== 'loopback' && lab.nodes[i.node]?.kind !== 'lan';
-			if (!was && is && alone) say('add', `${is.kind} ${is.name} in ${labelOf(then, is.node)}`);
-			else if (was && !is && alone) say('remove', `${was.kind} ${was.name} in ${labelOf(now, was.node)}`);
-			else if (was && is) for (const what of interfaceChanges(now, then, was, is)) say('change', what);
+			if (!was && is && alone) say('add', `${is.kind} ${is.name} in ${labelOf(then, is.node)}`, on);
+			else if (was && !is && alone) say('remove', `${was.kind} ${was.name} in ${labelOf(now, was.node)}`, on);
+			else if (was && is) for (const what of interfaceChanges(now, then, was, is)) say('change', what, on);
 		},
 	);
 	if (now.name !== then.name) say('change', `the lab’s name to ${then.name}`);

@@ -193,3 +193,13 @@ test('lists that Go left out are empty, not missing', () => {
 	hears(snapshot(bare as unknown as Lab));
 	expect(s.lab).toMatchObject({ nodes: {}, cables: {}, places: {}, interfaces: { i: { addresses: [] } } });
 });
+
+test('advice is replaced by the next, and comes with a snapshot', () => {
+	const odd = { code: 'forwarding-off' as const, on: ['host'], message: 'host is odd' };
+	hears({ advice: { advice: [odd] } });
+	expect(s.advice).toEqual([odd]);
+	hears(snapshot(start, { advice: [{ ...odd, minor: true }] }));
+	expect(s.advice).toEqual([{ ...odd, minor: true }]);
+	hears(snapshot(start));
+	expect(s.advice).toEqual([]);
+});

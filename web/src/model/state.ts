@@ -1,6 +1,7 @@
 // What the page knows of a lab, and how each message changes it. Three layers: the lab as the engine confirmed it, the
 // ops that wait for an answer, and those that failed and wait for the user. What is drawn is all three.
 import type {
+	Advice,
 	Change,
 	Edit,
 	Feature,
@@ -70,6 +71,8 @@ export interface LabState {
 	/** Things that a terminal changed and that have not been looked at since, with the number of the change. */
 	touched: Record<string, number>;
 	probes: Probe[];
+	/** What is surely not meant in the lab, as of a moment ago. */
+	advice: Advice[];
 	/** Whether a snapshot has come. */
 	loaded: boolean;
 }
@@ -93,6 +96,7 @@ export const initialState: LabState = {
 	terminals: [],
 	touched: {},
 	probes: [],
+	advice: [],
 	loaded: false,
 };
 
@@ -108,6 +112,7 @@ export function applyMessage(s: LabState, m: Message): LabState {
 	if (m.probe) return applyProbe(s, m.probe);
 	if (m.reply) return applyReply(s, m.reply);
 	if (m.terminals) return { ...s, terminals: m.terminals.terminals ?? [] };
+	if (m.advice) return { ...s, advice: m.advice.advice ?? [] };
 	return s; // frames go to the frame log
 }
 
@@ -123,6 +128,7 @@ function applySnapshot(s: LabState, snapshot: Snapshot): LabState {
 		seq: snapshot.seq,
 		changes: snapshot.changes ?? [],
 		terminals: snapshot.terminals ?? [],
+		advice: snapshot.advice ?? [],
 		loaded: true,
 	};
 	return redraw(settle(applyLive(next, snapshot.live ?? {})));

@@ -5,7 +5,7 @@ import { capital } from './problem';
 
 /** With a capital, unless it begins with the name of something, which stays as it is. */
 export function asSentence(lab: Lab, text: string): string {
-	const first = text.split(/[\s:]/)[0];
+	const first = text.split(/[\s:,/]/)[0];
 	const isName = [...Object.values(lab.nodes), ...Object.values(lab.interfaces)].some((thing) => thing.name === first);
 	return isName ? text : capital(text);
 }

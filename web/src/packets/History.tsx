@@ -1,18 +1,23 @@
 // The lab's changes, newest first: who, when, from where, by which commands. Each is a revision to go back to; what that
-// would do is listed beside.
+// would do is listed beside, and drawn over the lab.
 import { History as Clock, Redo2, Undo2 } from 'lucide-react';
-import { useMemo, useState } from 'react';
+import { useEffect, useMemo } from 'react';
 import { Words } from '../app/Words';
 import { differences, labAt } from '../model/revision';
 import { redo, restore, undo } from '../session/actions';
-import { useLab } from '../session/stores';
+import { useLab, useView } from '../session/stores';
 import type { Change } from '../wire/types.gen';
 
 const shownRows = 300;
 
+function look(preview: number | undefined): void {
+	useView.setState({ preview });
+}
+
 export function History() {
 	const changes = useLab((s) => s.changes);
-	const [looked, setLooked] = useState<number>();
+	const looked = useView((v) => v.preview);
+	useEffect(() => () => look(undefined), []);
 	const newest = changes.at(-1)?.seq ?? 0;
 	if (changes.length === 0) return <p className="dock-empty">Nothing has been changed yet.</p>;
 	const rows = changes.slice(-shownRows).reverse();
@@ -33,13 +38,14 @@ export function History() {
 					// biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls is reached by keys
 					tabIndex={0}
 					aria-label="Revisions"
-					onPointerLeave={() => setLooked(undefined)}
+					onPointerLeave={() => look(undefined)}
+					onBlur={() => look(undefined)}
 				>
 					{rows.map((c) => (
-						<Entry key={c.seq} change={c} newest={c.seq === newest} look={setLooked} />
+						<Entry key={c.seq} change={c} newest={c.seq === newest} />
 					))}
 					{isWhole && (
-						<Row seq={0} newest={false} look={setLooked}>
+						<Row seq={0} newest={false}>
 							<span>Before the first change</span>
 						</Row>
 					)}
@@ -62,13 +68,11 @@ const origins: Record<Change['origin'], string> = {
 function Row({
 	seq,
 	newest,
-	look,
 	className = '',
 	children,
 }: {
 	seq: number;
 	newest: boolean;
-	look: (seq: number) => void;
 	className?: string;
 	children: React.ReactNode;
 }) {
@@ -100,14 +104,13 @@ function Row({
 	);
 }
 
-function Entry({ change, newest, look }: { change: Change; newest: boolean; look: (seq: number) => void }) {
+function Entry({ change, newest }: { change: Change; newest: boolean }) {
 	const me = useLab((s) => s.author);
 	const lines = (change.commands ?? []).map((l) => l.line);
 	return (
 		<Row
 			seq={change.seq}
 			newest={newest}
-			look={look}
 			className={`${change.undone ? 'is-undone' : ''} ${change.joins ? 'is-joined' : ''}`}
 		>
 			<time className="small" dateTime={change.at}>

@@ -34,6 +34,7 @@ export function openLab(id: string): () => void {
 		keyMove: { at: 'resting' },
 		moving: {},
 		card: undefined,
+		preview: undefined,
 		frame: undefined,
 		toasts: [],
 	});

@@ -25,7 +25,7 @@ export const useLink = create<LinkState>()(() => ({
 	roundTrip: undefined,
 }));
 
-export type DockTab = 'terminals' | 'packets' | 'commands' | 'probes' | 'history';
+export type DockTab = 'terminals' | 'packets' | 'commands' | 'probes' | 'history' | 'notes';
 export type Tool = 'select' | 'hand' | 'cable';
 export type Labels = 0 | 1 | 2 | 3; // none, names, + addresses, + MAC
 
@@ -83,6 +83,8 @@ export interface View {
 	outline: boolean;
 	palette: 'closed' | 'commands' | 'keys';
 	dock: { open: boolean; tab: DockTab; height: number };
+	/** The change in the history that is looked at: the lab right after it is drawn over the lab as ghosts. */
+	preview: number | undefined;
 	/** The frame whose row is selected: its cable is marked. */
 	frame: { no: number; to: string } | undefined;
 	probeFrom: string | undefined;
@@ -121,6 +123,7 @@ export const useView = create<View>()(() => ({
 	outline: false,
 	palette: 'closed',
 	dock: remembered.dock ?? { open: true, tab: 'terminals', height: tall ? 480 : 220 },
+	preview: undefined,
 	frame: undefined,
 	probeFrom: undefined,
 	probeTo: '',

@@ -7,7 +7,6 @@ export interface Wire {
 	Request?: Request;
 	Message?: Message;
 	Problem?: Problem;
-	Advice?: Advice;
 	TerminalHello?: TerminalHello;
 	TerminalSize?: TerminalSize;
 	TerminalEnd?: TerminalEnd;
@@ -736,6 +735,7 @@ export interface Message {
 	probe?: ProbeEvent;
 	reply?: Reply;
 	terminals?: Terminals;
+	advice?: AdviceList;
 }
 /**
  * Hello is the first message of a connection.
@@ -777,6 +777,7 @@ export interface Snapshot {
 	features?: {
 		[k: string]: Feature;
 	};
+	advice?: Advice[];
 }
 /**
  * Live is what the kernel says of a running lab that is no part of its document. A message carries what has changed: whole values by ID, null for what has gone.
@@ -1251,6 +1252,59 @@ export interface Feature {
 	reason?: string;
 }
 /**
+ * Advice is about something that is legal in a lab, and surely not meant.
+ *
+ * This interface was referenced by `Wire`'s JSON-Schema
+ * via the `definition` "Advice".
+ */
+export interface Advice {
+	code:
+		| 'host-prefix'
+		| 'address-twice'
+		| 'different-subnets'
+		| 'port-address'
+		| 'interface-down'
+		| 'loopback-down'
+		| 'mtu-mismatch'
+		| 'bridge-loop'
+		| 'gateway-not-connected'
+		| 'gateway-absent'
+		| 'forwarding-off'
+		| 'no-return-route'
+		| 'forward-drops'
+		| 'nat-matches-nothing';
+	/**
+	 * the nodes, interfaces and cables that it is about; the first is where to look
+	 */
+	on: string[];
+	/**
+	 * one sentence, no final period
+	 */
+	message: string;
+	/**
+	 * worth knowing, and seldom what fails
+	 */
+	minor?: boolean;
+	fix?: Fix;
+}
+/**
+ * Fix is what would make an advice needless.
+ *
+ * This interface was referenced by `Wire`'s JSON-Schema
+ * via the `definition` "Fix".
+ */
+export interface Fix {
+	/**
+	 * of a button: "Add the route"
+	 */
+	label: string;
+	edits: Edit[];
+	/**
+	 * what the edits stand for
+	 */
+	commands?: Command[];
+}
+/**
  * Frames are what crossed the lab's cables since the message before, at most one message each 16 ms.
  *
  * This interface was referenced by `Wire`'s JSON-Schema
@@ -1405,57 +1459,13 @@ export interface Terminals {
 	terminals: Terminal[];
 }
 /**
- * Advice is about something that is legal in a lab, and surely not meant.
+ * AdviceList is all that is surely not meant in a lab, sent a moment after changes, where it differs from the list before. It may be about things that have gone since.
  *
  * This interface was referenced by `Wire`'s JSON-Schema
- * via the `definition` "Advice".
+ * via the `definition` "AdviceList".
  */
-export interface Advice {
-	code:
-		| 'host-prefix'
-		| 'address-twice'
-		| 'different-subnets'
-		| 'port-address'
-		| 'interface-down'
-		| 'loopback-down'
-		| 'mtu-mismatch'
-		| 'bridge-loop'
-		| 'gateway-not-connected'
-		| 'gateway-absent'
-		| 'forwarding-off'
-		| 'no-return-route'
-		| 'forward-drops'
-		| 'nat-matches-nothing';
-	/**
-	 * the nodes, interfaces and cables that it is about; the first is where to look
-	 */
-	on: string[];
-	/**
-	 * one sentence, no final period
-	 */
-	message: string;
-	/**
-	 * worth knowing, and seldom what fails
-	 */
-	minor?: boolean;
-	fix?: Fix;
-}
-/**
- * Fix is what would make an advice needless.
- *
- * This interface was referenced by `Wire`'s JSON-Schema
- * via the `definition` "Fix".
- */
-export interface Fix {
-	/**
-	 * of a button: "Add the route"
-	 */
-	label: string;
-	edits: Edit[];
-	/**
-	 * what the edits stand for, as far as somebody has worked it out
-	 */
-	commands?: Command[];
+export interface AdviceList {
+	advice: Advice[];
 }
 /**
  * TerminalHello is the first message on a terminal's websocket, as text; binary messages with the shell's output follow. Binary messages to it are keys. A TerminalSize as text changes its size; a TerminalEnd as text is the last message.
