@@ -223,7 +223,7 @@ func (d *doctor) limits() {
 		enough     int
 		use, mend  string
 	}{
-		{"gc_thresh3", "/proc/sys/net/ipv4/neigh/default/gc_thresh3", 8192,
+		{"gc_thresh3", arpEntriesFile, 8192,
 			"ARP entries of all labs together", "sysctl -w net.ipv4.neigh.default.gc_thresh3=65536, for labs of more than about %d nodes"},
 		{"inotify instances", "/proc/sys/fs/inotify/max_user_instances", 128,
 			"programs in labs that watch files", "sysctl -w fs.inotify.max_user_instances=1024"},
@@ -232,12 +232,11 @@ func (d *doctor) limits() {
 		{"max_net_namespaces", "/proc/sys/user/max_net_namespaces", 4096,
 			"network namespaces of one user", "sysctl -w user.max_net_namespaces=65536"},
 	} {
-		data, err := os.ReadFile(l.file)
-		value, parseErr := strconv.Atoi(strings.TrimSpace(string(data)))
+		value, err := numberIn(l.file)
 		f := finding{what: l.what, detail: fmt.Sprintf("%d, %s", value, l.use)}
 		switch {
-		case err != nil || parseErr != nil:
-			f.answer, f.detail = couldNotTell, l.use+"; "+fmt.Sprint(errors.Join(err, parseErr))
+		case err != nil:
+			f.answer, f.detail = couldNotTell, l.use+"; "+err.Error()
 		case value < l.enough:
 			f.answer, f.mend = no, strings.ReplaceAll(l.mend, "%d", strconv.Itoa(value/2))
 		}
@@ -266,4 +265,25 @@ func (d *doctor) limits() {
 		}
 		d.add(f)
 	}
+}
+
+// arpEntriesFile is how many ARP entries all network namespaces together may have, arp(7). Only in the computer's own network
+// namespace is it there.
+const arpEntriesFile = "/proc/sys/net/ipv4/neigh/default/gc_thresh3"
+
+// arpEntries is its number; 0 where it is not there.
+func arpEntries() int {
+	n, err := numberIn(arpEntriesFile)
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+func numberIn(file string) (int, error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return 0, err
+	}
+	return strconv.Atoi(strings.TrimSpace(string(data)))
 }

@@ -69,7 +69,7 @@ func serve(ctx context.Context, listen, state string, stdout, stderr io.Writer) 
 	defer listener.Close()
 	s, err := server.New(ctx, server.Config{
 		State: state, Labs: labProcesses{}, Page: page(), Examples: examples.FS, Version: programVersion(),
-		Token: os.Getenv("VETHLAB_TOKEN"), Log: log,
+		Token: os.Getenv("VETHLAB_TOKEN"), Log: log, ARPEntries: arpEntries(),
 	})
 	if err != nil {
 		return err

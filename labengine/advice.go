@@ -35,4 +35,5 @@ const (
 	AdviceNoReturnRoute       AdviceCode = "no-return-route"       // to where packets come from
 	AdviceForwardDrops        AdviceCode = "forward-drops"         // the policy of FORWARD drops what others send through the node
 	AdviceNATMatchesNothing   AdviceCode = "nat-matches-nothing"   // a rule that no packet can meet
+	AdviceARPTableSmall       AdviceCode = "arp-table-small"       // the computer's, for so many nodes
 )

@@ -2,7 +2,10 @@ package server
 
 import (
 	"bytes"
+	"fmt"
 	"maps"
+	"net/netip"
+	"slices"
 	"time"
 
 	"vethlab/labengine"
@@ -35,11 +38,11 @@ func (r *room) advise() {
 }
 
 func (r *room) look() {
-	lab, live := r.journal.Lab.Clone(), labengine.Live{Nodes: maps.Clone(r.live.Nodes)}
+	lab, live, entries := r.journal.Lab.Clone(), labengine.Live{Nodes: maps.Clone(r.live.Nodes)}, r.entries
 	r.advising.stale = false
 	r.tasks.Go(func() {
 		begun := time.Now()
-		list := advise.Advise(lab, live)
+		list := slices.Concat(crowded(lab, entries), advise.Advise(lab, live))
 		message := encode(labengine.Message{Advice: &labengine.AdviceList{Advice: list}})
 		rest := adviseRest * time.Since(begun)
 		r.mail.post(func() {
@@ -47,6 +50,37 @@ func (r *room) look() {
 			r.later(rest, r.rested)
 		})
 	})
+}
+
+// crowded is the advice on a lab whose nodes do not fit into the ARP table of the computer, which has so many entries for all
+// network namespaces together, arp(7): two nodes that talk take one each. 0 entries are not known, and enough.
+func crowded(lab labengine.Lab, entries int) []labengine.Advice {
+	nodes := map[labengine.ID]bool{}
+	for _, i := range lab.Interfaces {
+		for _, a := range i.Addresses {
+			prefix, err := netip.ParsePrefix(a)
+			nodes[i.Node] = nodes[i.Node] || err == nil && prefix.Addr().Is4() && i.Kind != labengine.Loopback
+		}
+	}
+	maps.DeleteFunc(nodes, func(_ labengine.ID, has bool) bool { return !has })
+	need := 2 * len(nodes)
+	if entries == 0 || need <= entries {
+		return nil
+	}
+	enough := 1
+	for enough < 2*need {
+		enough *= 2
+	}
+	a := labengine.Advice{Code: labengine.AdviceARPTableSmall, Message: fmt.Sprintf(
+		"%d nodes may need %d ARP entries, and the computer that this lab runs on has %d for all its labs: type `sysctl -w net.ipv4.neigh.default.gc_thresh3=%d` there, or some will not reach each other",
+		len(nodes), need, entries, enough)}
+	for _, n := range lab.NodesInOrder() {
+		if n.Kind == labengine.Machine {
+			a.On = []labengine.ID{n.ID}
+			break
+		}
+	}
+	return []labengine.Advice{a}
 }
 
 // advised tells pages what has been found, once they have been told of the changes that it is about.

@@ -143,3 +143,32 @@ func TestAdviceIsSaidOnce(t *testing.T) {
 		t.Errorf("told after %d changes of %d", changes, burst+1)
 	}
 }
+
+// TestCrowded: a lab whose nodes may not fit into the computer's ARP table is told so, and what makes room.
+func TestCrowded(t *testing.T) {
+	lab, err := labengine.NewLab("crowd").Edit([]labengine.Edit{
+		{AddNode: &labengine.AddNode{ID: "host", Name: "host", Kind: labengine.Machine}},
+		{AddNode: &labengine.AddNode{ID: "red", Name: "red", Kind: labengine.Namespace, In: "host"}},
+		{AddNode: &labengine.AddNode{ID: "mute", Name: "mute", Kind: labengine.Namespace, In: "host"}},
+		{AddCable: &labengine.AddCable{
+			ID: "c", A: labengine.End{ID: "h", Node: "host", Name: "h", Addresses: []string{"10.0.0.1/24", "10.0.1.1/24"}},
+			B: labengine.End{ID: "r", Node: "red", Name: "r", Addresses: []string{"10.0.0.2/24", "2001:db8::2/64"}},
+		}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, entries := range []int{0, 4, 5, 1024} {
+		if got := crowded(lab, entries); got != nil {
+			t.Errorf("of %d entries it is said that %s", entries, got[0].Message)
+		}
+	}
+	want := []labengine.Advice{{
+		Code: labengine.AdviceARPTableSmall, On: []labengine.ID{"host"},
+		Message: "2 nodes may need 4 ARP entries, and the computer that this lab runs on has 3 for all its labs: " +
+			"type `sysctl -w net.ipv4.neigh.default.gc_thresh3=8` there, or some will not reach each other",
+	}}
+	if diff := cmp.Diff(want, crowded(lab, 3)); diff != "" {
+		t.Error(diff)
+	}
+}

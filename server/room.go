@@ -31,6 +31,7 @@ type room struct {
 	log     *slog.Logger
 	metrics *metrics
 	version string
+	entries int // ARPEntries of the server's Config
 	mail    *mailbox
 	ctx     context.Context // ends with the room
 	cancel  context.CancelFunc
@@ -99,7 +100,7 @@ func (s *Server) newRoom(saved *savedLab, unused, forget func()) *room {
 	r := &room{
 		id: saved.ID, dir: s.labDir(saved.ID), store: s.store, labs: s.config.Labs, metrics: s.metrics,
 		version: s.config.Version, log: s.config.Log.With("lab", saved.ID), mail: newMailbox(), ctx: ctx, cancel: cancel,
-		unused: unused, forget: forget, viewers: map[*viewer]bool{}, requests: map[labengine.ID]asked{},
+		entries: s.config.ARPEntries, unused: unused, forget: forget, viewers: map[*viewer]bool{}, requests: map[labengine.ID]asked{},
 	}
 	r.adoptSaved(saved)
 	r.status = labengine.Status{State: saved.State, Since: saved.since, Problem: saved.Problem}

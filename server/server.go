@@ -34,6 +34,8 @@ type Config struct {
 	Version  string       // of the program
 	Token    string       // the bearer token for scripts; "" is the one in the state folder's file `token`
 	Log      *slog.Logger // nil discards
+
+	ARPEntries int // that this computer has for all its network namespaces together, arp(7); 0 is not known
 }
 
 // ErrNotRunning says that a folder has no lab process.

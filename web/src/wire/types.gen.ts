@@ -1272,7 +1272,8 @@ export interface Advice {
 		| 'forwarding-off'
 		| 'no-return-route'
 		| 'forward-drops'
-		| 'nat-matches-nothing';
+		| 'nat-matches-nothing'
+		| 'arp-table-small';
 	/**
 	 * the nodes, interfaces and cables that it is about; the first is where to look
 	 */
