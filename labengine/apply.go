@@ -164,7 +164,7 @@ func (e *AddCable) apply(l *draft) error {
 		if _, ok := l.Nodes[end.Node]; !ok {
 			return Problemf(CodeNoSuchNode, "the node that this cable's end is for is gone").About(end.Node, "node")
 		}
-		i := Interface{ID: end.ID, Node: end.Node, Name: end.Name, Kind: Veth, Up: !end.Down, MTU: mtu, Master: end.Master, Impair: end.Impair}
+		i := Interface{ID: end.ID, Node: end.Node, Name: end.Name, Kind: Veth, Up: !end.Down, MTU: mtu, Master: end.Master, Impair: end.Impair, Port: end.Port}
 		if l.Nodes[end.Node].Kind == LAN && i.Master == "" {
 			i.Master = SwitchID(end.Node)
 		}
@@ -192,6 +192,9 @@ func (l *draft) addChecked(i Interface, mac string, addresses []string) error {
 	if err := l.checkMaster(i); err != nil {
 		return err
 	}
+	if err := l.settlePort(&i, i.Port); err != nil {
+		return err
+	}
 	impair, err := CanonicalImpairment(i.Impair)
 	if err != nil {
 		return about(err, i.ID)
@@ -215,9 +218,9 @@ func (l *draft) checkMaster(i Interface) error {
 	switch {
 	case !ok:
 		return Problemf(CodeNoSuchInterface, "the bridge that `%s` is to be a port of is gone", i.Name).About(i.ID, "master")
-	case bridge.Kind != Bridge:
+	case !HasPorts(bridge.Kind):
 		return Problemf(CodeBadRequest, "`%s` is a %s; only a bridge has ports", bridge.Name, bridge.Kind).About(i.ID, "master")
-	case i.Kind == Bridge:
+	case HasPorts(i.Kind):
 		return Problemf(CodeBadRequest, "`%s` is a bridge; the kernel has no bridge in a bridge (ELOOP)", i.Name).About(i.ID, "master").
 			WithHint("join the two with a cable")
 	case i.Kind == Loopback:
@@ -225,6 +228,28 @@ func (l *draft) checkMaster(i Interface) error {
 	case bridge.Node != i.Node:
 		return Problemf(CodeBadRequest, "`%s` is in %s, and `%s` in %s; a port is where its bridge is",
 			i.Name, l.Label(i.Node), bridge.Name, l.Label(bridge.Node)).About(i.ID, "master")
+	}
+	return nil
+}
+
+// settlePort gives a port of an OVS bridge what it does with VLANs. What is no such port has nothing of the kind.
+func (l *draft) settlePort(i *Interface, text string) error {
+	port, err := CanonicalSwitchPort(text)
+	switch {
+	case err != nil:
+		return about(err, i.ID)
+	case port != "" && l.Interfaces[i.Master].Kind != OVS:
+		return Problemf(CodeBadRequest, "`%s` is no port of an OVS bridge: it has no tag and no trunks", i.Name).About(i.ID, "port")
+	}
+	i.Port = port
+	return nil
+}
+
+// checkSwitchPlace refuses an OVS bridge anywhere but in a machine, whose processes are its datapath.
+func (l *draft) checkSwitchPlace(i Interface) error {
+	if n := l.Nodes[i.Node]; i.Kind == OVS && n.Kind != Machine {
+		return Problemf(CodeBadRequest, "%s is a %s; an OVS bridge is in a machine, where Open vSwitch runs", l.Label(n.ID), n.Kind).
+			About(i.ID, "node").WithHint("put it into the machine, and join " + n.Name + " to it with a cable")
 	}
 	return nil
 }
@@ -242,7 +267,7 @@ func (e *AddInterface) apply(l *draft) error {
 	}
 	if _, ok := linkOptions[e.Kind]; !ok {
 		return Problemf(CodeBadRequest, "interfaces of kind %q are not made here", e.Kind).About(e.ID, "kind").
-			WithHint("the kinds are bridge, dummy, vlan, vxlan and macvlan")
+			WithHint("the kinds are bridge, ovs, dummy, vlan, vxlan and macvlan")
 	}
 	options, err := CanonicalOptions(e.Kind, e.Options)
 	if err != nil {
@@ -250,7 +275,10 @@ func (e *AddInterface) apply(l *draft) error {
 	}
 	i := Interface{
 		ID: e.ID, Node: e.Node, Name: e.Name, Kind: e.Kind, Up: !e.Down, MTU: e.MTU, Master: e.Master, Parent: e.Parent,
-		Options: options,
+		Options: options, Port: e.Port,
+	}
+	if err := l.checkSwitchPlace(i); err != nil {
+		return err
 	}
 	parent, ok := l.Interfaces[e.Parent]
 	switch {
@@ -333,9 +361,12 @@ func (e *UpdateInterface) apply(l *draft) error {
 		}
 		if i.Node != *e.Node { // the kernel takes a port out of its bridge when it moves, and what delays it away
 			i.Impair = ""
-			if i.Node, i.Master = *e.Node, ""; l.Nodes[i.Node].Kind == LAN && i.Kind != Bridge {
+			if i.Node, i.Master = *e.Node, ""; l.Nodes[i.Node].Kind == LAN && !HasPorts(i.Kind) {
 				i.Master = SwitchID(i.Node)
 			}
+		}
+		if err := l.checkSwitchPlace(i); err != nil {
+			return err
 		}
 	}
 	if e.Master != nil {
@@ -343,6 +374,16 @@ func (e *UpdateInterface) apply(l *draft) error {
 		if err := l.checkMaster(i); err != nil {
 			return err
 		}
+	}
+	port := i.Port
+	if l.Interfaces[i.Master].Kind != OVS {
+		port = "" // it has left its bridge
+	}
+	if e.Port != nil {
+		port = *e.Port
+	}
+	if err := l.settlePort(&i, port); err != nil {
+		return err
 	}
 	if e.Impair != nil {
 		if i.Impair, err = CanonicalImpairment(*e.Impair); err != nil {
@@ -470,7 +511,7 @@ func (e *Delete) apply(l *draft) error {
 }
 
 func (e *PlaceNode) apply(l *draft) error {
-	if _, ok := l.Nodes[e.ID]; !ok && l.Interfaces[e.ID].Kind != Bridge {
+	if _, ok := l.Nodes[e.ID]; !ok && !HasPorts(l.Interfaces[e.ID].Kind) {
 		return goneNode(e.ID)
 	}
 	l.Places[e.ID] = Place{X: e.X, Y: e.Y}

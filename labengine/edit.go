@@ -58,10 +58,11 @@ type End struct {
 	Down      bool     `json:"down,omitempty"`
 	Master    ID       `json:"master,omitempty"` // the bridge of the same node that it becomes a port of; a LAN's end is a port always
 	Impair    string   `json:"impair,omitempty"` // of what it sends; see [ParseImpairment]
+	Port      string   `json:"port,omitempty"`   // of an OVS bridge's port; see [ParseSwitchPort]
 }
 
-// AddInterface makes an interface that no cable makes, as ip-link(8) add does: a bridge, dummy, vlan, vxlan or macvlan.
-// It is up unless it says otherwise.
+// AddInterface makes an interface that no cable makes, as ip-link(8) add does: a bridge, dummy, vlan, vxlan or macvlan;
+// or as ovs-vsctl(8) add-br does. It is up unless it says otherwise.
 type AddInterface struct {
 	ID        ID       `json:"id"`
 	Node      ID       `json:"node"`
@@ -74,6 +75,7 @@ type AddInterface struct {
 	MTU       int      `json:"mtu,omitempty"`       // bytes; 0 is the kernel's own
 	Down      bool     `json:"down,omitempty"`
 	Master    ID       `json:"master,omitempty"`
+	Port      string   `json:"port,omitempty"`  // of an OVS bridge's port; see [ParseSwitchPort]
 	Place     *Place   `json:"place,omitempty"` // of a bridge
 }
 
@@ -141,6 +143,7 @@ type UpdateInterface struct {
 	Master  *ID     `json:"master,omitempty"`  // the bridge that it becomes a port of; "" is none
 	Options *string `json:"options,omitempty"` // all of its kind's options, as ip-link(8) takes them
 	Impair  *string `json:"impair,omitempty"`  // of what it sends; "" takes it away
+	Port    *string `json:"port,omitempty"`    // of an OVS bridge's port; "" lets everything through
 }
 
 // AddAddress gives an interface an address, as ip-address(8) add does.

@@ -71,6 +71,7 @@ type Interface struct {
 	Addresses []string `json:"addresses"` // CIDR notation, in the order in which they were added; none that the kernel makes itself
 
 	Master  ID     `json:"master,omitempty"`  // the bridge that it is a port of, in the same node
+	Port    string `json:"port,omitempty"`    // of a port of an OVS bridge, what it does with VLANs: "tag 10"; see [ParseSwitchPort]
 	Parent  ID     `json:"parent,omitempty"`  // the interface that a vlan, macvlan or vxlan sends through
 	Options string `json:"options,omitempty"` // its kind's own, as ip-link(8) takes them: "id 10"; see [CanonicalOptions]
 	Impair  string `json:"impair,omitempty"`  // what happens to the frames that it sends: "delay 100ms loss 2%", "cut"; see [ParseImpairment]
@@ -85,6 +86,7 @@ const (
 	VLAN     = "vlan"
 	VXLAN    = "vxlan"
 	MACVLAN  = "macvlan"
+	OVS      = "ovs" // an Open vSwitch bridge with the datapath in user space: to the kernel a tap, the bridge's own port
 )
 
 // Saved says whether the document has words for the interface. Others are shown while they are there, and not saved.

@@ -31,6 +31,7 @@ const (
 // are written. Sources: ip-link(8), net/bridge/br_netlink.c, net/8021q/vlan_netlink.c, drivers/net/vxlan/vxlan_core.c.
 var linkOptions = map[string][]LinkOption{
 	Dummy: {},
+	OVS:   {},
 	Bridge: {
 		{Name: "stp_state", Type: NumberOption, Min: 0, Max: 1, Default: "0"},
 		{Name: "forward_delay", Type: NumberOption, Min: 200, Max: 3000, Default: "1500"}, // hundredths of a second

@@ -24,6 +24,7 @@ type end struct {
 	mtuAt    position
 	noMaster bool
 	impairAt position
+	portAt   position
 	unnamed  bool // it is a LAN's, and has the name that came next
 }
 
@@ -206,7 +207,10 @@ func (r *reader) end(v value) (e end, err error) {
 }
 
 // examples are of the words of an end that a value follows.
-var examples = map[string]string{"mtu": "mtu 1400", "mac": "mac 02:00:5e:10:00:01", "master": "master v-net-0"}
+var examples = map[string]string{
+	"mtu": "mtu 1400", "mac": "mac 02:00:5e:10:00:01", "master": "master v-net-0",
+	"tag": "tag 10", "trunks": "trunks 10,20", "vlan_mode": "vlan_mode native-untagged",
+}
 
 // settingsOfEnd reads the words after node:interface.
 func (r *reader) settingsOfEnd(e *end, v value, parts []word) (err error) {
@@ -244,6 +248,9 @@ func (r *reader) settingsOfEnd(e *end, v value, parts []word) (err error) {
 			if e.MAC, err = labengine.CanonicalMAC(argument); err != nil {
 				err = r.because(argumentAt, err)
 			}
+		case "tag", "trunks", "vlan_mode":
+			e.portAt = at
+			e.Port = strings.TrimSpace(e.Port + " " + key + " " + argument)
 		case "master", "nomaster":
 			if e.Master != "" || seen["master"] && seen["nomaster"] {
 				return r.problem(at, "remove one of them", "the end says twice which bridge it is on")
@@ -253,7 +260,7 @@ func (r *reader) settingsOfEnd(e *end, v value, parts []word) (err error) {
 			}
 		default:
 			if !strings.ContainsAny(key, ".:") {
-				return r.problem(at, "after node:interface stand addresses, `mtu 1400`, `mac 02:00:5e:10:00:01`, `rate 1mbit` and the like, and `down`",
+				return r.problem(at, "after node:interface stand addresses, `mtu 1400`, `mac 02:00:5e:10:00:01`, `tag 10`, `rate 1mbit` and the like, and `down`",
 					"%q is no word for an end of a cable", abridge(key))
 			}
 			e.Addresses, err = r.address(e.Addresses, key, at, e.label())
@@ -261,6 +268,9 @@ func (r *reader) settingsOfEnd(e *end, v value, parts []word) (err error) {
 		if err != nil {
 			return err
 		}
+	}
+	if e.Port, err = labengine.CanonicalSwitchPort(e.Port); err != nil {
+		return r.because(e.portAt, err)
 	}
 	if e.Impair, err = labengine.CanonicalImpairment(e.Impair); err != nil {
 		return r.because(e.impairAt, err)

@@ -147,7 +147,7 @@ func checkWhole(t *testing.T, lab labengine.Lab) {
 			ends--
 		}
 		bridge := lab.Interfaces[i.Master]
-		if _, ok := lab.Nodes[i.Node]; i.ID != id || !ok || i.Master != "" && (bridge.Kind != labengine.Bridge || bridge.Node != i.Node) {
+		if _, ok := lab.Nodes[i.Node]; i.ID != id || !ok || i.Master != "" && (!labengine.HasPorts(bridge.Kind) || bridge.Node != i.Node) {
 			t.Errorf("interface %q is %+v", id, i)
 		}
 		if _, ok := lab.Interfaces[i.Parent]; i.Parent != "" && !ok {

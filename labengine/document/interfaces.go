@@ -124,9 +124,9 @@ type link struct {
 
 // entriesOfNode reads what an entry of the list of nodes states of itself and of its interfaces.
 func (r *reader) entriesOfNode(n node) error {
-	if n.kind == bridgeKind {
+	if isBridge(n.kind) {
 		t := r.labels.byID[n.id]
-		return r.addLink(t.node, n.name, labengine.Bridge, n.fields)
+		return r.addLink(t.node, n.name, string(n.kind), n.fields)
 	}
 	if n.kind == labengine.LAN {
 		s, err := r.settings(labengine.SwitchID(n.id), n.name, n.fields)
@@ -213,11 +213,18 @@ func (r *reader) addLink(node labengine.ID, name, kind string, fields map[string
 	if err != nil {
 		return err
 	}
+	port := ""
+	if v, ok := fields["port"]; ok {
+		if port, err = r.text(v, "what a port does with VLANs"); err != nil {
+			return err
+		}
+		r.fieldAt[field{id, "port"}] = v.at
+	}
 	add := labengine.AddInterface{
 		ID: id, Node: node, Name: name, Kind: kind, Options: s.options, Addresses: s.addresses, MAC: s.mac, MTU: s.mtu,
-		Down: s.up != nil && !*s.up,
+		Down: s.up != nil && !*s.up, Port: port,
 	}
-	r.bridges[id] = kind == labengine.Bridge
+	r.bridges[id] = labengine.HasPorts(kind)
 	r.links = append(r.links, link{add, fields["parent"], fields["master"]})
 	return nil
 }
@@ -232,7 +239,7 @@ func (r *reader) resolve() error {
 			if err != nil {
 				return err
 			}
-			if l.add.Kind == labengine.Bridge {
+			if labengine.HasPorts(l.add.Kind) {
 				return r.problem(l.master.at, "join the two with a cable", "`%s` is a bridge; the kernel has no bridge in a bridge", l.add.Name)
 			}
 			if l.add.Master, err = r.bridgeIn(l.add.Node, text, l.master.at); err != nil {
@@ -306,7 +313,7 @@ func (r *reader) makeLinks(cables []labengine.Edit) error {
 					waiting[l.add.ID] = l
 					onTop = append(onTop, l)
 				}
-			case first == (l.add.Kind == labengine.Bridge):
+			case first == labengine.HasPorts(l.add.Kind):
 				r.edits = append(r.edits, labengine.Edit{AddInterface: &l.add})
 			}
 		}

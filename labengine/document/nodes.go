@@ -50,7 +50,7 @@ func (r *reader) nodes(v value) error {
 	order := 0
 	for i := range r.entries {
 		n := &r.entries[i]
-		if n.kind == bridgeKind {
+		if isBridge(n.kind) {
 			if err := r.addBridge(n); err != nil {
 				return err
 			}
@@ -70,7 +70,7 @@ func (r *reader) node(v value) (n node, err error) {
 	}
 	in, isIn := v.get("in")
 	name, _ := v.get("name")
-	if isIn && n.kind != bridgeKind && !n.kind.IsInside() {
+	if isIn && !isBridge(n.kind) && !n.kind.IsInside() {
 		return n, r.problem(in.at, "leave `in` out, or make it a namespace", "%s `%s` cannot be inside another node", n.kind, abridge(name.text))
 	}
 	if n.fields, err = r.fields(v, nodeShapes[n.kind]); err != nil {
@@ -88,11 +88,13 @@ func (r *reader) node(v value) (n node, err error) {
 		}
 	case n.kind.IsInside():
 		return n, r.problem(v.at, "add the machine's name, as in `in: host`", "%s `%s` is in no machine", n.kind, abridge(n.name))
-	case n.kind == bridgeKind:
+	case n.kind == ovsKind:
+		return n, r.problem(v.at, "add the machine's name, as in `in: host`", "OVS bridge `%s` is in no machine", abridge(n.name))
+	case isBridge(n.kind):
 		return n, r.problem(v.at, "add the name of its machine or namespace, as in `in: host`", "bridge `%s` is in no node", abridge(n.name))
 	}
 	check := labengine.CheckNodeName
-	if n.kind == bridgeKind {
+	if isBridge(n.kind) {
 		check = func(_ labengine.Kind, name string) error { return labengine.CheckInterfaceName(name) }
 	}
 	if err := check(n.kind, n.name); err != nil {
@@ -122,8 +124,6 @@ func (r *reader) nodeKind(v value) (labengine.Kind, error) {
 		return "", r.expected(kind, "a node's kind is text")
 	case known:
 		return labengine.Kind(kind.text), nil
-	case slices.Contains(laterKinds, kind.text):
-		return "", r.problem(kind.at, hintNodeKinds, "this vethlab does not make nodes of kind %s yet", kind.text)
 	}
 	hint := hintNodeKinds
 	if near := labengine.Nearest(strings.ToLower(kind.text), nodeKinds); near != "" {
@@ -191,7 +191,7 @@ func (r *reader) enlist(n *node, path string, in labengine.ID) error {
 		return p
 	}
 	r.where[n.id] = n.at
-	r.labels.add(thing{id: n.id, node: in, kind: n.kind, path: path, bridge: n.kind == bridgeKind})
+	r.labels.add(thing{id: n.id, node: in, kind: n.kind, path: path, bridge: isBridge(n.kind)})
 	return nil
 }
 

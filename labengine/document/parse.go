@@ -77,7 +77,7 @@ func (r *reader) read(root value) error {
 		if err := r.routes(n); err != nil {
 			return err
 		}
-		if n.kind != bridgeKind && n.kind != labengine.LAN {
+		if !isBridge(n.kind) && n.kind != labengine.LAN {
 			if err := r.lists(n); err != nil {
 				return err
 			}

@@ -59,7 +59,7 @@ func (w *rewriter) under() map[labengine.ID]bool {
 	for _, n := range w.file.entries {
 		for _, p := range n.fields["interfaces"].pairs {
 			id := w.file.names[n.id][p.key.text].id
-			if is, ok := w.want.Interfaces[w.same[id]]; ok && is.Kind == labengine.Bridge && is.Node == w.same[n.id] {
+			if is, ok := w.want.Interfaces[w.same[id]]; ok && labengine.HasPorts(is.Kind) && is.Node == w.same[n.id] {
 				under[is.ID] = true
 			}
 		}
@@ -192,7 +192,7 @@ func (w *rewriter) node(v value, n node, id labengine.ID) error {
 	case labengine.Namespace, labengine.Container:
 		machine := w.want.Nodes[w.want.Nodes[id].In].Name
 		m.scalar("in", scalarOf(machine, isWord), n.in != machine, false)
-	case bridgeKind:
+	case bridgeKind, ovsKind:
 		node := w.want.Interfaces[id].Node
 		label := w.label(n.in, w.was.Interfaces[n.id].Node, node)
 		m.scalar("in", scalarOf(label, isWord), n.in != label, false)
@@ -205,7 +205,7 @@ func (w *rewriter) node(v value, n node, id labengine.ID) error {
 			return err
 		}
 	}
-	if n.kind != bridgeKind {
+	if !isBridge(n.kind) {
 		was, is := w.was.Nodes[n.id], w.want.Nodes[id]
 		if err := m.sysctls(was.Sysctls, is); err != nil {
 			return err
@@ -343,6 +343,7 @@ func (w *rewriter) link(v value, was, is labengine.Interface) error {
 	}
 	old, _ := v.get("master")
 	m.scalar("master", master, master.text != old.text, is.Master == "")
+	m.scalar("port", scalarOf(is.Port, isRoute), is.Port != was.Port, is.Port == "")
 	if err := m.settings(was, is); err != nil {
 		return err
 	}

@@ -193,6 +193,12 @@ func (w *rewriter) end(text string, said end, is labengine.Interface, withMTU bo
 	}
 	t.say("master", bridge)
 	t.flag("nomaster", master == "nomaster")
+	if was.Port != is.Port {
+		port, _ := labengine.ParseSwitchPort(is.Port)
+		for _, word := range labengine.SwitchPortWords {
+			t.say(word, port.Column(word))
+		}
+	}
 	fresh := labengine.DefaultMTU(labengine.Veth)
 	switch stated := said.mtu != 0; {
 	case !withMTU || stated && is.MTU == fresh && said.mtu != fresh:

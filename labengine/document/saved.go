@@ -30,7 +30,7 @@ func savedOf(lab labengine.Lab) *saved {
 	s.sort(nil)
 	for id, p := range lab.Places {
 		if t, ok := s.labels.byID[id]; !ok || t.bridge {
-			if i, ok := s.Interfaces[id]; !ok || i.Kind != labengine.Bridge {
+			if i, ok := s.Interfaces[id]; !ok || !labengine.HasPorts(i.Kind) {
 				continue
 			}
 		}
@@ -164,9 +164,14 @@ func (s *saved) keepInterfaces(lab labengine.Lab) {
 				i.MAC = s.MACFor(i.Node, i.Name)
 			}
 		}
-		if bridge := lab.Interfaces[i.Master]; i.Kind == labengine.Bridge || bridge.Kind != labengine.Bridge ||
-			bridge.Node != i.Node || !keep(i.Master) {
+		bridge := lab.Interfaces[i.Master]
+		if labengine.HasPorts(i.Kind) || !labengine.HasPorts(bridge.Kind) || bridge.Node != i.Node || !keep(i.Master) {
 			i.Master = ""
+		}
+		if port, err := labengine.CanonicalSwitchPort(i.Port); err != nil || i.Master == "" || bridge.Kind != labengine.OVS {
+			i.Port = ""
+		} else {
+			i.Port = port
 		}
 		s.Interfaces[id], known[id], taken[name{i.Node, i.Name}] = i, true, id
 		return true
@@ -222,12 +227,12 @@ func (s *saved) sort(under map[labengine.ID]bool) {
 				continue
 			}
 			path := s.labels.byID[n.ID].path + "/" + i.Name
-			if _, taken := s.labels.byPath[path]; taken || i.Kind != labengine.Bridge || under[i.ID] {
+			if _, taken := s.labels.byPath[path]; taken || !labengine.HasPorts(i.Kind) || under[i.ID] {
 				s.inside[n.ID] = append(s.inside[n.ID], i)
 				continue
 			}
 			s.bridges[n.ID] = append(s.bridges[n.ID], i)
-			s.labels.add(thing{id: i.ID, node: n.ID, kind: bridgeKind, path: path, bridge: true})
+			s.labels.add(thing{id: i.ID, node: n.ID, kind: labengine.Kind(i.Kind), path: path, bridge: true})
 		}
 	}
 }

@@ -32,8 +32,8 @@ func Schema() []byte {
 		},
 		"end": object{
 			"type": []string{"string", "number"}, "pattern": `^\s*[^\s:]+(:[^\s:/%]+)?(\s+[^\s]+)*\s*$`,
-			"description": "node:interface, then in any order addresses, `mtu 1400`, `mac 02:00:5e:10:00:01`, `master v-net-0` " +
-				"and `down`. Of a LAN, its name is enough; of a bridge, bridge:interface is a port of it.",
+			"description": "node:interface, then in any order addresses, `mtu 1400`, `mac 02:00:5e:10:00:01`, `master v-net-0`, " +
+				"of an OVS bridge's port `tag 10` and `trunks 10,20`, and `down`. Of a LAN, its name is enough; of a bridge, bridge:interface is a port of it.",
 		},
 		"ends": object{
 			"type": "array", "items": object{"$ref": "#/$defs/end"}, "minItems": 2, "maxItems": 2,
@@ -118,7 +118,7 @@ func nodeSchema(kind labengine.Kind) object {
 		name = object{"type": []string{"string", "number"}, "maxLength": 255, "pattern": `^[^-/:\s][^/:\s]*$`}
 	}
 	required := []string{"name", "kind"}
-	if kind.IsInside() || kind == bridgeKind {
+	if kind.IsInside() || isBridge(kind) {
 		required = append(required, "in")
 	}
 	given := object{"name": name, "kind": object{"const": kind, "description": nodeText[kind]}}
@@ -132,6 +132,7 @@ var nodeText = map[labengine.Kind]string{
 	labengine.Machine:   "A computer: a network, processes and a host name of its own.",
 	labengine.Namespace: "A network namespace of a machine, ip-netns(8).",
 	bridgeKind:          "A Linux bridge in a machine or a namespace: a switch, and an interface of what it is in.",
+	ovsKind:             "An Open vSwitch bridge in a machine, with the datapath in user space: a switch, and an interface of the machine.",
 	labengine.LAN:       "A switch between machines, in none of them.",
 	labengine.Container: "Network, pid, mount and host name of its own in a machine, with a process of its own.",
 	labengine.Internet:  "The world outside: routers, and public addresses that answer.",
@@ -143,7 +144,7 @@ func interfaceSchema(kind string) object {
 	given := object{"kind": object{"const": kind}}
 	required := []string{"kind"}
 	keys := slices.DeleteFunc(slices.Clone(interfaceShape.keys), func(key string) bool {
-		return key == "parent" && !labengine.MayHaveParent(kind) || key == "master" && kind == labengine.Bridge ||
+		return key == "parent" && !labengine.MayHaveParent(kind) || (key == "master" || key == "port") && labengine.HasPorts(kind) ||
 			key == "options" && len(options) == 0
 	})
 	if len(options) > 0 {
@@ -221,6 +222,11 @@ func keySchema(key string) object {
 		return object{"$ref": "#/$defs/text", "description": "The interface that it sends through: of the same node, or node:interface of another."}
 	case "master":
 		return object{"$ref": "#/$defs/text", "description": "The bridge of the same node that it is a port of."}
+	case "port":
+		return object{
+			"type": "string", "pattern": `^\s*((tag|trunks|vlan_mode)\s+[^\s]+\s*)*$`,
+			"description": "Of a port of an OVS bridge, what it does with VLANs: tag 10, trunks 10,20, vlan_mode native-untagged.",
+		}
 	case "routes":
 		return list(object{"type": "string", "pattern": `[^\s]`}, "As ip-route(8) takes them: default via 192.168.15.5.")
 	case "command":

@@ -97,7 +97,7 @@ func TestFilesThatAreRefusedDoNotFitTheSchema(t *testing.T) {
 		"address-on-machine", "bridge-in-nothing", "bridge-key", "bridge-name", "bridge-options", "bridge-option-value", "cable-key",
 		"cable-no-ends", "cable-one-end", "cable-text", "canvas-key", "interface-key", "interface-kind", "interface-name",
 		"interface-option-of-dummy", "interface-parent-missing", "interface-parent-of-dummy", "interface-unknown", "interface-veth",
-		"interface-vlan-without-id", "kind-later", "kind-unknown", "lan-in", "lan-options", "lo-mac", "lo-mtu", "machine-in",
+		"interface-vlan-without-id", "kind-unknown", "ovs-in-nothing", "lan-in", "lan-options", "lo-mac", "lo-mtu", "machine-in",
 		"machine-name", "mtu-small", "no-version", "node-key", "node-text", "node-without-kind", "node-without-name", "nodes-mapping",
 		"position-far", "position-text", "quiet-yes", "routes-text", "sysctl-name", "sysctl-sign", "sysctls-list", "unknown-key", "version-2",
 	} {

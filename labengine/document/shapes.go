@@ -21,12 +21,17 @@ var (
 	canvasShape    = shape{of: "the canvas", keys: []string{"positions"}}
 	loopbackShape  = shape{of: "lo", keys: []string{"addresses", "mtu", "up"}, hints: map[string]string{"mac": "the kernel keeps lo's"}}
 	interfaceShape = shape{of: "an interface", keys: []string{
-		"kind", "parent", "options", "addresses", "master", "mtu", "mac", "up",
+		"kind", "parent", "options", "addresses", "master", "port", "mtu", "mac", "up",
 	}}
 )
 
-// bridgeKind is the kind of node that a bridge is to a file.
-const bridgeKind labengine.Kind = labengine.Bridge
+// The kinds of node that are interfaces to the engine: switches in a node.
+const (
+	bridgeKind labengine.Kind = labengine.Bridge
+	ovsKind    labengine.Kind = labengine.OVS
+)
+
+func isBridge(kind labengine.Kind) bool { return labengine.HasPorts(string(kind)) }
 
 // nodeShapes are what nodes may have, by kind.
 var nodeShapes = map[labengine.Kind]shape{
@@ -47,6 +52,10 @@ var nodeShapes = map[labengine.Kind]shape{
 	labengine.Internet: {of: "an internet", keys: []string{"name", "kind", "sysctls", "routes", "interfaces"}},
 	bridgeKind: {
 		of: "a bridge", keys: []string{"name", "kind", "in", "addresses", "options", "mtu", "mac", "up"},
+		hints: map[string]string{"routes": notABridge, "sysctls": notABridge, "interfaces": "`master: BRIDGE` makes an interface its port"},
+	},
+	ovsKind: {
+		of: "an OVS bridge", keys: []string{"name", "kind", "in", "addresses", "mtu", "mac", "up"},
 		hints: map[string]string{"routes": notABridge, "sysctls": notABridge, "interfaces": "`master: BRIDGE` makes an interface its port"},
 	},
 	labengine.LAN: {
@@ -75,17 +84,15 @@ var (
 	// nodeKinds are the kinds of node that a file has.
 	nodeKinds = []string{
 		string(labengine.Machine), string(labengine.Namespace), string(labengine.Container), string(bridgeKind),
-		string(labengine.LAN), string(labengine.Internet),
+		string(ovsKind), string(labengine.LAN), string(labengine.Internet),
 	}
-	// laterKinds are kinds of node that the design has and this version of the format has not.
-	laterKinds = []string{"ovs"}
 	// interfaceKinds are the kinds of interface that stand under a node.
-	interfaceKinds = []string{labengine.Dummy, labengine.VLAN, labengine.VXLAN, labengine.MACVLAN, labengine.Bridge}
+	interfaceKinds = []string{labengine.Dummy, labengine.VLAN, labengine.VXLAN, labengine.MACVLAN, labengine.Bridge, labengine.OVS}
 )
 
 const (
-	hintNodeKinds      = "the kinds are machine, namespace, container, bridge, lan and internet"
-	hintInterfaceKinds = "the kinds are dummy, vlan, vxlan, macvlan and bridge"
+	hintNodeKinds      = "the kinds are machine, namespace, container, bridge, ovs, lan and internet"
+	hintInterfaceKinds = "the kinds are dummy, vlan, vxlan, macvlan, bridge and ovs"
 )
 
 // fields reads a mapping with keys that are known, each at most once.

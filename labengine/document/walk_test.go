@@ -54,10 +54,17 @@ func (w *walker) end(lab labengine.Lab) labengine.End {
 	end := labengine.End{
 		ID: w.id(), Node: anyOf(w, lab.Nodes), Name: w.name(), Addresses: w.addresses(), MAC: w.mac(), Down: w.IntN(4) == 0,
 	}
-	if bridge := lab.Interfaces[anyOf(w, lab.Interfaces)]; bridge.Kind == labengine.Bridge {
+	if bridge := lab.Interfaces[anyOf(w, lab.Interfaces)]; labengine.HasPorts(bridge.Kind) {
 		end.Node, end.Master = bridge.Node, bridge.ID
+		if bridge.Kind == labengine.OVS {
+			end.Port = w.port()
+		}
 	}
 	return end
+}
+
+func (w *walker) port() string {
+	return oneOf(w, "", "tag 10", "trunks 10,20", "vlan_mode native-untagged tag 5", "tag 0")
 }
 
 func (w *walker) edit(lab labengine.Lab) labengine.Edit {
@@ -79,15 +86,18 @@ func (w *walker) edit(lab labengine.Lab) labengine.Edit {
 		if labengine.MayHaveParent(kind) && w.IntN(4) != 0 {
 			add.Parent = anyOf(w, lab.Interfaces)
 		}
-		if i := lab.Interfaces[anyOf(w, lab.Interfaces)]; i.Kind == labengine.Bridge && kind != labengine.Bridge {
+		if i := lab.Interfaces[anyOf(w, lab.Interfaces)]; labengine.HasPorts(i.Kind) && !labengine.HasPorts(kind) {
 			add.Node, add.Master = i.Node, i.ID
+			if i.Kind == labengine.OVS {
+				add.Port = w.port()
+			}
 		}
 		add.Options = map[string][]string{
-			labengine.Bridge: {"", "stp_state 1", "stp_state 1 ageing_time 100"}, labengine.Dummy: {"", "", ""},
+			labengine.Bridge: {"", "stp_state 1", "stp_state 1 ageing_time 100"}, labengine.Dummy: {"", "", ""}, labengine.OVS: {"", "", ""},
 			labengine.VLAN: {"id 10", "id 20", "protocol 802.1ad id 5"}, labengine.MACVLAN: {"", "mode bridge", "mode private"},
 			labengine.VXLAN: {"id 7", "id 8 remote 10.0.0.1", "id 9 remote 2001:db8::5"},
 		}[kind][w.IntN(3)]
-		if kind == labengine.Bridge {
+		if labengine.HasPorts(kind) {
 			add.Place = w.place()
 		}
 		return labengine.Edit{AddInterface: &add}
@@ -101,7 +111,7 @@ func (w *walker) edit(lab labengine.Lab) labengine.Edit {
 		return labengine.Edit{UpdateNode: &change}
 	case 10, 11:
 		change := labengine.UpdateInterface{ID: anyOf(w, lab.Interfaces)}
-		switch w.IntN(7) {
+		switch w.IntN(8) {
 		case 0:
 			change.Name = new(w.name())
 		case 1:
@@ -113,6 +123,8 @@ func (w *walker) edit(lab labengine.Lab) labengine.Edit {
 		case 4:
 			change.Master = new(oneOf(w, "", anyOf(w, lab.Interfaces)))
 		case 5:
+			change.Port = new(w.port())
+		case 6:
 			change.Options = new(oneOf(w, "", "stp_state 1", "id 10"))
 		default:
 			change.MTU = new(oneOf(w, 1400, 1500, 9000))

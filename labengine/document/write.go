@@ -106,7 +106,7 @@ func (s *saved) entry(id labengine.ID) value {
 	t := s.labels.byID[id]
 	stated := map[string]value{"name": scalarOf(s.nameOf(id), isWord), "kind": scalarOf(string(t.kind), isWord)}
 	switch t.kind {
-	case bridgeKind:
+	case bridgeKind, ovsKind:
 		stated["in"] = scalarOf(s.labels.of(t.node), isWord)
 		s.settingsOf(stated, s.Interfaces[id])
 	case labengine.LAN:
@@ -114,7 +114,7 @@ func (s *saved) entry(id labengine.ID) value {
 	case labengine.Namespace, labengine.Container:
 		stated["in"] = scalarOf(s.Nodes[s.Nodes[id].In].Name, isWord)
 	}
-	if t.kind != bridgeKind {
+	if !isBridge(t.kind) {
 		s.ofNode(stated, s.Nodes[id])
 	}
 	return ordered(stated, nodeShapes[t.kind])
@@ -165,6 +165,9 @@ func (s *saved) interfaceOf(i labengine.Interface) value {
 	}
 	if i.Master != "" {
 		stated["master"] = scalarOf(s.Interfaces[i.Master].Name, isWord)
+	}
+	if i.Port != "" {
+		stated["port"] = scalarOf(i.Port, isRoute)
 	}
 	return ordered(stated, interfaceShape)
 }
@@ -287,6 +290,9 @@ func (s *saved) end(i labengine.Interface, unnamed, withMTU bool) string {
 	parts := append([]string{first}, i.Addresses...)
 	if master != "" {
 		parts = append(parts, master)
+	}
+	if i.Port != "" {
+		parts = append(parts, i.Port)
 	}
 	if withMTU && i.MTU != labengine.DefaultMTU(labengine.Veth) {
 		parts = append(parts, "mtu", strconv.Itoa(i.MTU))

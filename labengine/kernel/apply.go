@@ -32,6 +32,10 @@ type Machines interface {
 	RenameContainer(ctx context.Context, node labengine.ID, name string) error
 	// AddService answers on a port of the namespace of the node with this name; a service that is there stays as it is.
 	AddService(n *Netns, name, service string) error
+	// StartOVS has Open vSwitch run in the machine that this node is, StopOVS ends it, and ChangeOVS runs ovs-vsctl(8).
+	StartOVS(ctx context.Context, machine labengine.ID) error
+	StopOVS(ctx context.Context, machine labengine.ID) error
+	ChangeOVS(ctx context.Context, machine labengine.ID, args []string) error
 	// DeleteService ends a service, if it is there.
 	DeleteService(node labengine.ID, service string) error
 }
@@ -166,6 +170,14 @@ func (a *applier) step(p plan.Plan, i int) error {
 		return a.machines.AddService(n, s.Name, s.Service)
 	case plan.DeleteService:
 		return a.machines.DeleteService(s.At.Node, s.Service)
+	case plan.StartOVS:
+		return a.machines.StartOVS(a.ctx, s.At.Node)
+	case plan.StopOVS:
+		return a.machines.StopOVS(a.ctx, s.At.Node)
+	case plan.ChangeOVS:
+		return a.machines.ChangeOVS(a.ctx, s.At.Node, s.LenientArgs())
+	case plan.SetOffload:
+		return a.setOffload(s)
 	case plan.ChangeRules:
 		return a.changeRules(s)
 	case plan.AddAddress:

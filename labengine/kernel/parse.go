@@ -131,6 +131,7 @@ func (w *World) takeLink(n *Netns, body []byte) {
 	if fresh.Kind == labengine.Loopback || fresh.MAC == noMAC { // a bridge without ports has none until it is given one
 		fresh.MAC = ""
 	}
+	n.takeSwitch(&fresh)
 	old, known := n.Links[index]
 	if known && old.same(&fresh) {
 		return
@@ -150,14 +151,18 @@ func (w *World) takeLink(n *Netns, body []byte) {
 	}
 	n.names[fresh.Name] = index
 	w.dirty[linkKey{n.Key, index}] = true
+	if fresh.Kind == labengine.OVS && !known {
+		w.overlay(n) // its ports may have been there before it
+	}
 }
 
 const noMAC = "00:00:00:00:00:00"
 
-// fallbackDevices are made by the kernel in each namespace when a tunnel's module is loaded; down, they are nobody's.
+// fallbackDevices are made by the kernel in each namespace when a tunnel's module is loaded, or by Open vSwitch for its
+// datapath; down, they are nobody's.
 var fallbackDevices = map[string]bool{
 	"sit0": true, "tunl0": true, "gre0": true, "gretap0": true, "erspan0": true, "ip6tnl0": true, "ip6gre0": true,
-	"ip_vti0": true, "ip6_vti0": true,
+	"ip_vti0": true, "ip6_vti0": true, "ovs-netdev": true,
 }
 
 func (w *World) loseLink(n *Netns, body []byte) {
@@ -172,6 +177,9 @@ func (w *World) loseLink(n *Netns, body []byte) {
 	delete(n.Links, index)
 	if n.names[l.Name] == index {
 		delete(n.names, l.Name)
+	}
+	if l.Kind == labengine.OVS {
+		w.overlay(n) // its ports are ports no more
 	}
 	for k := range n.Neigh {
 		if k.index == index {

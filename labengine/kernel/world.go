@@ -62,6 +62,8 @@ type Netns struct {
 	peers  map[int32]*Netns
 	socket *socket
 	unread bool // neighbours are still to be read
+
+	switches Switches
 }
 
 // Link is a network device as the kernel has it.
@@ -75,18 +77,22 @@ type Link struct {
 	Peer      int    // ifindex of the other end of a veth, or of the link below a vlan and the like, in its namespace
 	PeerNsid  int32  // that namespace's number in this one; -1 is this one
 	Master    int    // ifindex of the bridge that it is a port of
+	Port      string // of an OVS bridge's port, what it does with VLANs, as a document has it
 	Options   string // its kind's own, as a document has them
 	Impair    string // what happens to what it sends, as a document has it
 	OperState uint8  // RFC 2863, IF_OPER_UP and so on in uapi/linux/if.h
 	Addresses []Address
 	ID        labengine.ID // the interface that it is, once that is known
 	Doomed    bool         // its other end has gone, and the kernel is about to take it away
+
+	raw rawLink
 }
 
 // same says whether nothing of the link itself, its addresses aside, differs.
 func (l *Link) same(m *Link) bool {
 	return l.Name == m.Name && l.Kind == m.Kind && l.Flags == m.Flags && l.MTU == m.MTU && l.MAC == m.MAC &&
-		l.Peer == m.Peer && l.PeerNsid == m.PeerNsid && l.OperState == m.OperState && l.Master == m.Master && l.Options == m.Options
+		l.Peer == m.Peer && l.PeerNsid == m.PeerNsid && l.OperState == m.OperState && l.Master == m.Master && l.Options == m.Options &&
+		l.Port == m.Port && l.raw == m.raw
 }
 
 // Address is an address of a link.

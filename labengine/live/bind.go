@@ -42,6 +42,7 @@ func (l *Lab) newBinder(hint labengine.Lab) *binder {
 func (b *binder) reconcile() {
 	l := b.lab
 	b.namespaces()
+	l.takeSwitches()
 	for {
 		dirty := l.world.TakeLinks()
 		if len(dirty) == 0 {
@@ -250,7 +251,7 @@ func (b *binder) take(n *kernel.Netns, link *kernel.Link) {
 	}
 	i := &labengine.Interface{
 		ID: link.ID, Node: n.Node, Name: link.Name, Kind: link.Kind, Up: link.Up(), MTU: link.MTU, MAC: link.MAC,
-		Addresses: link.AddressesText(), Options: link.Options, Impair: link.Impair,
+		Addresses: link.AddressesText(), Options: link.Options, Impair: link.Impair, Port: link.Port,
 	}
 	if master, ok := n.Links[link.Master]; ok {
 		i.Master = master.ID

@@ -21,6 +21,9 @@ type machine struct {
 	watch *kernel.MountWatch
 
 	resolvers []netip.Addr // whom it was told to ask for names
+
+	ovs      *openVSwitch // nil where it is not installed
+	switches switches
 }
 
 func (m *machine) ended() bool { return isClosed(m.box.Done()) }
@@ -62,6 +65,9 @@ func (l *Lab) AddMachine(ctx context.Context, node labengine.ID, name string, ki
 		syscall.Close(fd)
 		box.Close(ctx)
 		return nil, err
+	}
+	if ovsInstalled() {
+		m.ovs = startOVS(box, l.lookForNames)
 	}
 	go func() {
 		<-box.Done()

@@ -70,12 +70,14 @@ func Diff(have, want labengine.Lab) Plan {
 		remade: map[labengine.ID]bool{}, valued: map[labengine.ID]bool{},
 	}
 	d.findRemade()
+	d.deleteOVS()
 	d.deletes()
 	d.renameNodes()
 	d.addNodes()
 	d.sysctls(false)
 	d.moveAndRenameLinks()
 	d.addLinks()
+	d.changeOVS()
 	d.values(lowerFirst(d.interfaces))
 	d.bridgeMTUs()
 	d.sysctls(true)
@@ -156,9 +158,9 @@ func (d *differ) findRemade() {
 }
 
 // isRemade says whether a link that is not a cable's cannot become another one in place: the kernel keeps what is below it
-// and its fixed options, and a bridge where it is.
+// and its fixed options, and a bridge where it is; Open vSwitch keeps a bridge's name, too.
 func isRemade(was, is labengine.Interface) bool {
-	if was.Parent != is.Parent || was.Kind == labengine.Bridge && was.Node != is.Node {
+	if was.Parent != is.Parent || labengine.HasPorts(was.Kind) && was.Node != is.Node || was.Kind == labengine.OVS && was.Name != is.Name {
 		return true
 	}
 	if was.Options == is.Options {
@@ -199,7 +201,7 @@ func (d *differ) deletes() {
 		d.do(DeleteLink{At: SpotOf(d.have, a.Node), Interface: a.ID, Name: a.Name, Peer: b.ID})
 	}
 	for _, i := range inOrder(d.have.Interfaces) {
-		if gone[i.ID] || i.Kind == labengine.Loopback || d.keepsInterface(i.ID) || !d.keepsNode(i.Node) || d.parentGoes(i) {
+		if gone[i.ID] || i.Kind == labengine.Loopback || i.Kind == labengine.OVS || d.keepsInterface(i.ID) || !d.keepsNode(i.Node) || d.parentGoes(i) {
 			continue
 		}
 		d.do(DeleteLink{At: SpotOf(d.have, i.Node), Interface: i.ID, Name: i.Name})
@@ -292,7 +294,7 @@ func (d *differ) moveAndRenameLinks() {
 func (d *differ) addLinks() {
 	var single, onTop []labengine.Interface
 	for _, i := range d.interfaces {
-		if _, made := labengine.LinkOptions(i.Kind); !made || d.keepsInterface(i.ID) {
+		if _, made := labengine.LinkOptions(i.Kind); !made || i.Kind == labengine.OVS || d.keepsInterface(i.ID) {
 			continue
 		}
 		if i.Parent == "" {
@@ -348,7 +350,8 @@ func (d *differ) addLink(i labengine.Interface) {
 // first.
 func (d *differ) addVeth(c labengine.Cable) {
 	ends := c.Ends
-	if d.want.Interfaces[ends[0]].Master == "" && d.want.Interfaces[ends[1]].Master != "" {
+	masters := [2]labengine.ID{masterIn(d.want, d.want.Interfaces[ends[0]]), masterIn(d.want, d.want.Interfaces[ends[1]])}
+	if masters[0] == "" && masters[1] != "" {
 		ends[0], ends[1] = ends[1], ends[0]
 	}
 	step := AddVeth{Quiet: d.want.Quiet}
@@ -356,7 +359,7 @@ func (d *differ) addVeth(c labengine.Cable) {
 		i := d.want.Interfaces[end]
 		step.Ends[e] = VethEnd{At: SpotOf(d.want, i.Node), Interface: i.ID, Name: i.Name, MAC: i.MAC, MTU: i.MTU}
 	}
-	step.Master = d.want.Interfaces[d.want.Interfaces[ends[0]].Master].Name
+	step.Master = d.want.Interfaces[masterIn(d.want, d.want.Interfaces[ends[0]])].Name
 	if step.Master != "" {
 		d.mastered(ends[0])
 	}
@@ -379,7 +382,7 @@ func (d *differ) values(of []labengine.Interface) {
 		if i.Kind == labengine.Loopback {
 			i.MTU = labengine.DefaultMTU(i.Kind)
 		}
-		if !d.ports[i.ID] {
+		if i.Master = masterIn(d.want, i); !d.ports[i.ID] {
 			i.Master = ""
 		}
 		return i
@@ -390,6 +393,7 @@ func (d *differ) values(of []labengine.Interface) {
 		}
 		d.valued[i.ID] = true
 		was, stays := d.have.Interfaces[i.ID]
+		was.Master = masterIn(d.have, was)
 		switch {
 		case !stays || d.remade[i.ID]:
 			was = baseline(i)
@@ -406,7 +410,9 @@ func (d *differ) values(of []labengine.Interface) {
 		if was.MAC != i.MAC && i.MAC != "" {
 			set.MAC = &i.MAC
 		}
-		if set.MTU != nil || set.MAC != nil {
+		if i.Kind == labengine.OVS {
+			d.setOVS(i, set.MAC != nil, set.MTU != nil)
+		} else if set.MTU != nil || set.MAC != nil {
 			d.do(set)
 		}
 		if was.Options != i.Options {
@@ -415,8 +421,8 @@ func (d *differ) values(of []labengine.Interface) {
 		if was.Impair != i.Impair {
 			d.do(SetImpairment{At: at, Interface: i.ID, Name: i.Name, Impair: i.Impair})
 		}
-		if was.Master != i.Master {
-			d.do(SetMaster{At: at, Interface: i.ID, Name: i.Name, Master: d.want.Interfaces[i.Master].Name})
+		if master := masterIn(d.want, i); was.Master != master {
+			d.do(SetMaster{At: at, Interface: i.ID, Name: i.Name, Master: d.want.Interfaces[master].Name})
 		}
 		d.addresses(at, i, was.Addresses)
 		if was.Up != i.Up {

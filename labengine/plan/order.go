@@ -103,7 +103,12 @@ func (d *differ) bridgeMTUs() {
 		p.fresh = p.fresh || !d.keepsInterface(i.ID) || was.MTU != i.MTU || was.Master != i.Master
 	}
 	for _, bridge := range d.interfaces {
-		if p := of[bridge.ID]; p != nil && p.fresh && p.least != bridge.MTU {
+		p := of[bridge.ID]
+		switch {
+		case p == nil || !p.fresh || p.least == bridge.MTU:
+		case bridge.Kind == labengine.OVS:
+			d.setOVS(bridge, false, true)
+		default:
 			d.do(SetLink{At: SpotOf(d.want, bridge.Node), Interface: bridge.ID, Name: bridge.Name, MTU: &bridge.MTU})
 		}
 	}

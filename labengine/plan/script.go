@@ -17,7 +17,7 @@ func Script(lab labengine.Lab) string {
 	b.WriteString("#!/bin/sh\n")
 	fmt.Fprintf(&b, "# %s\n", strings.ReplaceAll(lab.Name, "\n", " "))
 	fmt.Fprintf(&b, "# The shell that runs this is %s. To try it where it can leave nothing behind:\n", first)
-	processes := "" // of containers and services, which are to end with the shell
+	processes := "" // of containers, services and Open vSwitch, which are to end with the shell
 	if hasProcesses(flat) {
 		processes = " --pid --fork --mount-proc"
 	}
@@ -52,7 +52,25 @@ func hasKind(lab labengine.Lab, kind labengine.Kind) bool {
 
 func hasProcesses(lab labengine.Lab) bool {
 	for _, n := range lab.Nodes {
-		if n.Kind == labengine.Container || len(n.Services) > 0 {
+		if n.Kind == labengine.Container {
+			return true
+		}
+	}
+	return hasServices(lab) || hasOVS(lab)
+}
+
+func hasServices(lab labengine.Lab) bool {
+	for _, n := range lab.Nodes {
+		if len(n.Services) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+func hasOVS(lab labengine.Lab) bool {
+	for _, i := range lab.Interfaces {
+		if i.Kind == labengine.OVS {
 			return true
 		}
 	}
@@ -68,7 +86,7 @@ func standIns(lab labengine.Lab) string {
 				"# and not four. It has no way back to addresses that are not its neighbours', as in the lab.\n", n.Name)
 		}
 	}
-	if hasProcesses(flatten(lab)) {
+	if hasServices(flatten(lab)) {
 		b.WriteString("# What the lab answers itself, small programs answer here: HTTP with a fixed page, not with who called.\n")
 	}
 	return b.String()

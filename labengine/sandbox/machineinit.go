@@ -161,7 +161,8 @@ var folders = []struct {
 }{
 	{".", 0o755}, {"etc", 0o755}, {"etc/ssl", 0o755}, {"proc", 0o555}, {"sys", 0o555}, {".sys", 0o555},
 	{"dev", 0o755}, {"dev/net", 0o755}, {"dev/pts", 0o755}, {"dev/shm", 0o777 | os.ModeSticky},
-	{"run", 0o755}, {"run/netns", 0o755}, {"run/containers", 0o755}, {"run/lock", 0o777 | os.ModeSticky}, {"tmp", 0o777 | os.ModeSticky},
+	{"run", 0o755}, {"run/netns", 0o755}, {"run/containers", 0o755},
+	{"run/openvswitch", 0o755}, {"run/lock", 0o777 | os.ModeSticky}, {"tmp", 0o777 | os.ModeSticky},
 	{"root", 0o700}, {"home", 0o755}, {"mnt", 0o755}, {"opt", 0o755}, {"srv", 0o755},
 	{"var", 0o755}, {"var/lib", 0o755}, {"var/lib/misc", 0o755}, {"var/log", 0o755}, {"var/cache", 0o755},
 	{"var/spool", 0o755}, {"var/tmp", 0o777 | os.ModeSticky},

@@ -204,7 +204,7 @@ function addInterface(lab: Lab, e: AddInterface): void {
 		refuse('bad-request', `interfaces of kind ${JSON.stringify(e.kind)} are not made here`, {
 			on: e.id,
 			field: 'kind',
-			hint: 'the kinds are bridge, dummy, vlan, vxlan and macvlan',
+			hint: 'the kinds are bridge, ovs, dummy, vlan, vxlan and macvlan',
 		});
 	}
 	const options = about(e.id, () => canonicalOptions(e.kind, e.options ?? ''));

@@ -1,0 +1,218 @@
+// Package ovsdb reads what an Open vSwitch has from its database, and hears of changes: the part of the Open vSwitch Database
+// Management Protocol, RFC 7047, that this takes. Who changes the database is ovs-vsctl(8).
+package ovsdb
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"slices"
+	"sync"
+
+	"vethlab/labengine"
+)
+
+// Bridge is a row of table Bridge, ovs-vswitchd.conf.db(5).
+type Bridge struct {
+	Name     string
+	Datapath string // datapath_type: "netdev", or "" for the kernel's
+	Ports    []Port // by name, with the bridge's own, which has its name
+}
+
+// Port is a row of table Port.
+type Port struct {
+	Name  string
+	VLANs labengine.SwitchPort
+}
+
+// maxMessage bounds what a server says at once, in bytes: whoever is root in a machine can be that server.
+const maxMessage = 16 << 20
+
+// ErrClosed is what calls return once the connection has ended.
+var ErrClosed = errors.New("the connection to the database has ended")
+
+// Conn is a connection to ovsdb-server(1). Its methods may be called by many goroutines at once.
+type Conn struct {
+	conn    net.Conn
+	changed func()
+	done    chan struct{}
+
+	sending sync.Mutex // a message goes out whole
+	mu      sync.Mutex // guards what follows
+	last    int
+	calls   map[int]chan message
+}
+
+// message is a request, a reply or a notification, RFC 7047 §4.
+type message struct {
+	ID     *int            `json:"id"`
+	Method string          `json:"method,omitempty"`
+	Params json.RawMessage `json:"params,omitempty"`
+	Result json.RawMessage `json:"result,omitempty"`
+	Error  json.RawMessage `json:"error,omitempty"`
+}
+
+// Watch takes a connection over, and calls changed after each change of bridges and ports from now on, on a goroutine of its
+// own; changed must not wait.
+func Watch(ctx context.Context, conn net.Conn, changed func()) (*Conn, error) {
+	c := &Conn{conn: conn, changed: changed, done: make(chan struct{}), calls: map[int]chan message{}}
+	go c.read()
+	_, err := c.call(ctx, "monitor", database, nil, map[string]any{
+		"Bridge": map[string]any{"columns": bridgeColumns}, "Port": map[string]any{"columns": portColumns},
+	})
+	if err != nil {
+		c.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
+const database = "Open_vSwitch"
+
+var (
+	bridgeColumns = []string{"name", "datapath_type", "ports"}
+	portColumns   = []string{"name", "tag", "trunks", "vlan_mode"}
+)
+
+// Done is closed when the connection has ended.
+func (c *Conn) Done() <-chan struct{} { return c.done }
+
+// Close ends the connection, and waits for its goroutine.
+func (c *Conn) Close() {
+	c.conn.Close()
+	<-c.done
+}
+
+// read hands replies to their callers until the connection ends.
+func (c *Conn) read() {
+	defer close(c.done)
+	defer c.conn.Close()
+	limited := &io.LimitedReader{R: c.conn, N: maxMessage}
+	for decoder := json.NewDecoder(limited); ; limited.N = maxMessage {
+		var m message
+		if err := decoder.Decode(&m); err != nil {
+			if _, other := errors.AsType[*json.UnmarshalTypeError](err); other {
+				continue // it has an id that is none of ours
+			}
+			return
+		}
+		switch {
+		case m.Method == "update":
+			c.changed()
+		case m.Method == "echo": // whether we are still there, RFC 7047 §4.1.11
+			c.send(map[string]any{"id": m.ID, "result": m.Params, "error": nil})
+		case m.ID != nil && m.Method == "":
+			c.mu.Lock()
+			reply := c.calls[*m.ID]
+			delete(c.calls, *m.ID)
+			c.mu.Unlock()
+			if reply != nil {
+				reply <- m // has room for it
+			}
+		}
+	}
+}
+
+func (c *Conn) send(m any) error {
+	data, err := json.Marshal(m)
+	if err != nil {
+		return err
+	}
+	c.sending.Lock()
+	defer c.sending.Unlock()
+	_, err = c.conn.Write(data)
+	return err
+}
+
+// call sends a request and waits for its reply.
+func (c *Conn) call(ctx context.Context, method string, params ...any) (json.RawMessage, error) {
+	reply := make(chan message, 1)
+	c.mu.Lock()
+	c.last++
+	id := c.last
+	c.calls[id] = reply
+	c.mu.Unlock()
+	defer func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		delete(c.calls, id)
+	}()
+	if err := c.send(map[string]any{"id": id, "method": method, "params": params}); err != nil {
+		return nil, err
+	}
+	select {
+	case m := <-reply:
+		if len(m.Error) > 0 && string(m.Error) != "null" {
+			return nil, fmt.Errorf("%s: %s", method, m.Error)
+		}
+		return m.Result, nil
+	case <-c.done:
+		return nil, ErrClosed
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+// Bridges is what the database has, by name.
+func (c *Conn) Bridges(ctx context.Context) ([]Bridge, error) {
+	all := []any{}
+	result, err := c.call(ctx, "transact", database,
+		map[string]any{"op": "select", "table": "Bridge", "where": all, "columns": bridgeColumns},
+		map[string]any{"op": "select", "table": "Port", "where": all, "columns": append([]string{"_uuid"}, portColumns...)})
+	if err != nil {
+		return nil, err
+	}
+	return parse(result)
+}
+
+// parse reads the result of the transaction of [Conn.Bridges].
+func parse(result []byte) ([]Bridge, error) {
+	var tables []struct {
+		Rows []struct {
+			UUID     set[uuid]   `json:"_uuid"`
+			Name     string      `json:"name"`
+			Datapath string      `json:"datapath_type"`
+			Ports    set[uuid]   `json:"ports"`
+			Tag      set[int]    `json:"tag"`
+			Trunks   set[int]    `json:"trunks"`
+			Mode     set[string] `json:"vlan_mode"`
+		} `json:"rows"`
+	}
+	if err := json.Unmarshal(result, &tables); err != nil {
+		return nil, fmt.Errorf("what the database says: %w", err)
+	}
+	if len(tables) < 2 {
+		return nil, errors.New("the database does not say what it has")
+	}
+	ports := map[uuid]Port{}
+	for _, row := range tables[1].Rows {
+		p := Port{Name: row.Name, VLANs: labengine.SwitchPort{Tag: -1, Trunks: row.Trunks}}
+		slices.Sort(p.VLANs.Trunks)
+		if len(row.Tag) > 0 {
+			p.VLANs.Tag = row.Tag[0]
+		}
+		if len(row.Mode) > 0 {
+			p.VLANs.Mode = row.Mode[0]
+		}
+		if len(row.UUID) > 0 {
+			ports[row.UUID[0]] = p
+		}
+	}
+	bridges := []Bridge{}
+	for _, row := range tables[0].Rows {
+		b := Bridge{Name: row.Name, Datapath: row.Datapath}
+		for _, id := range row.Ports {
+			if p, ok := ports[id]; ok {
+				b.Ports = append(b.Ports, p)
+			}
+		}
+		slices.SortFunc(b.Ports, func(a, b Port) int { return cmp.Compare(a.Name, b.Name) })
+		bridges = append(bridges, b)
+	}
+	slices.SortFunc(bridges, func(a, b Bridge) int { return cmp.Compare(a.Name, b.Name) })
+	return bridges, nil
+}

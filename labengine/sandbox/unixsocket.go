@@ -1,0 +1,58 @@
+package sandbox
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+)
+
+// openIn opens a path as the machine's processes see it, and nothing outside of the machine, whatever links somebody has put
+// there: openat2(2).
+func (m *Machine) openIn(path string, flags uint64) (*os.File, error) {
+	root, err := os.Open(fmt.Sprintf("/proc/%d/root", m.pid))
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	fd, err := unix.Openat2(int(root.Fd()), path, &unix.OpenHow{
+		Flags: flags | unix.O_PATH | unix.O_CLOEXEC, Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS,
+	})
+	if err != nil {
+		return nil, failed("open "+path+" in "+m.name, err)
+	}
+	return os.NewFile(uintptr(fd), path), nil
+}
+
+// DialUnix connects to a socket of the machine, unix(7), by its path there. Who answers is not to be trusted.
+func (m *Machine) DialUnix(ctx context.Context, path string) (net.Conn, error) {
+	f, err := m.openIn(path, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return new(net.Dialer).DialContext(ctx, "unix", fmt.Sprintf("/proc/self/fd/%d", f.Fd()))
+}
+
+// ListenUnix makes a socket at a path of the machine, whose folder is there, in the place of what is there, and listens. The
+// socket's file stays when the listener is closed.
+func (m *Machine) ListenUnix(path string) (net.Listener, error) {
+	dir, err := m.openIn(filepath.Dir(path), unix.O_DIRECTORY)
+	if err != nil {
+		return nil, err
+	}
+	defer dir.Close()
+	at := fmt.Sprintf("/proc/self/fd/%d/%s", dir.Fd(), filepath.Base(path))
+	if err := unix.Unlink(at); err != nil && err != unix.ENOENT {
+		return nil, failed("remove "+path+" in "+m.name, err)
+	}
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: at})
+	if err != nil {
+		return nil, err
+	}
+	l.SetUnlinkOnClose(false)
+	return l, nil
+}
