@@ -46,7 +46,9 @@ func (l Lab) Around(p Patch) (before, after Lab) {
 		addNode(i.Node)
 		addInterface(i.Master)
 		addInterface(i.Parent)
-		if was, ok := l.Interfaces[id]; ok && was.Node != i.Node { // it may have to be made anew, and what hangs on it too
+		was, ok := l.Interfaces[id]
+		replugged := was.Master != i.Master && (l.Interfaces[was.Master].Kind == OVS || l.isOVS(p, i.Master))
+		if ok && (was.Node != i.Node || replugged) { // it may have to be made anew, and what hangs on it too
 			if c, ok := l.CableOf(id); ok {
 				addCable(c.ID)
 			}
@@ -57,6 +59,13 @@ func (l Lab) Around(p Patch) (before, after Lab) {
 			_, parent := p.Interfaces[i.Parent]
 			_, master := p.Interfaces[i.Master]
 			if i.Parent != "" && parent || i.Master != "" && master {
+				addInterface(id)
+			}
+		}
+	}
+	if l.touchesOVS(p) { // Open vSwitch runs for as long as there is one
+		for id, i := range l.Interfaces {
+			if i.Kind == OVS {
 				addInterface(id)
 			}
 		}
@@ -89,6 +98,24 @@ func (l Lab) Around(p Patch) (before, after Lab) {
 func (l Lab) someChange(touched map[ID]*Interface) bool {
 	for id := range touched {
 		if _, ok := l.Interfaces[id]; ok {
+			return true
+		}
+	}
+	return false
+}
+
+// isOVS says whether an interface is an OVS bridge after a patch.
+func (l Lab) isOVS(p Patch, id ID) bool {
+	if i, touched := p.Interfaces[id]; touched {
+		return i != nil && i.Kind == OVS
+	}
+	return l.Interfaces[id].Kind == OVS
+}
+
+// touchesOVS says whether a patch is about an OVS bridge itself.
+func (l Lab) touchesOVS(p Patch) bool {
+	for id := range p.Interfaces {
+		if l.Interfaces[id].Kind == OVS || l.isOVS(p, id) {
 			return true
 		}
 	}

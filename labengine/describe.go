@@ -202,7 +202,7 @@ func (d *describer) interfaces(p Patch) {
 		}
 		switch {
 		case !had:
-			d.say("Add %s %s", is.Kind, where(is, d.after))
+			d.say("Add %s %s", kindWords(is.Kind), where(is, d.after))
 			continue
 		case !has:
 			d.say("Delete %s", where(was, d.before))
@@ -235,6 +235,11 @@ func (d *describer) interfaces(p Patch) {
 		} else if was.Master != is.Master {
 			d.say("Take %s out of %s", where(is, d.after), d.before.Interfaces[was.Master].Name)
 		}
+		if was.Port != is.Port && is.Port != "" {
+			d.say("Set %s of %s", is.Port, where(is, d.after))
+		} else if was.Port != is.Port && is.Master != "" {
+			d.say("Let %s take all VLANs", where(is, d.after))
+		}
 		if was.Impair != is.Impair {
 			d.say("%s", impairSentence(is.Impair, where(is, d.after)))
 		}
@@ -245,6 +250,14 @@ func (d *describer) interfaces(p Patch) {
 			d.say("Set the MAC of %s to %s", where(is, d.after), is.MAC)
 		}
 	}
+}
+
+// kindWords is what people call a kind of interface.
+func kindWords(kind string) string {
+	if kind == OVS {
+		return "OVS bridge"
+	}
+	return kind
 }
 
 func impairSentence(impair, where string) string {

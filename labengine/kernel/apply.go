@@ -32,10 +32,11 @@ type Machines interface {
 	RenameContainer(ctx context.Context, node labengine.ID, name string) error
 	// AddService answers on a port of the namespace of the node with this name; a service that is there stays as it is.
 	AddService(n *Netns, name, service string) error
-	// StartOVS has Open vSwitch run in the machine that this node is, StopOVS ends it, and ChangeOVS runs ovs-vsctl(8).
+	// StartOVS has Open vSwitch run in the machine that this node is, StopOVS ends it, and ChangeOVS has ovs-vsctl(8)
+	// make all of the changes, or none.
 	StartOVS(ctx context.Context, machine labengine.ID) error
 	StopOVS(ctx context.Context, machine labengine.ID) error
-	ChangeOVS(ctx context.Context, machine labengine.ID, args []string) error
+	ChangeOVS(ctx context.Context, machine labengine.ID, changes []plan.OVSChange) error
 	// DeleteService ends a service, if it is there.
 	DeleteService(node labengine.ID, service string) error
 }
@@ -175,7 +176,7 @@ func (a *applier) step(p plan.Plan, i int) error {
 	case plan.StopOVS:
 		return a.machines.StopOVS(a.ctx, s.At.Node)
 	case plan.ChangeOVS:
-		return a.machines.ChangeOVS(a.ctx, s.At.Node, s.LenientArgs())
+		return a.machines.ChangeOVS(a.ctx, s.At.Node, s.Changes)
 	case plan.SetOffload:
 		return a.setOffload(s)
 	case plan.ChangeRules:

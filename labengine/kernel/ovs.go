@@ -37,7 +37,7 @@ func (w *World) overlay(n *Netns) {
 			}
 			fresh := *l
 			fresh.Kind, fresh.Options, fresh.Master, fresh.Port = l.raw.kind, l.raw.options, l.raw.master, ""
-			n.takeSwitch(&fresh)
+			n.takeSwitch(&fresh, l)
 			if !l.same(&fresh) {
 				*l = fresh
 				w.dirty[linkKey{n.Key, index}] = true
@@ -46,15 +46,15 @@ func (w *World) overlay(n *Netns) {
 	}
 }
 
-// takeSwitch has a link be what Open vSwitch makes of it.
-func (n *Netns) takeSwitch(l *Link) {
+// takeSwitch has a link be what Open vSwitch makes of it. A bridge's own port, once it is known as that, is one for as long as
+// it is there: the database forgets a bridge before its port goes.
+func (n *Netns) takeSwitch(l, was *Link) {
 	l.raw = rawLink{l.Kind, l.Options, l.Master}
 	p, ok := n.switches[l.Name]
 	switch {
-	case !ok:
-	case p.Bridge == l.Name && l.Kind == tap:
+	case l.Kind == tap && (ok && p.Bridge == l.Name || was != nil && was.Kind == labengine.OVS):
 		l.Kind, l.Options = labengine.OVS, ""
-	case p.Bridge != l.Name && l.Master == 0:
+	case ok && p.Bridge != l.Name && l.Master == 0:
 		if bridge, ok := n.LinkNamed(p.Bridge); ok && bridge.Kind == labengine.OVS {
 			l.Master, l.Port = bridge.Index, p.Port
 		}

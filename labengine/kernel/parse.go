@@ -131,8 +131,8 @@ func (w *World) takeLink(n *Netns, body []byte) {
 	if fresh.Kind == labengine.Loopback || fresh.MAC == noMAC { // a bridge without ports has none until it is given one
 		fresh.MAC = ""
 	}
-	n.takeSwitch(&fresh)
 	old, known := n.Links[index]
+	n.takeSwitch(&fresh, old)
 	if known && old.same(&fresh) {
 		return
 	}

@@ -102,9 +102,7 @@ func (o *openVSwitch) run() {
 				idle.Reset(ovsIdle)
 			}
 		case <-idle.C:
-			if o.runs && o.read() == nil && len(*o.bridges.Load()) == 0 {
-				o.stop()
-			}
+			o.stop()
 		}
 	}
 }
@@ -229,6 +227,10 @@ func (o *openVSwitch) read() error {
 		o.db, o.runs, bridges = nil, false, nil
 		o.sleep()
 	}
+	if before := *o.bridges.Load(); !reflect.DeepEqual(before, bridges) && len(before)+len(bridges) > 0 {
+		o.bridges.Store(&bridges)
+		o.seen()
+	}
 	forced := map[string]bool{}
 	for _, b := range bridges {
 		if forced[b.Name] = true; b.Datapath == "" && !o.forced[b.Name] {
@@ -236,29 +238,22 @@ func (o *openVSwitch) read() error {
 		}
 	}
 	o.forced = forced
-	if before := *o.bridges.Load(); !reflect.DeepEqual(before, bridges) && len(before)+len(bridges) > 0 {
-		o.bridges.Store(&bridges)
-		o.seen()
-	}
 	return err
 }
 
-// stop ends Open vSwitch.
+// stop ends Open vSwitch, unless somebody has made another bridge meanwhile.
 func (o *openVSwitch) stop() error {
-	if !o.runs {
+	if o.read(); !o.runs || len(*o.bridges.Load()) > 0 {
 		return nil
 	}
 	o.db.Close()
 	o.db, o.runs = nil, false
-	var lines []string
+	lines := []string{"pids=$(cat " + plan.OVSFolder + "/*.pid)"}
 	for _, c := range (plan.StopOVS{}).Commands() {
 		lines = append(lines, c.Line)
 	}
+	lines = append(lines, "for p in $pids; do while kill -0 $p; do sleep 0.01; done; done") // they answer before they end
 	_, _, err := o.output("sh", "-c", strings.Join(lines, "; "))
-	if len(*o.bridges.Load()) > 0 {
-		o.bridges.Store(&[]ovsdb.Bridge{})
-		o.seen()
-	}
 	o.sleep()
 	return err
 }
@@ -330,20 +325,18 @@ func (l *Lab) StopOVS(_ context.Context, node labengine.ID) error {
 }
 
 // ChangeOVS implements [kernel.Machines].
-func (l *Lab) ChangeOVS(_ context.Context, node labengine.ID, args []string) error {
+func (l *Lab) ChangeOVS(_ context.Context, node labengine.ID, changes []plan.OVSChange) error {
 	m, err := l.ovsOf(node)
 	if err != nil {
 		return err
 	}
-	argv := append([]string{"ovs-vsctl", fmt.Sprintf("--timeout=%d", int(ovsWait.Seconds()))}, args...)
 	err = m.ovs.do(func() error {
 		if err := m.ovs.start(); err != nil {
 			return err
 		}
-		out, status, err := m.ovs.output(argv...)
-		if err == nil && (status != 0 || strings.Contains(out, "Error detected")) { // then it says so, and ends with status 0
-			first, _, _ := strings.Cut(strings.TrimSpace(out), "\n")
-			err = errors.New(strings.TrimPrefix(first, "ovs-vsctl: "))
+		err := m.ovs.vsctl(m.ovs.stale(changes))
+		if err == nil {
+			err = m.ovs.vsctl(changes)
 		}
 		if rerr := m.ovs.read(); err == nil {
 			err = rerr
@@ -351,6 +344,45 @@ func (l *Lab) ChangeOVS(_ context.Context, node labengine.ID, args []string) err
 		return err
 	})
 	l.takeSwitches()
+	return err
+}
+
+// stale takes away ports that are there although they are to be made: their links have been deleted, and Open vSwitch keeps
+// the port, with a socket at the link that was.
+func (o *openVSwitch) stale(changes []plan.OVSChange) []plan.OVSChange {
+	known := map[string]string{}
+	for _, b := range *o.bridges.Load() {
+		for _, p := range b.Ports {
+			known[p.Name] = b.Name
+		}
+	}
+	var all []plan.OVSChange
+	for _, c := range changes {
+		if bridge, is := known[c.Args[len(c.Args)-1]]; is && c.Args[0] == "add-port" {
+			all = append(all, plan.OVSChange{Args: []string{"del-port", bridge, c.Args[2]}})
+		}
+	}
+	return all
+}
+
+// vsctl has ovs-vsctl(8) make changes in one transaction. What is to go may have gone already.
+func (o *openVSwitch) vsctl(changes []plan.OVSChange) error {
+	if len(changes) == 0 {
+		return nil
+	}
+	argv := []string{"ovs-vsctl", fmt.Sprintf("--timeout=%d", int(ovsWait.Seconds()))}
+	for _, c := range changes {
+		argv = append(argv, "--")
+		if c.Args[0] == "del-port" || c.Args[0] == "del-br" {
+			argv = append(argv, "--if-exists")
+		}
+		argv = append(argv, c.Args...)
+	}
+	out, status, err := o.output(argv...)
+	if err == nil && (status != 0 || strings.Contains(out, "Error detected")) { // then it says so, and ends with status 0
+		first, _, _ := strings.Cut(strings.TrimSpace(out), "\n")
+		err = errors.New(strings.TrimPrefix(first, "ovs-vsctl: "))
+	}
 	return err
 }
 

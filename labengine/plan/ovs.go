@@ -88,23 +88,6 @@ func (s ChangeOVS) Args() []string {
 	return all
 }
 
-// LenientArgs are the same for one who finds that a port is there already, or that something has gone: Open vSwitch keeps a
-// port whose link has been deleted, and takes the link when it comes again.
-func (s ChangeOVS) LenientArgs() []string {
-	var all []string
-	for _, c := range s.Changes {
-		all = append(all, "--")
-		switch c.Args[0] {
-		case "add-port":
-			all = append(all, "--may-exist")
-		case "del-port", "del-br":
-			all = append(all, "--if-exists")
-		}
-		all = append(all, c.Args...)
-	}
-	return all
-}
-
 func quoteArgs(args []string) string {
 	quoted := make([]string, len(args))
 	for i, a := range args {

@@ -22,6 +22,7 @@ type link struct {
 	MAC       string
 	Addresses string // IPv4 in order, then IPv6 sorted: the kernel lists those newest first
 	Master    string
+	Port      string // what a port of an OVS bridge does with VLANs
 	Options   string // a vlan's id, a bridge's stp_state and the like
 	Queue     string // what an impairment is in the kernel: "tbf", "netem", "blackhole"
 	Routes    string // of a namespace: sorted, without those that the kernel makes itself
@@ -118,6 +119,14 @@ const dumpAll = `
 		ip6tables-save'
 	echo "NETNS "
 	sh -ec "$dump"
+	echo OVS
+	if kill -0 "$(cat /run/openvswitch/ovs-vswitchd.pid 2>/dev/null)" 2>/dev/null; then
+		for b in $(ovs-vsctl list-br); do
+			for p in $(ovs-vsctl list-ports $b); do
+				echo "$p $b" $(ovs-vsctl get port $p tag trunks vlan_mode | tr -d " ")
+			done
+		done
+	fi
 	for n in $(ls /run/netns); do
 		echo "NETNS $n"
 		ip netns exec "$n" sh -ec "$dump"
@@ -141,7 +150,8 @@ func (l *Lab) parseDump(machine, out string, all map[string]link) {
 		text, rest, _ := strings.Cut(text, "ROUTES\n")
 		routes, rest, _ := strings.Cut(rest, "SYSCTLS\n")
 		sysctls, rest, _ := strings.Cut(rest, "IPTABLES\n")
-		iptables, ip6tables, _ := strings.Cut(rest, "IP6TABLES\n")
+		iptables, rest, _ := strings.Cut(rest, "IP6TABLES\n")
+		ip6tables, switches, _ := strings.Cut(rest, "OVS\n")
 		var links []ipLink
 		if err := json.Unmarshal([]byte(text), &links); err != nil {
 			l.t.Fatalf("%s: %v\n%s", where, err, text)
@@ -150,8 +160,37 @@ func (l *Lab) parseDump(machine, out string, all map[string]link) {
 			Routes: routesOf(routes), Sysctls: sysctlsOf(sysctls), Iptables: savedRules(iptables), Ip6tables: savedRules(ip6tables),
 		}
 		for _, i := range links {
-			all[where+":"+i.Ifname] = i.link()
+			if i.Ifname != "ovs-netdev" { // the datapath's own, which does nothing
+				all[where+":"+i.Ifname] = i.link()
+			}
 		}
+		l.ovsPorts(where, switches, all)
+	}
+}
+
+// ovsPorts gives ports of OVS bridges their masters, of which ip(8) knows nothing. A port without a link is none here.
+func (l *Lab) ovsPorts(where, out string, all map[string]link) {
+	for line := range strings.Lines(out) {
+		words := strings.Fields(line)
+		if len(words) < 2 {
+			continue
+		}
+		port, known := all[where+":"+words[0]]
+		if !known {
+			continue
+		}
+		var text []string
+		for column, value := range words[2:] {
+			if value = strings.Trim(value, "[]"); value != "" {
+				text = append(text, labengine.SwitchPortWords[column], value)
+			}
+		}
+		canonical, err := labengine.CanonicalSwitchPort(strings.Join(text, " "))
+		if err != nil {
+			l.t.Fatalf("%s: %v", where, err)
+		}
+		port.Master, port.Port = words[1], canonical
+		all[where+":"+words[0]] = port
 	}
 }
 
@@ -285,6 +324,7 @@ func documentOf(lab labengine.Lab, states map[labengine.ID]*labengine.NodeState)
 		for _, i := range lab.InterfacesOf(n.ID) {
 			all[where(n)+":"+i.Name] = link{
 				Up: i.Up, MTU: i.MTU, MAC: i.MAC, Addresses: addressesText(i.Addresses), Master: lab.Interfaces[i.Master].Name,
+				Port:    i.Port,
 				Options: i.Options, Queue: queueOf(i.Impair),
 			}
 		}
