@@ -113,3 +113,19 @@ func TestRedAndBlue(t *testing.T) {
 		t.Errorf("%d nodes have a place", len(lab.Places))
 	}
 }
+
+func TestOVS(t *testing.T) {
+	lab := parse(t, "ovs.yaml")
+	bridge, ok := lab.InterfaceNamed("host", "br0")
+	if !ok || bridge.Kind != labengine.OVS {
+		t.Errorf("br0 is %+v", bridge)
+	}
+	var ports []string
+	for _, p := range lab.PortsOf(bridge.ID) {
+		ports = append(ports, p.Name+" "+p.Port)
+	}
+	want := []string{"veth-blue-br tag 10", "veth-green-br tag 20", "veth-red-br tag 10", "veth-yellow-br trunks 10,20"}
+	if !slices.Equal(ports, want) {
+		t.Errorf("its ports are %q", ports)
+	}
+}

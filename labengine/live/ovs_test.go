@@ -1,11 +1,14 @@
 package live_test
 
 import (
+	"os/exec"
 	"strings"
 	"testing"
 
 	"vethlab/labengine"
+	"vethlab/labengine/document"
 	"vethlab/labengine/live/labtest"
+	"vethlab/labengine/plan"
 )
 
 const fourOnOVS = `
@@ -48,6 +51,7 @@ func TestFourNamespacesOnOVS(t *testing.T) {
 	if out := lab.Shell("host", "ovs-appctl fdb/show br0; ovs-ofctl dump-flows br0"); !strings.Contains(out, "LOCAL") || !strings.Contains(out, "actions=NORMAL") {
 		t.Error(out)
 	}
+	lab.CheckScript()
 	if ps := ovsProcesses(lab); ps != 2 {
 		t.Errorf("%d processes of Open vSwitch run", ps)
 	}
@@ -204,4 +208,25 @@ func TestOVSEndsWithItsMachine(t *testing.T) {
 		t.Errorf("undo leaves %+v", p)
 	}
 	lab.MustRun("red", "ping", "-c1", "-W3", "192.168.15.2")
+}
+
+// TestOVSScript: Open vSwitch in a machine that the script has as a namespace switches too, beside another one.
+func TestOVSScript(t *testing.T) {
+	lab, err := document.Parse("test.yaml", []byte(strings.Replace(fourOnOVS, "cables:", `  - {name: far, kind: machine}
+  - {name: pink, kind: namespace, in: far}
+  - {name: br1, kind: ovs, in: far, addresses: [10.0.0.5/24]}
+cables:
+  - [pink:eth0 10.0.0.1/24, br1:pink-br tag 0]`, 1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("unshare", "--user", "--map-root-user", "--net", "--mount", "--pid", "--fork", "--mount-proc", "sh", "-ec", `
+		mount -t tmpfs none /run; mkdir -p /run/netns; cat > /run/script; sh /run/script
+		ip netns exec red ping -nc1 -W3 192.168.15.4
+		ip netns exec far-pink ping -nc1 -W3 10.0.0.5
+		ovs-vsctl list-br; ip netns exec far env OVS_RUNDIR=/run/openvswitch-far ovs-vsctl list-br`)
+	cmd.Stdin = strings.NewReader(plan.Script(lab))
+	if out, err := cmd.CombinedOutput(); err != nil || !strings.HasSuffix(string(out), "br0\nbr1\n") {
+		t.Errorf("%v\n%s\n%s", err, out, plan.Script(lab))
+	}
 }

@@ -49,7 +49,7 @@ type Conn struct {
 
 // message is a request, a reply or a notification, RFC 7047 §4.
 type message struct {
-	ID     *int            `json:"id"`
+	ID     json.RawMessage `json:"id"`
 	Method string          `json:"method,omitempty"`
 	Params json.RawMessage `json:"params,omitempty"`
 	Result json.RawMessage `json:"result,omitempty"`
@@ -95,20 +95,18 @@ func (c *Conn) read() {
 	for decoder := json.NewDecoder(limited); ; limited.N = maxMessage {
 		var m message
 		if err := decoder.Decode(&m); err != nil {
-			if _, other := errors.AsType[*json.UnmarshalTypeError](err); other {
-				continue // it has an id that is none of ours
-			}
 			return
 		}
+		var id int // of a call of ours
 		switch {
 		case m.Method == "update":
 			c.changed()
 		case m.Method == "echo": // whether we are still there, RFC 7047 §4.1.11
 			c.send(map[string]any{"id": m.ID, "result": m.Params, "error": nil})
-		case m.ID != nil && m.Method == "":
+		case m.Method == "" && json.Unmarshal(m.ID, &id) == nil:
 			c.mu.Lock()
-			reply := c.calls[*m.ID]
-			delete(c.calls, *m.ID)
+			reply := c.calls[id]
+			delete(c.calls, id)
 			c.mu.Unlock()
 			if reply != nil {
 				reply <- m // has room for it

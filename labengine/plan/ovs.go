@@ -217,10 +217,11 @@ func (d *differ) changeOVS() {
 		was := d.have.Interfaces[i.ID]
 		if !d.keepsPort(was) || was.ID == "" {
 			changes.add(i.Node, i.ID, "add-port", bridge.Name, i.Name)
-			was.Port = ""
-			if peer, ok := peers[i.ID]; ok {
+			_, wasPort := ovsBridge(d.have, was)
+			if peer, ok := peers[i.ID]; ok && !(wasPort && d.keepsInterface(i.ID)) {
 				offload = append(offload, SetOffload{At: SpotOf(d.want, peer.Node), Interface: peer.ID, Name: peer.Name})
 			}
+			was.Port = ""
 		}
 		if was.Port != i.Port {
 			d.changePort(changes, was.Port, i)

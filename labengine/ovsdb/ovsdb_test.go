@@ -1,0 +1,98 @@
+package ovsdb
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"vethlab/labengine"
+)
+
+// selected is what ovsdb-server 3.1 answers, of a bridge with a port of each sort.
+const selected = `[{"rows":[
+	{"name":"br1","datapath_type":"","ports":["uuid","c1"]},
+	{"name":"br0","datapath_type":"netdev","ports":["set",[["uuid","a1"],["uuid","a2"],["uuid","gone"],["uuid","a3"]]]}]},
+{"rows":[
+	{"_uuid":["uuid","a1"],"name":"br0","tag":["set",[]],"trunks":["set",[]],"vlan_mode":["set",[]]},
+	{"_uuid":["uuid","a3"],"name":"veth-red-br","tag":10,"trunks":["set",[]],"vlan_mode":["set",[]]},
+	{"_uuid":["uuid","a2"],"name":"trunk","tag":["set",[]],"trunks":["set",[20,10]],"vlan_mode":"native-tagged"},
+	{"_uuid":["uuid","c1"],"name":"br1","tag":["set",[]],"trunks":7,"vlan_mode":["set",[]]}]}]`
+
+func TestParse(t *testing.T) {
+	got, err := parse([]byte(selected))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []Bridge{
+		{Name: "br0", Datapath: "netdev", Ports: []Port{
+			{"br0", labengine.SwitchPort{Tag: -1, Trunks: []int{}}},
+			{"trunk", labengine.SwitchPort{Tag: -1, Trunks: []int{10, 20}, Mode: "native-tagged"}},
+			{"veth-red-br", labengine.SwitchPort{Tag: 10, Trunks: []int{}}},
+		}},
+		{Name: "br1", Ports: []Port{{"br1", labengine.SwitchPort{Tag: -1, Trunks: []int{7}}}}},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add([]byte(selected))
+	f.Add([]byte(`[{"error":"no such table"}]`))
+	f.Add([]byte(`[{"rows":[{"ports":["set",[["map",[]]]]}]},{"rows":[]}]`)) // a value of another type
+	f.Add([]byte(`[{},{}]`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		bridges, err := parse(data)
+		if err != nil {
+			return
+		}
+		for _, b := range bridges {
+			for _, p := range b.Ports {
+				_ = p.VLANs.String()
+			}
+		}
+	})
+}
+
+// TestConnection has a server that asks whether we are there, says what nobody has asked for, and goes.
+func TestConnection(t *testing.T) {
+	ours, theirs := net.Pipe()
+	changed := make(chan struct{}, 1)
+	go func() {
+		decoder, encoder := json.NewDecoder(theirs), json.NewEncoder(theirs)
+		var m struct {
+			ID     any
+			Method string
+		}
+		decoder.Decode(&m)
+		encoder.Encode(map[string]any{"id": "echo", "method": "echo", "params": []any{}})
+		watch := m.ID
+		if err := decoder.Decode(&m); err != nil || m.ID != "echo" {
+			t.Errorf("the echo's id is %v, %v", m.ID, err)
+		}
+		encoder.Encode(map[string]any{"id": 77, "result": "for nobody", "error": nil})
+		encoder.Encode(map[string]any{"id": watch, "result": map[string]any{}, "error": nil})
+		encoder.Encode(map[string]any{"id": nil, "method": "update", "params": []any{nil, map[string]any{}}})
+		decoder.Decode(&m) // the transaction
+		encoder.Encode(map[string]any{"id": m.ID, "result": nil, "error": map[string]any{"error": "not owner"}})
+		decoder.Decode(&m)
+		theirs.Close()
+	}()
+	c, err := Watch(context.Background(), ours, func() { changed <- struct{}{} })
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-changed
+	if _, err := c.Bridges(context.Background()); err == nil {
+		t.Error("an error of the server is none")
+	}
+	if _, err := c.Bridges(context.Background()); !errors.Is(err, ErrClosed) {
+		t.Errorf("after the server's end: %v", err)
+	}
+	<-c.Done()
+	c.Close()
+}
