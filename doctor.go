@@ -85,7 +85,6 @@ func examine(ctx context.Context) *doctor {
 			d.add(finding{answer: no, what: "end of a lab", detail: err.Error()})
 		}
 	}
-	d.program("ovs-vswitchd", "openvswitch-switch", "nodes of kind ovs", false)
 	d.limits()
 	return d
 }
@@ -151,6 +150,7 @@ var trials = []trial{
 	{"macvlan", "interfaces of kind macvlan", "ip link add name doc0 type veth peer name doc1 && ip link add link doc0 name doc2 type macvlan && ip link del dev doc0", unknownKind, "modprobe macvlan (CONFIG_MACVLAN)"},
 	{"dummy", "interfaces of kind dummy", "ip link add name doc0 type dummy && ip link del dev doc0", unknownKind, "modprobe dummy (CONFIG_DUMMY)"},
 	{"tun", "interfaces of kind tun", "ip tuntap add name doc0 mode tun && ip tuntap del name doc0 mode tun", []string{"No such file", "No such device", "Permission denied"}, "modprobe tun (CONFIG_TUN); chmod 666 /dev/net/tun"},
+	{"ovs", "nodes of kind ovs", "ovs-vsctl --timeout=10 add-br doc0 -- set bridge doc0 datapath_type=netdev 2>&1 | grep . && exit 1; ip link show dev doc0 && ovs-vsctl del-br doc0", []string{"not found", "database connection failed", "Error detected", "does not exist"}, "apt-get install openvswitch-switch; modprobe tun (CONFIG_TUN); chmod 666 /dev/net/tun"},
 	{"netem", "delay and loss on cables", "tc qdisc add dev lo root netem delay 1ms && tc qdisc del dev lo root", []string{"not found", "qdisc kind is unknown"}, "modprobe sch_netem (CONFIG_NET_SCH_NETEM); rate limits need it not"},
 	{"tbf", "rate limits on cables", "tc qdisc add dev lo root tbf rate 1mbit burst 10kb latency 50ms && tc qdisc del dev lo root", []string{"not found", "qdisc kind is unknown"}, "modprobe sch_tbf (CONFIG_NET_SCH_TBF)"},
 }

@@ -47,7 +47,7 @@ func TestDoctorIsHonest(t *testing.T) {
 	}
 	for _, what := range []string{
 		"bwrap", "ip", "user namespaces", "a machine", "iptables", "nft", "tcpdump", "ping", "bridge", "vlan", "vxlan", "macvlan",
-		"dummy", "tun", "netem", "tbf", "ovs-vswitchd", "cgroups", "gc_thresh3", "inotify instances", "pid_max",
+		"dummy", "tun", "ovs", "netem", "tbf", "cgroups", "gc_thresh3", "inotify instances", "pid_max",
 		"max_net_namespaces", "open files", "processes",
 	} {
 		f, ok := d[what]

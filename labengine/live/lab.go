@@ -430,6 +430,7 @@ func (l *Lab) tryFeatures() {
 		return
 	}
 	l.features = kernel.Features(scratch)
+	l.features[labengine.OVS] = ovsFeature()
 }
 
 // setStatus tells everyone how the lab is.

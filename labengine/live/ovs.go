@@ -41,6 +41,19 @@ var ovsInstalled = sync.OnceValue(func() bool {
 	return true
 })
 
+// ovsFeature says whether there can be OVS bridges.
+func ovsFeature() labengine.Feature {
+	if !ovsInstalled() {
+		return labengine.Feature{Answer: labengine.Lacking, Reason: "Open vSwitch is not installed (package openvswitch-switch)"}
+	}
+	tun, err := os.OpenFile("/dev/net/tun", os.O_RDWR, 0)
+	if err != nil {
+		return labengine.Feature{Answer: labengine.Lacking, Reason: "Open vSwitch needs /dev/net/tun: " + err.Error()}
+	}
+	tun.Close()
+	return labengine.Feature{Answer: labengine.Present}
+}
+
 // openVSwitch is a machine's Open vSwitch. While there is no bridge, nothing of it runs but a socket where its database would
 // answer: whoever connects to that starts it. Its fields belong to its goroutine, but for those that say otherwise.
 type openVSwitch struct {
