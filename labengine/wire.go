@@ -182,8 +182,9 @@ type NodeState struct {
 	Firewall   *Firewall       `json:"firewall,omitempty"`  // where there are rules or have been
 	Conntrack  *Conntrack      `json:"conntrack,omitempty"` // where connections are tracked; read anew each second while somebody looks
 	Container  *ContainerState `json:"container,omitempty"`
-	Dropped    uint64          `json:"dropped,omitempty"` // of the internet: packets dropped because nobody there knows a way back to whom they are from
-	Sockets    []Socket        `json:"sockets,omitempty"` // those that wait for others to connect or send, as `ss -lntup` shows them
+	Switches   []SwitchTable   `json:"switches,omitempty"` // of a machine's OVS bridges; read anew each second while somebody looks
+	Dropped    uint64          `json:"dropped,omitempty"`  // of the internet: packets dropped because nobody there knows a way back to whom they are from
+	Sockets    []Socket        `json:"sockets,omitempty"`  // those that wait for others to connect or send, as `ss -lntup` shows them
 }
 
 // Firewall is what iptables(8), ip6tables(8) and nft(8) show of a namespace. Counters are read anew each second while
@@ -219,6 +220,29 @@ type FirewallRule struct {
 	Authored string `json:"authored,omitempty"` // as the document has it, where that is something else
 	Packets  uint64 `json:"packets,omitempty"`
 	Bytes    uint64 `json:"bytes,omitempty"`
+}
+
+// SwitchTable is what an OVS bridge has learnt, and by which rules it goes.
+type SwitchTable struct {
+	Bridge string        `json:"bridge"` // its name
+	FDB    []SwitchEntry `json:"fdb"`    // as `ovs-appctl fdb/show` prints it
+	Flows  []SwitchFlow  `json:"flows"`  // as `ovs-ofctl dump-flows` prints them
+}
+
+// SwitchEntry says behind which port a MAC has been seen.
+type SwitchEntry struct {
+	Port string `json:"port"` // its name
+	VLAN int    `json:"vlan"` // 0 where there is none
+	MAC  string `json:"mac"`
+	Age  string `json:"age"` // seconds since a frame came from there, or "static"
+}
+
+// SwitchFlow is a rule of OpenFlow by which a bridge goes.
+type SwitchFlow struct {
+	Table   int    `json:"table"`
+	Packets uint64 `json:"packets"`
+	Bytes   uint64 `json:"bytes"`
+	Text    string `json:"text"` // "priority=0 actions=NORMAL", ovs-fields(7) and ovs-actions(7)
 }
 
 // Conntrack is the table of tracked connections, as `conntrack -L` shows it.

@@ -12,7 +12,7 @@ import (
 func (a *adviser) portAddresses() {
 	for _, node := range a.Nodes {
 		for _, i := range node.Interfaces {
-			if i.Master == nil || i.Master.Kind != labengine.Bridge || len(i.Prefixes) == 0 {
+			if i.Master == nil || !labengine.HasPorts(i.Master.Kind) || len(i.Prefixes) == 0 {
 				continue
 			}
 			bridge := i.Master

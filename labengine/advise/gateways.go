@@ -208,7 +208,7 @@ func (a *adviser) isAbsent(node *topology.Node, r *topology.Route) bool {
 func (a *adviser) gatewayToBe(out *topology.Interface, gateway netip.Addr) (*topology.Interface, netip.Prefix) {
 	var found *topology.Interface
 	for _, i := range out.Segment.Members {
-		if i.Kind != labengine.Bridge || len(i.Prefixes) > 0 {
+		if !labengine.HasPorts(i.Kind) || len(i.Prefixes) > 0 {
 			continue
 		}
 		if found != nil {

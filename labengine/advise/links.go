@@ -37,7 +37,7 @@ func (a *adviser) isNeeded(i *topology.Interface) bool {
 		return len(i.Peer.Prefixes) > 0 || i.IsPort() && i.Peer.IsPort() && !joinedOtherwise(i.Master, i.Peer.Master)
 	case i.Peer == nil && i.IsPort(): // a vlan or a tunnel that is a port
 		return i.Master != nil && i.Master.Up && i.Kind != labengine.Dummy
-	case i.Kind == labengine.Bridge:
+	case labengine.HasPorts(i.Kind):
 		return slices.ContainsFunc(a.portsOf(i), func(p *topology.Interface) bool {
 			return p.Up && p.Peer != nil && p.Peer.Up && len(p.Peer.Prefixes) > 0
 		})
@@ -86,7 +86,7 @@ func (a *adviser) interfaceDown(i *topology.Interface, down []*topology.Interfac
 		a.say(labengine.AdviceInterfaceDown, on, set, "%s are down: nothing passes the cable between them", list(called(down)))
 	case i.Peer != nil:
 		a.say(labengine.AdviceInterfaceDown, on, set, "%s is down: nothing passes its cable to %s", i, i.Peer)
-	case i.Kind == labengine.Bridge:
+	case labengine.HasPorts(i.Kind):
 		ports := len(a.portsOf(i))
 		a.say(labengine.AdviceInterfaceDown, on, set, "%s is down: nothing passes between its %d %s and %s",
 			i, ports, choose(ports, "port", "ports"), i.Node.Label)

@@ -42,8 +42,10 @@ type look struct {
 	rules     [2][]labengine.FirewallTable
 	tracked   *labengine.Conntrack
 	sockets   []labengine.Socket
-	hasFlows  bool // tracked has been read
-	hasSocket bool // sockets have been read
+	switches  []labengine.SwitchTable
+	ovs       *openVSwitch // where there are bridges to look at
+	hasFlows  bool         // tracked has been read
+	hasSocket bool         // sockets have been read
 }
 
 func (l *Lab) startInspector() error {
@@ -154,7 +156,11 @@ func (l *Lab) looks(all bool) []*look {
 		if err != nil {
 			continue
 		}
-		o := &look{node: n.Node, netns: n.Key, inode: n.Inode, file: file, hasSocket: inhabited, hasFlows: hasRules && all}
+		var ovs *openVSwitch
+		if m := l.machines[n.Node]; m != nil && all && (len(m.switches.known) > 0 || len(l.states[n.Node].Switches) > 0) {
+			ovs = m.ovs
+		}
+		o := &look{ovs: ovs, node: n.Node, netns: n.Key, inode: n.Inode, file: file, hasSocket: inhabited, hasFlows: hasRules && all}
 		if inhabited {
 			o.links = make(map[int]string, len(n.Links))
 			for index, link := range n.Links {
@@ -190,6 +196,11 @@ func (l *Lab) lookInto(o *look, all bool) {
 		o.tracked, err = k.Conntrack(o.file)
 		o.hasFlows = err == nil
 	}
+	if o.ovs != nil {
+		if o.switches, err = o.ovs.tables(); err != nil {
+			o.ovs = nil
+		}
+	}
 	if o.hasSocket {
 		o.sockets, err = k.Sockets(o.file, o.inode, func(index int) string { return o.links[index] })
 		o.hasSocket = err == nil
@@ -223,7 +234,8 @@ func (l *Lab) inspected(looks []*look) {
 		state := l.states[o.node]
 		tracked := o.hasFlows && !reflect.DeepEqual(state.Conntrack, o.tracked)
 		sockets := o.hasSocket && !slices.Equal(state.Sockets, o.sockets)
-		if !counted && !tracked && !sockets {
+		switches := o.ovs != nil && !reflect.DeepEqual(state.Switches, o.switches)
+		if !counted && !tracked && !sockets && !switches {
 			continue
 		}
 		b.state(n, func(s *labengine.NodeState) {
@@ -235,6 +247,9 @@ func (l *Lab) inspected(looks []*look) {
 			}
 			if sockets {
 				s.Sockets = o.sockets
+			}
+			if switches {
+				s.Switches = o.switches
 			}
 		})
 	}

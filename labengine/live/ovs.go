@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"reflect"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -269,6 +270,39 @@ func (o *openVSwitch) stop() error {
 	_, _, err := o.output("sh", "-c", strings.Join(lines, "; "))
 	o.sleep()
 	return err
+}
+
+// tables reads what the bridges have learnt and by which rules they go. Any goroutine may call it.
+func (o *openVSwitch) tables() ([]labengine.SwitchTable, error) {
+	bridges := *o.bridges.Load()
+	if len(bridges) == 0 {
+		return nil, nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), inspectBudget)
+	defer cancel()
+	text, err := o.box.ReadFile(plan.OVSFolder+"/ovs-vswitchd.pid", 16)
+	if err != nil {
+		return nil, err
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(text))
+	if err != nil {
+		return nil, err
+	}
+	conn, err := o.box.DialUnix(ctx, fmt.Sprintf("%s/ovs-vswitchd.%d.ctl", plan.OVSFolder, pid))
+	if err != nil {
+		return nil, err
+	}
+	control := ovsdb.NewControl(ctx, conn)
+	defer control.Close()
+	var all []labengine.SwitchTable
+	for _, b := range bridges {
+		t, err := control.Table(b.Name)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, t)
+	}
+	return all, nil
 }
 
 // maxOutput bounds what is read of what a program prints, in bytes.

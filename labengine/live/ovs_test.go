@@ -2,6 +2,7 @@ package live_test
 
 import (
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 
@@ -229,4 +230,24 @@ cables:
 	if out, err := cmd.CombinedOutput(); err != nil || !strings.HasSuffix(string(out), "br0\nbr1\n") {
 		t.Errorf("%v\n%s\n%s", err, out, plan.Script(lab))
 	}
+}
+
+func TestFlowsAndFDBOfOVSAreShown(t *testing.T) {
+	lab := labtest.Start(t, fourOnOVS)
+	lab.Ask(labengine.Request{Watch: &labengine.Watch{Frames: true}})
+	lab.MustRun("red", "ping", "-c1", "-W3", "192.168.15.2")
+	lab.Shell("host", "ovs-ofctl add-flow br0 priority=10,ip,nw_dst=192.168.15.4,actions=drop")
+	mac := lab.State().Lab.Interfaces["host/red:veth-red"].MAC
+	lab.Until("a flow, and red behind its port", func(s labtest.State) bool {
+		host := s.Nodes["host"]
+		if host == nil || len(host.Switches) != 1 {
+			return false
+		}
+		t := host.Switches[0]
+		return t.Bridge == "br0" &&
+			slices.ContainsFunc(t.FDB, func(e labengine.SwitchEntry) bool { return e.Port == "veth-red-br" && e.MAC == mac }) &&
+			slices.ContainsFunc(t.Flows, func(f labengine.SwitchFlow) bool { return f.Text == "priority=10,ip,nw_dst=192.168.15.4 actions=drop" })
+	})
+	lab.MustEdit(labengine.Edit{Delete: &labengine.Delete{ID: "host:br0"}})
+	lab.Until("no bridge", func(s labtest.State) bool { return len(s.Nodes["host"].Switches) == 0 })
 }

@@ -96,3 +96,24 @@ func TestConnection(t *testing.T) {
 	<-c.Done()
 	c.Close()
 }
+
+func TestParseTables(t *testing.T) {
+	names := parsePorts("netdev@ovs-netdev: hit:1 missed:5\n  br0:\n    br0 65534/2: (tap)\n    veth-red-br 2/3: (system)\n  br1:\n    other 2/9: (system)\n", "br0")
+	fdb := parseFDB(" port  VLAN  MAC                Age\nLOCAL     0  d6:cc:e1:5f:a2:8e    0\n    2    10  f6:cc:4b:a3:eb:ad    7\n    9     0  02:00:00:00:00:01  static\n", names)
+	if diff := cmp.Diff([]labengine.SwitchEntry{
+		{Port: "9", MAC: "02:00:00:00:00:01", Age: "static"}, {Port: "br0", MAC: "d6:cc:e1:5f:a2:8e", Age: "0"},
+		{Port: "veth-red-br", VLAN: 10, MAC: "f6:cc:4b:a3:eb:ad", Age: "7"},
+	}, fdb); diff != "" {
+		t.Error(diff)
+	}
+	flows := parseFlows(`duration=0s, n_packets=6, n_bytes=460, priority=0,actions=NORMAL
+table_id=1, duration=0s, n_packets=0, n_bytes=0, priority=5,in_port=1,actions=resubmit(,2),output:2
+table_id=254, duration=0s, n_packets=0, n_bytes=0, priority=2,recirc_id=0,actions=drop
+`)
+	if diff := cmp.Diff([]labengine.SwitchFlow{
+		{Packets: 6, Bytes: 460, Text: "priority=0 actions=NORMAL"},
+		{Table: 1, Text: "priority=5,in_port=1 actions=resubmit(,2),output:2"},
+	}, flows); diff != "" {
+		t.Error(diff)
+	}
+}

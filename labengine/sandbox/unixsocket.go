@@ -19,7 +19,7 @@ func (m *Machine) openIn(path string, flags uint64) (*os.File, error) {
 	}
 	defer root.Close()
 	fd, err := unix.Openat2(int(root.Fd()), path, &unix.OpenHow{
-		Flags: flags | unix.O_PATH | unix.O_CLOEXEC, Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS,
+		Flags: flags | unix.O_CLOEXEC, Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS,
 	})
 	if err != nil {
 		return nil, failed("open "+path+" in "+m.name, err)
@@ -27,9 +27,21 @@ func (m *Machine) openIn(path string, flags uint64) (*os.File, error) {
 	return os.NewFile(uintptr(fd), path), nil
 }
 
+// ReadFile reads the beginning of a file of the machine, by its path there. What it says is not to be trusted.
+func (m *Machine) ReadFile(path string, most int) (string, error) {
+	f, err := m.openIn(path, unix.O_RDONLY|unix.O_NONBLOCK)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	data := make([]byte, most)
+	n, err := f.Read(data)
+	return string(data[:n]), err
+}
+
 // DialUnix connects to a socket of the machine, unix(7), by its path there. Who answers is not to be trusted.
 func (m *Machine) DialUnix(ctx context.Context, path string) (net.Conn, error) {
-	f, err := m.openIn(path, 0)
+	f, err := m.openIn(path, unix.O_PATH)
 	if err != nil {
 		return nil, err
 	}
@@ -40,7 +52,7 @@ func (m *Machine) DialUnix(ctx context.Context, path string) (net.Conn, error) {
 // ListenUnix makes a socket at a path of the machine, whose folder is there, in the place of what is there, and listens. The
 // socket's file stays when the listener is closed.
 func (m *Machine) ListenUnix(path string) (net.Listener, error) {
-	dir, err := m.openIn(filepath.Dir(path), unix.O_DIRECTORY)
+	dir, err := m.openIn(filepath.Dir(path), unix.O_PATH|unix.O_DIRECTORY)
 	if err != nil {
 		return nil, err
 	}

@@ -62,7 +62,7 @@ func (n *Network) addSegments() {
 }
 
 func (s *Segment) add(i *Interface) {
-	if i.Kind == labengine.Bridge {
+	if labengine.HasPorts(i.Kind) {
 		s.Bridges = append(s.Bridges, i)
 	}
 	switch {
@@ -78,14 +78,14 @@ func isForeign(i *Interface) bool {
 	switch i.Kind {
 	case labengine.Veth:
 		return i.Peer == nil
-	case labengine.Bridge, labengine.Dummy, labengine.VLAN, labengine.VXLAN, labengine.MACVLAN:
+	case labengine.Bridge, labengine.OVS, labengine.Dummy, labengine.VLAN, labengine.VXLAN, labengine.MACVLAN:
 		return false
 	}
 	return true
 }
 
 func isFiltering(i *Interface) bool {
-	return i.Kind == labengine.Bridge && i.Option("vlan_filtering") == "1"
+	return i.Kind == labengine.Bridge && i.Option("vlan_filtering") == "1" || i.Port != ""
 }
 
 // Option is the value of one of the interface's options, its default if it does not say.
