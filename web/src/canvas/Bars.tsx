@@ -34,9 +34,15 @@ export const BarNode = memo(function BarNode({ id }: { id: string }) {
 			data-testid={`node-${thing.name}`}
 			data-id={id}
 			data-state={state}
-			className={`bar ${isLAN ? 'lan' : 'bridge'} ${down ? 'is-down' : ''} ${classes}`}
+			className={`bar ${thing.shape} ${down ? 'is-down' : ''} ${classes}`}
 		>
 			<Name thing={thing} />
+			{thing.shape === 'ovs' && (
+				<>
+					<span className="bar-shape" aria-hidden="true" />
+					<span className="bar-kind">OVS</span>
+				</>
+			)}
 			{withAddress && addresses && addresses.length > 0 && <span className="bar-address">{barAddress(addresses)}</span>}
 			{down && <span className="bar-state">{down}</span>}
 			<Edges id={id} name={thing.name} />

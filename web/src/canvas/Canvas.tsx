@@ -42,6 +42,7 @@ const nodeTypes: Readonly<Record<Shape, typeof MachineNode>> = {
 	namespace: NamespaceNode,
 	container: NamespaceNode,
 	bridge: BarNode,
+	ovs: BarNode,
 	lan: BarNode,
 	internet: InternetNode,
 };

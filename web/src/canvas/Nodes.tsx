@@ -6,7 +6,7 @@ import { movesInto } from '../gestures/drop';
 import { colourOf } from '../model/colour';
 import { checkInterfaceName, checkNodeName } from '../model/names';
 import { problemOf } from '../model/problem';
-import { shapes, type Thing, thingOf, thingsIn } from '../model/things';
+import { isBridge, shapes, type Thing, thingOf, thingsIn } from '../model/things';
 import { edit } from '../session/actions';
 import { useLab, useView } from '../session/stores';
 import type { Lab, Node } from '../wire/types.gen';
@@ -78,9 +78,9 @@ export function Name({ thing }: { thing: Pick<Thing, 'id' | 'name' | 'shape'> })
 
 function Rename({ thing: node }: { thing: Pick<Thing, 'id' | 'name' | 'shape'> }) {
 	const { id, shape } = node;
-	const check = (name: string) => (shape === 'bridge' ? checkInterfaceName(name) : checkNodeName(shape, name));
+	const check = (name: string) => (isBridge(shape) ? checkInterfaceName(name) : checkNodeName(shape, name));
 	const renamed = (name: string) =>
-		shape === 'bridge' ? { updateInterface: { id, name } } : { updateNode: { id, name } };
+		isBridge(shape) ? { updateInterface: { id, name } } : { updateNode: { id, name } };
 	const [text, setText] = useState(node.name);
 	const input = useRef<HTMLInputElement>(null);
 	const [refusal, setRefusal] = useRefusal();
@@ -173,7 +173,7 @@ export function isRouter(n: Node | undefined): boolean {
 /** "2 namespaces, 1 bridge"; "machine" of an empty one. */
 function contentsOf(lab: Lab, machine: string): string {
 	const inside = thingsIn(lab, machine);
-	const parts = (['namespace', 'container', 'bridge'] as const).flatMap((shape) => {
+	const parts = (['namespace', 'container', 'bridge', 'ovs'] as const).flatMap((shape) => {
 		const count = inside.filter((t) => t.shape === shape).length;
 		return count === 0 ? [] : [`${count} ${count === 1 ? shapes[shape].title : shapes[shape].many}`];
 	});

@@ -1,6 +1,8 @@
 import { Cable, Hand, ListTree, MousePointer2, Plus } from 'lucide-react';
 import { addThing, quickAdd, toggleOutline } from '../commands/commands';
+import { useLacking } from '../inspector/LinkParts';
 import { type Shape, shapes } from '../model/things';
+import { toast } from '../session/actions';
 import { type Tool, useView } from '../session/stores';
 import { dragType } from './Canvas';
 
@@ -66,6 +68,12 @@ export function Tools() {
 					<path d="M5 8V4M10 8V4M15 8V4M7.5 12v4M12.5 12v4" stroke="currentColor" strokeWidth="1.5" />
 				</svg>
 			</Source>
+			<Source shape="ovs" title="Open vSwitch bridge: drag it into a machine" feature="ovs">
+				<svg width="20" height="20" viewBox="0 0 20 20" aria-hidden="true">
+					<path d="M1.5 8h13l4 4h-17z" fill="none" stroke="currentColor" strokeWidth="1.5" />
+					<path d="M5 8V4M10 8V4M5 12v4M10 12v4M15 12v4" stroke="currentColor" strokeWidth="1.5" />
+				</svg>
+			</Source>
 			<Source shape="lan" title="LAN, a switch between machines: drag it onto the canvas">
 				<svg width="20" height="20" viewBox="0 0 20 20" aria-hidden="true">
 					<rect x="1.5" y="7.5" width="17" height="5" rx="2.5" fill="none" stroke="currentColor" strokeWidth="1.5" />
@@ -113,20 +121,32 @@ export function Tools() {
 	);
 }
 
-function Source({ shape, title, children }: { shape: Shape; title: string; children: React.ReactNode }) {
+const labels: Partial<Record<Shape, string>> = { internet: 'Add the internet', ovs: 'Add an OVS bridge' };
+
+interface SourceProps {
+	shape: Shape;
+	title: string;
+	/** What it needs, where that may be lacking. */
+	feature?: string;
+	children: React.ReactNode;
+}
+
+function Source({ shape, title, feature, children }: SourceProps) {
+	const lacking = useLacking(feature);
 	return (
 		<button
 			type="button"
 			tabIndex={-1}
-			draggable
-			aria-label={shape === 'internet' ? 'Add the internet' : `Add a ${shapes[shape].title}`}
-			title={title}
+			draggable={!lacking}
+			aria-disabled={lacking !== undefined}
+			aria-label={`${labels[shape] ?? `Add a ${shapes[shape].title}`}${lacking ? `: ${lacking}` : ''}`}
+			title={lacking ?? title}
 			data-testid={`palette-${shape}`}
 			onDragStart={(e) => {
 				e.dataTransfer.setData(dragType, shape);
 				e.dataTransfer.effectAllowed = 'copy';
 			}}
-			onClick={() => addThing(shape)}
+			onClick={() => (lacking ? toast({ kind: 'warn', text: lacking }) : addThing(shape))}
 		>
 			{children}
 		</button>

@@ -6,7 +6,7 @@ import { newID } from '../model/lab';
 import { bridgePlace, freePlace, lanPlace, machinePlace, withPlaces } from '../model/places';
 import { sizes } from '../model/sizes';
 import { freeName } from '../model/suggest';
-import { isBox, machineAround, type Shape, shapes, thingOf, thingsIn } from '../model/things';
+import { isBox, isBridge, machineAround, type Shape, shapes, thingOf, thingsIn } from '../model/things';
 import { announce, deleteThings, edit, redo, select, startLab, stopLab, toast, undo } from '../session/actions';
 import { type DockTab, type Labels, useGeometry, useLab, useView } from '../session/stores';
 import { openTerminal, splitTerminal } from '../session/terminals';
@@ -64,20 +64,19 @@ export function addThing(shape: Shape, at?: { box?: string | undefined; x: numbe
 		toast({ kind: 'warn', text: `A ${title} is in a machine: drop it into a machine’s box.` });
 		return;
 	}
-	const id = newID(shape === 'bridge' ? 'i' : 'n');
+	const id = newID(isBridge(shape) ? 'i' : 'n');
 	const name = freeName(lab, shape, box ?? '');
 	const place = at ? { x: at.x, y: at.y } : placeFor(lab, shape, box ?? '');
-	const made =
-		shape === 'bridge'
-			? { addInterface: { id, node: box ?? '', name, kind: 'bridge', place } }
-			: { addNode: { id, name, kind: shape, place, ...(box ? { in: box } : {}) } };
+	const made = isBridge(shape)
+		? { addInterface: { id, node: box ?? '', name, kind: shape, place } }
+		: { addNode: { id, name, kind: shape, place, ...(box ? { in: box } : {}) } };
 	if (!edit([made])) return;
 	focusOn(id);
 	if (thingOf(useLab.getState().lab, id)) useView.setState({ renaming: id });
 }
 
 function placeFor(lab: Lab, shape: Shape, box: string): Place {
-	if (shape === 'bridge') return bridgePlace(lab, box);
+	if (isBridge(shape)) return bridgePlace(lab, box);
 	if (shape === 'lan') return lanPlace(lab);
 	return box ? freePlace(lab, box, sizes[shape]) : machinePlace(lab);
 }

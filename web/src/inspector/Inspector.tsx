@@ -4,7 +4,7 @@ import { kinds } from '../model/kinds';
 import { type Interface, interfacesOf, isSaved, labelOf, linkState, type Node, switchID } from '../model/lab';
 import { canonicalMAC, checkInterfaceName, checkMTU, hostOf } from '../model/names';
 import * as shell from '../model/shell';
-import { holderOf, thingOf } from '../model/things';
+import { holderOf, isBridge, thingOf } from '../model/things';
 import { deleteThings, edit, ping, select } from '../session/actions';
 import { useLab, useView } from '../session/stores';
 import { openTerminal } from '../session/terminals';
@@ -14,6 +14,7 @@ import { Impair, Master, Options, Ports } from './LinkParts';
 import { Notes } from './Notes';
 import { Routes } from './Routes';
 import { Settings } from './Settings';
+import { SwitchPort, SwitchTables } from './SwitchParts';
 import { useChanging } from './useChanging';
 
 export function Inspector() {
@@ -70,7 +71,8 @@ function Subject({ id }: { id: string }) {
 			<>
 				<Notes id={id} />
 				<InterfacePart id={id} withNode />
-				{i.kind === 'bridge' && <BridgePorts id={id} />}
+				{isBridge(i.kind) && <BridgePorts id={id} />}
+				{i.kind === 'ovs' && <SwitchTables bridge={i} />}
 				{i.kind !== 'loopback' && <DeletePart id={id} />}
 			</>
 		);
@@ -243,6 +245,7 @@ function InterfacePart({ id, withNode = false }: { id: string; withNode?: boolea
 					</>
 				)}
 				<Master lab={lab} i={i} />
+				<SwitchPort lab={lab} i={i} />
 				<dt>{i.kind}</dt>
 				<dd className="mono small">
 					{lab.interfaces[i.parent ?? ''] && `on ${lab.interfaces[i.parent ?? '']?.name}, `}

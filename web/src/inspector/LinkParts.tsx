@@ -8,7 +8,7 @@ import { type Interface, interfacesOf, switchID } from '../model/lab';
 import { canonicalOptions, optionsOf, parseOptions, writeOptions } from '../model/options';
 import { capital, problemOf } from '../model/problem';
 import * as shell from '../model/shell';
-import { isBox } from '../model/things';
+import { isBox, isBridge } from '../model/things';
 import { edit, select } from '../session/actions';
 import { useLab } from '../session/stores';
 import type { Lab } from '../wire/types.gen';
@@ -19,6 +19,7 @@ export function useLacking(feature: string | undefined): string | undefined {
 	return useLab((s) => {
 		const f = feature ? s.features[feature] : undefined;
 		if (!f || f.answer === 'yes') return undefined;
+		if (f.answer === 'no' && feature === 'ovs') return `${f.reason ?? 'Open vSwitch is not there'}.`;
 		if (f.answer === 'no') return `This kernel has no ${feature}: ${f.reason ?? 'it was tried, and refused'}.`;
 		return `Could not find out whether ${feature} works (${f.reason ?? 'no answer'}).`;
 	});
@@ -97,7 +98,7 @@ function Unavailable({ label, value, why }: { label: string; value: string; why:
 export function Master({ lab, i }: { lab: Lab; i: Interface }) {
 	const [refusal, setRefusal] = useRefusal();
 	const bridges = interfacesOf(lab, i.node).filter((b) => isBox(lab, b) && b.id !== i.id);
-	if (i.kind === 'loopback' || i.kind === 'bridge' || lab.nodes[i.node]?.kind === 'lan') return null;
+	if (i.kind === 'loopback' || isBridge(i.kind) || lab.nodes[i.node]?.kind === 'lan') return null;
 	if (bridges.length === 0 && !i.master) return null;
 	return (
 		<>
@@ -145,6 +146,7 @@ export function Ports({ lab, bridge }: { lab: Lab; bridge: Interface }) {
 							</button>
 							<span className="small">
 								{' '}
+								{p.port && `${p.port}, `}
 								{peer ? `to ${lab.nodes[peer.node]?.name}:${peer.name}` : p.kind} {peer?.addresses.join(' ')}
 							</span>
 						</li>

@@ -37,7 +37,9 @@ import { canonicalOptions, mayHaveParent, needsParent, optionsOf, parseOptions, 
 import { dropDangling } from './patch';
 import { Refused, refuse, shown } from './problem';
 import { covers, dropRoutes, parseRoute, readRoute, renameInRoutes, withRoutes } from './route';
+import { canonicalSwitchPort } from './switchport';
 import { freshSysctl, parseSysctl, withSysctl } from './sysctl';
+import { isBridge } from './things';
 
 /** The lab after all the edits, or a refusal that says which of them is not possible; `lab` stays as it is. */
 export function applyEdits(lab: Lab, edits: readonly Edit[]): Lab {
@@ -141,6 +143,7 @@ interface Given {
 	mac?: string;
 	addresses?: string[];
 	impair?: string;
+	port?: string;
 }
 
 /** Adds an interface after a look at its name, MAC, addresses and master. */
@@ -149,6 +152,7 @@ function addChecked(lab: Lab, made: Interface, given: Given): void {
 	let i = made;
 	if (given.mac) i = { ...i, mac: about(i.id, () => canonicalMAC(given.mac ?? '')) };
 	checkMaster(lab, i);
+	i = withPort(lab, i, given.port ?? '');
 	i = withImpair(i, given.impair ?? '');
 	for (const a of given.addresses ?? []) i = withAddress(i, a);
 	lab.interfaces[i.id] = i;
@@ -165,6 +169,29 @@ function withImpair(i: Interface, text: string): Interface {
 	return impair ? { ...rest, impair } : rest;
 }
 
+/** What a port of an OVS bridge does with VLANs. What is no such port has nothing of the kind. */
+function withPort(lab: Lab, i: Interface, text: string): Interface {
+	const port = about(i.id, () => canonicalSwitchPort(text));
+	if (port && lab.interfaces[i.master ?? '']?.kind !== 'ovs') {
+		const message = `\`${i.name}\` is no port of an OVS bridge: it has no tag and no trunks`;
+		refuse('bad-request', message, { on: i.id, field: 'port' });
+	}
+	const { port: _, ...rest } = i;
+	return port ? { ...rest, port } : rest;
+}
+
+/** Refuses an OVS bridge anywhere but in a machine, whose processes are its datapath. */
+function checkSwitchPlace(lab: Lab, i: Pick<Interface, 'id' | 'node' | 'kind'>): void {
+	const n = lab.nodes[i.node];
+	if (i.kind !== 'ovs' || !n || n.kind === 'machine') return;
+	const where = labelOf(lab, n.id);
+	refuse('bad-request', `${where} is a ${n.kind}; an OVS bridge is in a machine, where Open vSwitch runs`, {
+		on: i.id,
+		field: 'node',
+		hint: `put it into the machine, and join ${n.name} to it with a cable`,
+	});
+}
+
 function withOptions(i: Interface, options: string): Interface {
 	const { options: _, ...rest } = i;
 	return options ? { ...rest, options } : rest;
@@ -177,10 +204,10 @@ function checkMaster(lab: Lab, i: Interface): void {
 	const bridge =
 		lab.interfaces[i.master] ??
 		refuse('no-such-interface', `the bridge that \`${i.name}\` is to be a port of is gone`, on);
-	if (bridge.kind !== 'bridge') {
+	if (!isBridge(bridge.kind)) {
 		refuse('bad-request', `\`${bridge.name}\` is a ${bridge.kind}; only a bridge has ports`, on);
 	}
-	if (i.kind === 'bridge') {
+	if (isBridge(i.kind)) {
 		refuse('bad-request', `\`${i.name}\` is a bridge; the kernel has no bridge in a bridge (ELOOP)`, {
 			...on,
 			hint: 'join the two with a cable',
@@ -208,6 +235,7 @@ function addInterface(lab: Lab, e: AddInterface): void {
 		});
 	}
 	const options = about(e.id, () => canonicalOptions(e.kind, e.options ?? ''));
+	checkSwitchPlace(lab, e);
 	const parent = e.parent ? lab.interfaces[e.parent] : undefined;
 	const on = { on: e.id, field: 'parent' };
 	if (!e.parent && needsParent(e.kind)) {
@@ -336,12 +364,15 @@ function updateInterface(lab: Lab, e: UpdateInterface): void {
 	let next: Interface = { ...i, node: e.node ?? i.node, name: e.name ?? i.name, up: e.up ?? i.up };
 	if (moved) {
 		// The kernel takes a port out of its bridge when it moves, and what delays it away.
+		checkSwitchPlace(lab, next);
 		next = withMaster(withImpair(next, ''), lab.nodes[next.node]?.kind === 'lan' ? switchID(next.node) : '');
 	}
 	if (e.master !== undefined) {
 		next = withMaster(next, e.master);
 		checkMaster(lab, { ...next, name: i.name });
 	}
+	const isPort = lab.interfaces[next.master ?? '']?.kind === 'ovs';
+	next = withPort(lab, next, e.port ?? (isPort ? (i.port ?? '') : ''));
 	if (e.impair !== undefined) next = withImpair(next, e.impair);
 	if (e.options !== undefined) next = withOptions(next, changedOptions(i, e.options));
 	if (e.name !== undefined && !moved) {
@@ -393,7 +424,7 @@ function deleteAddress(lab: Lab, e: DeleteAddress): void {
 }
 
 function place(lab: Lab, e: PlaceNode): void {
-	if (!lab.nodes[e.id] && lab.interfaces[e.id]?.kind !== 'bridge') goneNode(e.id);
+	if (!lab.nodes[e.id] && !isBridge(lab.interfaces[e.id]?.kind ?? '')) goneNode(e.id);
 	lab.places[e.id] = { x: e.x, y: e.y };
 }
 

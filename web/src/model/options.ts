@@ -23,6 +23,7 @@ const onOff = { type: 'number', min: 0, max: 1 } as const;
 
 const linkOptions: Readonly<Record<string, readonly LinkOption[]>> = {
 	dummy: [],
+	ovs: [],
 	bridge: [
 		{ name: 'stp_state', ...onOff, default: '0', about: 'spanning tree: breaks loops' },
 		{ name: 'forward_delay', type: 'number', min: 200, max: 3000, default: '1500', about: '1/100 s' },

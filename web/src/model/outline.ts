@@ -53,7 +53,7 @@ export function afterDelete(before: Lab, after: Lab, id: string): string | undef
 function detailOf(lab: Lab, t: Thing): string {
 	const n = lab.nodes[t.id];
 	const bridge = lab.interfaces[t.id];
-	if (bridge) return [...bridge.addresses, 'bridge', ...(bridge.up ? [] : ['down'])].join(' ');
+	if (bridge) return [...bridge.addresses, shapes[t.shape].title, ...(bridge.up ? [] : ['down'])].join(' ');
 	return n?.held ? `${shapes[t.shape].title} held by ${n.held}` : shapes[t.shape].title;
 }
 

@@ -3,7 +3,7 @@
 // side, LANs below those that they join. A place is relative to the box that a thing is in.
 import type { Lab, Place } from '../wire/types.gen';
 import { headerHeight, padding, type Size, sizeOf, sizes } from './sizes';
-import { isBar, type Thing, thingsOf } from './things';
+import { isBar, isBridge, type Thing, thingsOf } from './things';
 
 export type Places = Readonly<Record<string, Place>>;
 
@@ -127,7 +127,7 @@ class Room {
 
 /** Each bridge with the nodes that are plugged into it: up to three above it, of more one half below. */
 function aroundBridges(lab: Lab, room: Room, inner: readonly Thing[]): void {
-	const bridges = inner.filter((t) => t.shape === 'bridge');
+	const bridges = inner.filter((t) => isBridge(t.shape));
 	const home = new Map<string, string>(); // of a node: the first bridge that it is plugged into
 	for (const c of Object.values(lab.cables)) {
 		for (const [end, other] of [c.ends, [c.ends[1], c.ends[0]] as const]) {

@@ -10,7 +10,7 @@ import { bridgePlace, freePlace, lanPlace, machinePlace } from './places';
 import { refuse } from './problem';
 import { sizes } from './sizes';
 import { canConnect, suggestCable } from './suggest';
-import { isBox, shapes, thingOf, thingsOf } from './things';
+import { type BridgeShape, isBox, isBridge, shapes, thingOf, thingsOf } from './things';
 
 export interface QuickAdd {
 	edits: Edit[];
@@ -41,11 +41,13 @@ export function readQuickAdd(lab: Lab, line: string, context: QuickAddContext): 
 	const [first = '', ...rest] = words;
 	if (words.length === 0) return refuse('bad-request', `write for example ${quickAddHelp.split(' · ')[0]}`);
 	if (words.includes('--')) return readCables(lab, words, context);
-	if (shapes.bridge.words.includes(first)) return readBridges(lab, rest, context);
+	for (const kind of ['bridge', 'ovs'] as const) {
+		if (shapes[kind].words.includes(first)) return readBridges(lab, kind, rest, context);
+	}
 	for (const [kind, { words: own }] of Object.entries(kinds)) {
 		if (own.includes(first)) return readNodes(lab, kind as Kind, rest, context);
 	}
-	if (first !== 'bridge' && optionsOf(first)) return readInterface(lab, first, rest, context);
+	if (optionsOf(first)) return readInterface(lab, first, rest, context);
 	if (first === 'route') return readRoute(lab, rest, context);
 	if (first === 'router') return readRouters(lab, rest, context);
 	return refuse('bad-request', `\`${first}\` is no kind of thing`, { hint: quickAddHelp });
@@ -73,7 +75,7 @@ function readNodes(lab: Lab, kind: Kind, given: string[], context: QuickAddConte
 const looksLikeAddress = (word: string) => /^[0-9a-f.:]+\/\d+$/i.test(word);
 
 /** `v-net-0 192.168.15.5/24 v-net-1` */
-function readBridges(lab: Lab, words: string[], context: QuickAddContext): QuickAdd {
+function readBridges(lab: Lab, kind: BridgeShape, words: string[], context: QuickAddContext): QuickAdd {
 	const node =
 		context.machine ?? firstMachine(lab) ?? refuse('bad-request', 'a bridge is in a machine: draw one first');
 	const bridges: { name: string; addresses: string[] }[] = [];
@@ -87,12 +89,12 @@ function readBridges(lab: Lab, words: string[], context: QuickAddContext): Quick
 	let after = lab;
 	for (const [at, { name, addresses }] of bridges.entries()) {
 		const place = at === 0 && context.at ? context.at : bridgePlace(after, node);
-		const edit: Edit = { addInterface: { id: newID('i'), node, name, kind: 'bridge', addresses, place } };
+		const edit: Edit = { addInterface: { id: newID('i'), node, name, kind, addresses, place } };
 		after = applyEdits(after, [edit]);
 		edits.push(edit);
 	}
 	const list = bridges.map((b) => [b.name, ...b.addresses].join(' ')).join(', ');
-	return { edits, says: `bridge ${list} in ${labelOf(lab, node)}` };
+	return { edits, says: `${shapes[kind].title} ${list} in ${labelOf(lab, node)}` };
 }
 
 /** `eth0.10 id 10 on host:eth0`; a dummy is `d0 on red`. */
@@ -110,7 +112,7 @@ function readInterface(lab: Lab, kind: string, words: string[], context: QuickAd
 	const parent = below
 		? (interfaceNamed(lab, thing.node, below)?.id ??
 			refuse('no-such-interface', `${labelOf(lab, thing.node)} has no interface \`${below}\``))
-		: thing.shape === 'bridge'
+		: isBridge(thing.shape)
 			? thing.id
 			: undefined;
 	const edit: Edit = {

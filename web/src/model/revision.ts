@@ -130,6 +130,7 @@ function interfaceChanges(now: Lab, then: Lab, was: Interface, is: Interface): s
 	if (was.mtu !== is.mtu) say(`MTU ${is.mtu}`);
 	if (was.mac !== is.mac) say(`MAC ${is.mac}`);
 	if ((was.impair ?? '') !== (is.impair ?? '')) say(is.impair ? `sends with ${is.impair}` : 'sends as it can');
+	if ((was.port ?? '') !== (is.port ?? '') && is.master) say(is.port || 'all VLANs');
 	if ((was.options ?? '') !== (is.options ?? '')) say(is.options || 'default options');
 	const bridge = (lab: Lab, i: Interface) => thingOf(lab, i.master ?? '')?.name;
 	if (was.node === is.node && (was.master ?? '') !== (is.master ?? '')) {

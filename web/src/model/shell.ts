@@ -26,10 +26,12 @@ export function setUp(lab: Lab, i: Interface, up: boolean): string {
 }
 
 export function setMTU(lab: Lab, i: Interface, mtu: string): string {
+	if (i.kind === 'ovs') return `ovs-vsctl set interface ${quote(i.name)} mtu_request=${mtu || '…'}`;
 	return `${ip(lab, i.node)} link set dev ${quote(i.name)} mtu ${mtu || '…'}`;
 }
 
 export function setMAC(lab: Lab, i: Interface, mac: string): string {
+	if (i.kind === 'ovs') return `ovs-vsctl set bridge ${quote(i.name)} 'other_config:hwaddr="${mac || '…'}"'`;
 	return `${ip(lab, i.node)} link set dev ${quote(i.name)} address ${mac || '…'}`;
 }
 
@@ -58,8 +60,17 @@ export function setSysctl(lab: Lab, node: string, name: string, value: string): 
 }
 
 export function setMaster(lab: Lab, i: Interface, master: string): string {
+	const [from, into] = [lab.interfaces[i.master ?? ''], lab.interfaces[master]];
+	if (into?.kind === 'ovs') return `ovs-vsctl add-port ${quote(into.name)} ${quote(i.name)}`;
+	if (!master && from?.kind === 'ovs') return `ovs-vsctl del-port ${quote(from.name)} ${quote(i.name)}`;
 	const to = master ? `master ${quote(lab.interfaces[master]?.name ?? '…')}` : 'nomaster';
 	return `${ip(lab, i.node)} link set dev ${quote(i.name)} ${to}`;
+}
+
+/** What a port of an OVS bridge is to do with VLANs; a word without a value is cleared. */
+export function setPort(i: Interface, word: string, value: string): string {
+	const port = quote(i.name);
+	return value ? `ovs-vsctl set port ${port} ${word}=${quote(value)}` : `ovs-vsctl clear port ${port} ${word}`;
 }
 
 export function setOptions(lab: Lab, i: Interface, options: string): string {

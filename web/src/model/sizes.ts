@@ -1,6 +1,6 @@
 // How large things are drawn, in canvas pixels: one row for each kind of box.
 import type { Interface } from '../wire/types.gen';
-import type { Shape, Thing } from './things';
+import { isBar, type Shape, type Thing } from './things';
 
 export type { Shape };
 
@@ -14,6 +14,7 @@ export const sizes: Readonly<Record<Shape, Size>> = {
 	namespace: { w: 132, h: 64 },
 	container: { w: 148, h: 72 },
 	bridge: { w: 160, h: 28 }, // at least: its name and first address are in it
+	ovs: { w: 160, h: 28 },
 	lan: { w: 160, h: 28 },
 	internet: { w: 180, h: 64 },
 };
@@ -38,8 +39,11 @@ export function barAddress(addresses: readonly string[]): string {
 /** What a box takes by itself. `bridge` is its interface, where it is one. */
 export function sizeOf(t: Thing, bridge?: Interface): Size {
 	const size = sizes[t.shape];
-	if (t.shape !== 'bridge' && t.shape !== 'lan') return size;
+	if (!isBar(t.shape)) return size;
 	const address = barAddress(bridge?.addresses ?? []);
-	const text = t.name.length * letterWidth.name + (address ? 12 + address.length * letterWidth.address : 0);
+	const text =
+		t.name.length * letterWidth.name +
+		(t.shape === 'ovs' ? 28 : 0) +
+		(address ? 12 + address.length * letterWidth.address : 0);
 	return { w: Math.max(size.w, Math.ceil((text + 56) / 8) * 8), h: size.h };
 }

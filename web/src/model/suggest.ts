@@ -4,7 +4,7 @@ import { freeNodeName } from './edit';
 import { interfaceNamed, interfacesOf, newID, nodeNamed, peerOf, switchID } from './lab';
 import { canonicalAddress, cut, formatIP, maxInterfaceName, parseIP } from './names';
 import { readRoute, routeLink } from './route';
-import { holderOf, isBar, machineAround, shapes, type Thing, thingOf } from './things';
+import { holderOf, isBar, isBridge, machineAround, shapes, type Thing, thingOf } from './things';
 
 /** Whether a cable can join two boxes; the reason, in words for the pointer, if not. */
 export function canConnect(lab: Lab, from: string, to: string): { ok: true } | { ok: false; reason: string } {
@@ -21,8 +21,7 @@ export function suggestName(lab: Lab, at: string, peer: string): string {
 	const free = (name: string) => !interfaceNamed(lab, own.node, name);
 	const counted = countedName(lab, own, other);
 	if (counted) for (let n = counted.from; ; n++) if (free(`${counted.stem}${n}`)) return `${counted.stem}${n}`;
-	const tailOf = { bridge: '-br', machine: '-h' } as const;
-	const end = own.shape === 'bridge' || own.shape === 'machine' ? tailOf[own.shape] : '';
+	const end = isBridge(own.shape) ? '-br' : own.shape === 'machine' ? '-h' : '';
 	const stem = clean(end ? other.name : own.name);
 	for (let count = 1; ; count++) {
 		const tail = (count > 1 ? String(count) : '') + end;
@@ -110,7 +109,7 @@ export function segmentOf(lab: Lab, iface: string): Interface[] {
 		if (!i) continue;
 		go(peerOf(lab, id));
 		if (i.master) go(lab.interfaces[i.master]);
-		if (i.kind === 'bridge') for (const port of interfacesOf(lab, i.node)) if (port.master === id) go(port);
+		if (isBridge(i.kind)) for (const port of interfacesOf(lab, i.node)) if (port.master === id) go(port);
 	}
 	return [...found.values()];
 }
@@ -166,7 +165,7 @@ export function addressNote(lab: Lab, iface: string, text: string): string | und
 	if (master) return `this is a port of ${master.name}: what it receives goes to the bridge, which has the address`;
 	const others = segmentOf(lab, iface).flatMap((i) => i.addresses.map(toNumber).filter((a) => a !== undefined));
 	if (others.length === 0 || others.some((a) => overlaps(a, address))) return undefined;
-	return peerOf(lab, iface)?.master || lab.interfaces[iface]?.kind === 'bridge'
+	return peerOf(lab, iface)?.master || isBridge(lab.interfaces[iface]?.kind ?? '')
 		? 'what it reaches is in another subnet'
 		: 'the other end is in another subnet';
 }
@@ -184,7 +183,7 @@ function endAt(lab: Lab, at: string, peer: string, address: string | undefined):
 		id: newID('i'),
 		node: box?.node ?? at,
 		name: suggestName(lab, at, peer),
-		...(box?.shape === 'bridge' ? { master: box.id } : {}),
+		...(box && isBridge(box.shape) ? { master: box.id } : {}),
 		...(address ? { addresses: [address] } : {}),
 	};
 }
@@ -200,7 +199,7 @@ function addressesFor(lab: Lab, a: Thing, b: Thing): [string?, string?] {
 /** host, neighbour, then machine-2 …; red, blue, … of namespaces; office, … of LANs. */
 export function freeName(lab: Lab, shape: Thing['shape'], within: string): string {
 	const { names, title } = shapes[shape];
-	if (shape === 'bridge') {
+	if (isBridge(shape)) {
 		const free = (name: string) => !interfaceNamed(lab, within, name);
 		for (let n = 0; ; n++) {
 			const name = names[n] ?? `br${n}`;
@@ -224,7 +223,7 @@ export function replugged(lab: Lab, end: string, to: string): UpdateInterface {
 		id: end,
 		...(moves ? { node: box.node } : {}),
 		...(taken ? { name: suggestName(lab, to, peer ? holderOf(lab, peer) : to) } : {}),
-		...(box.shape === 'bridge' ? { master: box.id } : i.master && !moves ? { master: '' } : {}),
+		...(isBridge(box.shape) ? { master: box.id } : i.master && !moves ? { master: '' } : {}),
 	};
 }
 
@@ -239,7 +238,7 @@ export function suggestRoutes(lab: Lab, node: string): string[] {
 	const here = own.flatMap((i) => i.addresses.map(toNumber).filter((a) => a !== undefined));
 	const gateways = own
 		.flatMap((i) => segmentOf(lab, i.id))
-		.sort((a, b) => Number(b.kind === 'bridge') - Number(a.kind === 'bridge'))
+		.sort((a, b) => Number(isBridge(b.kind)) - Number(isBridge(a.kind)))
 		.flatMap((i) => i.addresses.flatMap((text) => (i.node === node ? [] : (toNumber(text) ?? []))))
 		.filter((a) => here.some((h) => overlaps(h, a)))
 		.map((a) => toText(a.host, 32).replace('/32', ''));

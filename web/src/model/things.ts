@@ -5,7 +5,10 @@ import type { KindInfo } from './kinds';
 import { kinds } from './kinds';
 import { compareText, interfacesOf, type Kind, nodesInOrder } from './lab';
 
-export type Shape = Kind | 'bridge';
+/** Switches that are interfaces of a node: a Linux bridge, and one of Open vSwitch. */
+export type BridgeShape = 'bridge' | 'ovs';
+
+export type Shape = Kind | BridgeShape;
 
 export interface Thing {
 	id: string;
@@ -29,24 +32,40 @@ export const shapes: Readonly<Record<Shape, KindInfo>> = {
 		words: ['br', 'bridge'],
 		names: ['v-net-0', 'v-net-1', 'v-net-2', 'v-net-3'],
 	},
+	ovs: {
+		inMachine: true,
+		holds: false,
+		runs: false,
+		title: 'OVS bridge',
+		many: 'OVS bridges',
+		words: ['ovs'],
+		names: ['br0', 'br1', 'br2', 'br3'],
+	},
 };
+
+export function isBridge(shape: string): shape is BridgeShape {
+	return shape === 'bridge' || shape === 'ovs';
+}
 
 /** Drawn as a bar with jacks along both long sides; plugging into it makes a port. */
 export function isBar(shape: Shape): boolean {
-	return shape === 'bridge' || shape === 'lan';
+	return isBridge(shape) || shape === 'lan';
 }
 
 /** Whether an interface is drawn as a box. A LAN's bridge is the LAN's own box. */
 export function isBox(lab: Lab, i: Interface): boolean {
-	return i.kind === 'bridge' && lab.nodes[i.node]?.kind !== 'lan';
+	return isBridge(i.kind) && lab.nodes[i.node]?.kind !== 'lan';
 }
 
 export function thingOf(lab: Lab, id: string): Thing | undefined {
 	const n = lab.nodes[id];
 	if (n) return { id, name: n.name, shape: n.kind, within: n.in, node: id };
 	const i = lab.interfaces[id];
-	if (i && isBox(lab, i)) return { id, name: i.name, shape: 'bridge', within: i.node, node: i.node };
-	return undefined;
+	return i && isBox(lab, i) ? bridgeThing(i) : undefined;
+}
+
+function bridgeThing(i: Interface): Thing {
+	return { id: i.id, name: i.name, shape: i.kind === 'ovs' ? 'ovs' : 'bridge', within: i.node, node: i.node };
 }
 
 /** Nodes as the file has them, then bridges by name. */
@@ -56,7 +75,7 @@ export function thingsOf(lab: Lab): Thing[] {
 	);
 	const bridges = Object.values(lab.interfaces)
 		.filter((i) => isBox(lab, i))
-		.map((i): Thing => ({ id: i.id, name: i.name, shape: 'bridge', within: i.node, node: i.node }))
+		.map(bridgeThing)
 		.sort((a, b) => compareText(a.name, b.name) || compareText(a.id, b.id));
 	return [...nodes, ...bridges];
 }
@@ -86,7 +105,7 @@ export function holderOf(lab: Lab, i: Interface): string {
 
 /** Interfaces that have a jack: all but loopbacks, and the bridges that are boxes. */
 export function hasJack(lab: Lab, i: Interface): boolean {
-	return i.kind !== 'loopback' && i.kind !== 'bridge' && lab.nodes[i.node] !== undefined;
+	return i.kind !== 'loopback' && !isBridge(i.kind) && lab.nodes[i.node] !== undefined;
 }
 
 /** The interfaces whose jacks are on a box, by name. */

@@ -14,6 +14,7 @@ import {
 	initialState,
 	markSeen,
 } from '../model/state';
+import { isBridge } from '../model/things';
 import type { Crossing } from '../model/traffic';
 import { asSentence, entryOf, holderOfName, restoredText, takenBackText, withName } from '../model/wording';
 import { LabConnection, socketURL } from '../transport/connection';
@@ -289,7 +290,7 @@ export function deleteThings(ids: readonly string[]): void {
 
 /** Ports outlive their bridge, as they do in the kernel; here is a way to be rid of their cables as well. */
 function offerCables(lab: Lab, deleted: readonly string[]): void {
-	const bridges = deleted.flatMap((id) => (lab.interfaces[id]?.kind === 'bridge' ? (lab.interfaces[id] ?? []) : []));
+	const bridges = deleted.flatMap((id) => (isBridge(lab.interfaces[id]?.kind ?? '') ? (lab.interfaces[id] ?? []) : []));
 	const ports = new Set(
 		Object.values(lab.interfaces).flatMap((i) => (bridges.some((b) => b.id === i.master) ? i.id : [])),
 	);

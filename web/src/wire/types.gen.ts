@@ -152,9 +152,13 @@ export interface End {
 	 * of what it sends; see ParseImpairment
 	 */
 	impair?: string;
+	/**
+	 * of an OVS bridge's port; see ParseSwitchPort
+	 */
+	port?: string;
 }
 /**
- * AddInterface makes an interface that no cable makes, as ip-link(8) add does: a bridge, dummy, vlan, vxlan or macvlan. It is up unless it says otherwise.
+ * AddInterface makes an interface that no cable makes, as ip-link(8) add does: a bridge, dummy, vlan, vxlan or macvlan; or as ovs-vsctl(8) add-br does. It is up unless it says otherwise.
  *
  * This interface was referenced by `Wire`'s JSON-Schema
  * via the `definition` "AddInterface".
@@ -186,6 +190,10 @@ export interface AddInterface {
 	mtu?: number;
 	down?: boolean;
 	master?: string;
+	/**
+	 * of an OVS bridge's port; see ParseSwitchPort
+	 */
+	port?: string;
 	place?: Place;
 }
 /**
@@ -228,6 +236,10 @@ export interface UpdateInterface {
 	 * of what it sends; "" takes it away
 	 */
 	impair?: string;
+	/**
+	 * of an OVS bridge's port; "" lets everything through
+	 */
+	port?: string;
 }
 /**
  * AddAddress gives an interface an address, as ip-address(8) add does.
@@ -588,6 +600,10 @@ export interface Interface {
 	 */
 	master?: string;
 	/**
+	 * of a port of an OVS bridge, what it does with VLANs: "tag 10"; see ParseSwitchPort
+	 */
+	port?: string;
+	/**
 	 * the interface that a vlan, macvlan or vxlan sends through
 	 */
 	parent?: string;
@@ -853,6 +869,10 @@ export interface NodeState {
 	firewall?: Firewall;
 	conntrack?: Conntrack;
 	container?: ContainerState;
+	/**
+	 * of a machine's OVS bridges; read anew each second while somebody looks
+	 */
+	switches?: SwitchTable[];
 	/**
 	 * of the internet: packets dropped because nobody there knows a way back to whom they are from
 	 */
@@ -1124,6 +1144,62 @@ export interface Process {
 	 * as ps(1) shows it
 	 */
 	line: string;
+}
+/**
+ * SwitchTable is what an OVS bridge has learnt, and by which rules it goes.
+ *
+ * This interface was referenced by `Wire`'s JSON-Schema
+ * via the `definition` "SwitchTable".
+ */
+export interface SwitchTable {
+	/**
+	 * its name
+	 */
+	bridge: string;
+	/**
+	 * as `ovs-appctl fdb/show` prints it
+	 */
+	fdb: SwitchEntry[];
+	/**
+	 * as `ovs-ofctl dump-flows` prints them
+	 */
+	flows: SwitchFlow[];
+}
+/**
+ * SwitchEntry says behind which port a MAC has been seen.
+ *
+ * This interface was referenced by `Wire`'s JSON-Schema
+ * via the `definition` "SwitchEntry".
+ */
+export interface SwitchEntry {
+	/**
+	 * its name
+	 */
+	port: string;
+	/**
+	 * 0 where there is none
+	 */
+	vlan: number;
+	mac: string;
+	/**
+	 * seconds since a frame came from there, or "static"
+	 */
+	age: string;
+}
+/**
+ * SwitchFlow is a rule of OpenFlow by which a bridge goes.
+ *
+ * This interface was referenced by `Wire`'s JSON-Schema
+ * via the `definition` "SwitchFlow".
+ */
+export interface SwitchFlow {
+	table: number;
+	packets: number;
+	bytes: number;
+	/**
+	 * "priority=0 actions=NORMAL", ovs-fields(7) and ovs-actions(7)
+	 */
+	text: string;
 }
 /**
  * Socket is one that waits: of TCP it listens, of UDP it is connected to nobody.
