@@ -410,9 +410,11 @@ func (d *differ) values(of []labengine.Interface) {
 		if was.MAC != i.MAC && i.MAC != "" {
 			set.MAC = &i.MAC
 		}
-		if i.Kind == labengine.OVS {
+		if i.Kind == labengine.OVS { // which changes both itself
 			d.setOVS(i, set.MAC != nil, set.MTU != nil)
-		} else if set.MTU != nil || set.MAC != nil {
+			set.MAC, set.MTU = nil, nil
+		}
+		if set.MTU != nil || set.MAC != nil {
 			d.do(set)
 		}
 		if was.Options != i.Options {

@@ -122,6 +122,7 @@ const dumpAll = `
 	echo OVS
 	if kill -0 "$(cat /run/openvswitch/ovs-vswitchd.pid 2>/dev/null)" 2>/dev/null; then
 		for b in $(ovs-vsctl list-br); do
+			echo "$b $b"
 			for p in $(ovs-vsctl list-ports $b); do
 				echo "$p $b" $(ovs-vsctl get port $p tag trunks vlan_mode | tr -d " ")
 			done
@@ -177,6 +178,11 @@ func (l *Lab) ovsPorts(where, out string, all map[string]link) {
 		}
 		port, known := all[where+":"+words[0]]
 		if !known {
+			continue
+		}
+		if words[0] == words[1] { // a bridge's own: that it is a tap is Open vSwitch's affair
+			port.Options = ""
+			all[where+":"+words[0]] = port
 			continue
 		}
 		var text []string

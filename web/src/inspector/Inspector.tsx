@@ -4,7 +4,7 @@ import { kinds } from '../model/kinds';
 import { type Interface, interfacesOf, isSaved, labelOf, linkState, type Node, switchID } from '../model/lab';
 import { canonicalMAC, checkInterfaceName, checkMTU, hostOf } from '../model/names';
 import * as shell from '../model/shell';
-import { holderOf, isBridge, thingOf } from '../model/things';
+import { holderOf, isBridge, shapes, thingOf } from '../model/things';
 import { deleteThings, edit, ping, select } from '../session/actions';
 import { useLab, useView } from '../session/stores';
 import { openTerminal } from '../session/terminals';
@@ -69,6 +69,7 @@ function Subject({ id }: { id: string }) {
 	if (i) {
 		return (
 			<>
+				<InterfaceHead i={i} />
 				<Notes id={id} />
 				<InterfacePart id={id} withNode />
 				{isBridge(i.kind) && <BridgePorts id={id} />}
@@ -78,6 +79,19 @@ function Subject({ id }: { id: string }) {
 		);
 	}
 	return null;
+}
+
+function InterfaceHead({ i }: { i: Interface }) {
+	const node = useLab((s) => labelOf(s.lab, i.node));
+	return (
+		<div className="inspector-part">
+			<h2>{isBridge(i.kind) ? i.name : `${node}:${i.name}`}</h2>
+			<p className="small">
+				{isBridge(i.kind) ? `${shapes[i.kind].title} in ${node}` : `interface of ${node}`}
+				{i.kind === 'ovs' && ': a switch whose datapath is a process of its machine'}
+			</p>
+		</div>
+	);
 }
 
 /** Both directions of a cable. */

@@ -22,7 +22,7 @@ export function SwitchPort({ lab, i }: { lab: Lab; i: Interface }) {
 		};
 		return (
 			<Fragment key={word}>
-				<dt>{word}</dt>
+				<dt title={word}>{word === 'vlan_mode' ? 'mode' : word}</dt>
 				<dd>
 					<EditableValue
 						label={`${word} of ${i.name}`}

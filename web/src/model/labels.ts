@@ -24,9 +24,9 @@ export function rowsOf(i: Interface): number {
 	return Math.min(i.addresses.length, maxRows + 1);
 }
 
-/** How an interface is called on the canvas: the usual ones by name alone. */
-export function titleOf(i: { name: string; kind: string }): string {
-	return i.kind === 'veth' ? i.name : `${i.name} ${i.kind}`;
+/** How an interface is called on the canvas: the usual ones by name alone, a port of an OVS bridge with its VLANs. */
+export function titleOf(i: Pick<Interface, 'name' | 'kind' | 'port'>): string {
+	return [i.name, i.kind === 'veth' ? '' : i.kind, i.port].filter(Boolean).join(' ');
 }
 
 export function labelWidth(i: Interface, withLinkLocal = false): number {
