@@ -37,6 +37,32 @@ func TestLackingUserNamespaces(t *testing.T) {
 	}.check(t)
 }
 
+// TestLackingOVS: who has no Open vSwitch has all else, and is told what to install.
+func TestLackingOVS(t *testing.T) {
+	within(t, "mount --bind /dev/null $(command -v ovs-vsctl)", func(t *testing.T, _ string) {
+		r := vethlab(t, "run", "examples/ovs.yaml", "red", "true")
+		if r.status != 1 || !strings.Contains(r.stderr, "Open vSwitch is not installed (package openvswitch-switch)") {
+			t.Errorf("run: %+v", r)
+		}
+		if d, _ := examined(t); d["ovs"].answer != "no" || !strings.Contains(d["ovs"].mend, "openvswitch-switch") {
+			t.Errorf("doctor: %+v", d["ovs"])
+		}
+		s := serveIn(t, t.TempDir())
+		lab := s.newLab()
+		if p := s.ask("POST", lab+"/start", "", nil); p != nil {
+			t.Fatal(p)
+		}
+		ws := s.dial(lab + "/ws")
+		bridge := labengine.Edit{AddInterface: &labengine.AddInterface{ID: "ovs", Node: "host", Name: "br0", Kind: labengine.OVS}}
+		if r := edit(t, ws, "ovs", bridge); r.Problem == nil || r.Problem.Code != labengine.CodeNotSupported || r.Problem.Hint == "" {
+			t.Errorf("a gesture: %+v", r.Problem)
+		}
+		if r := edit(t, ws, "drawn", addNamespace("green")); r.Problem != nil {
+			t.Error(r.Problem)
+		}
+	})
+}
+
 func (l lacking) check(t *testing.T) {
 	within(t, l.prepare, func(t *testing.T, _ string) {
 		says := func(who, text string) {

@@ -338,15 +338,15 @@ func output(box *sandbox.Machine, argv ...string) (string, int, error) {
 	return string(bytes.ToValidUTF8(<-printed, nil)), status, err
 }
 
-// ovsOf is the Open vSwitch of a machine. The problem is "not-supported" where it is not installed.
+// ovsOf is the Open vSwitch of a machine. The problem is "not-supported" where there can be none.
 func (l *Lab) ovsOf(node labengine.ID) (*machine, error) {
 	m, ok := l.machines[node]
 	if !ok {
 		return nil, sandbox.ErrMachineGone
 	}
-	if m.ovs == nil {
-		return nil, labengine.Problemf(labengine.CodeNotSupported, "Open vSwitch is not installed, and OVS bridges are made with it").
-			About(node, "").WithHint("install the package openvswitch-switch, and start the lab anew")
+	if f := ovsFeature(); m.ovs == nil || f.Answer != labengine.Present {
+		return nil, labengine.Problemf(labengine.CodeNotSupported, "%s", f.Reason).About(node, "").
+			WithHint("`vethlab doctor` says what mends it; then start the lab anew")
 	}
 	return m, nil
 }
