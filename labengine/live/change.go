@@ -308,12 +308,12 @@ func (l *Lab) unfollow(others labengine.Patch) (lowered map[labengine.ID]int) {
 	lowered = map[labengine.ID]int{}
 	for id, i := range others.Interfaces {
 		was, had := l.journal.Lab.Interfaces[id]
-		if i == nil || !had || was.Kind != labengine.Bridge && was.Parent == "" {
+		if i == nil || !had || !labengine.HasPorts(was.Kind) && was.Parent == "" {
 			continue
 		}
 		still := *i
 		still.MTU = was.MTU
-		if was.Kind == labengine.Bridge {
+		if labengine.HasPorts(was.Kind) {
 			still.MAC = was.MAC
 		} else if i.MTU < was.MTU {
 			lowered[id] = i.MTU

@@ -20,7 +20,7 @@ import (
 
 // seeds of the walks that `make test` does, those that once found something among them. VETHLAB_SEED=N walks one of one's
 // own.
-var seeds = []uint64{4, 21, 46, 57, 101, 102, seedContainers, seedContainers + 1}
+var seeds = []uint64{4, 21, 46, 57, 101, 102, seedContainers, seedContainers + 1, seedOVS, seedOVS + 1}
 
 // seedsOr are the seeds, or one's own.
 func seedsOr(seeds ...uint64) []uint64 {
@@ -33,6 +33,9 @@ func seedsOr(seeds ...uint64) []uint64 {
 // seedContainers is the least seed of walks that draw containers and services too.
 const seedContainers = 1000
 
+// seedOVS is the least seed of walks that draw and type Open vSwitch bridges too.
+const seedOVS = 2000
+
 // TestRandomWalk does what hands and terminals do, in any order: after each step the document and the kernel are the
 // same lab, after undoing everything and doing it again too, and the exported script makes that lab by hand.
 func TestRandomWalk(t *testing.T) {
@@ -41,7 +44,7 @@ func TestRandomWalk(t *testing.T) {
 		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
 			t.Parallel()
 			w := walker{
-				Lab: labtest.Start(t, redAndBlue), t: t, rand: rand.New(rand.NewPCG(seed, 0)), containers: seed >= seedContainers,
+				Lab: labtest.Start(t, redAndBlue), t: t, rand: rand.New(rand.NewPCG(seed, 0)), containers: seed >= seedContainers && seed < seedOVS, ovs: seed >= seedOVS,
 			}
 			for range steps {
 				w.step()
@@ -58,11 +61,12 @@ func TestRandomWalk(t *testing.T) {
 // out: the steps before it are taken back, and the document and the kernel are the lab that was there before.
 func TestRefusedAtEachStep(t *testing.T) {
 	const steps = 30
-	for _, seed := range seedsOr(1, 2, seedContainers+2) {
+	for _, seed := range seedsOr(1, 2, seedContainers+2, seedOVS+2) {
 		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
 			t.Parallel()
 			w := walker{
-				Lab: labtest.Start(t, redAndBlue), t: t, rand: rand.New(rand.NewPCG(seed, 1)), containers: seed >= seedContainers,
+				Lab: labtest.Start(t, redAndBlue), t: t, rand: rand.New(rand.NewPCG(seed, 1)),
+				containers: seed >= seedContainers && seed < seedOVS, ovs: seed >= seedOVS,
 				refusing: true,
 			}
 			for range steps {
@@ -82,11 +86,12 @@ func TestRefusedAtEachStep(t *testing.T) {
 // whatever comes of it, the document and the kernel are the same lab then.
 func TestTypedMeanwhile(t *testing.T) {
 	const steps = 40
-	for _, seed := range seedsOr(1, 2, seedContainers+3) {
+	for _, seed := range seedsOr(1, 2, seedContainers+3, seedOVS+3) {
 		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
 			t.Parallel()
 			w := walker{
-				Lab: labtest.Start(t, redAndBlue), t: t, rand: rand.New(rand.NewPCG(seed, 2)), containers: seed >= seedContainers,
+				Lab: labtest.Start(t, redAndBlue), t: t, rand: rand.New(rand.NewPCG(seed, 2)),
+				containers: seed >= seedContainers && seed < seedOVS, ovs: seed >= seedOVS,
 				meanwhile: true,
 			}
 			for range steps {
@@ -105,6 +110,7 @@ type walker struct {
 	made, asked, refused int // things made so far, gestures, and steps that were refused
 
 	containers bool // some nodes are containers, and some offer services
+	ovs        bool // some bridges are Open vSwitch's
 	refusing   bool // each step of what is asked for is refused once
 	meanwhile  bool // somebody types while what is asked for is carried out
 
@@ -161,6 +167,9 @@ func (w *walker) command(lab labengine.Lab) string {
 		w.typeBridge, w.typePort, w.typePort, w.typeRoute, w.typeImpair,
 		w.typeNamespace, w.typeVeth, w.typeSet, w.typeSet, w.typeAddress, w.typeMove, w.typeDelete, w.typeRule,
 	}
+	if w.ovs {
+		types = append(types, w.typeOVS, w.typeSetPort, w.typePort)
+	}
 	w.noted = "true"
 	w.note = true
 	types[w.rand.IntN(len(types))](lab)
@@ -179,6 +188,10 @@ func (w *walker) step() {
 	}
 	if w.containers {
 		steps = append(steps, w.service, w.service)
+	}
+	if w.ovs {
+		steps = append(steps, w.addOVS, w.addOVS, w.addPort, w.addPort, w.addPort, w.setPort, w.setPort, w.setOVS, w.typePort,
+			w.typeOVS, w.typeSetPort, w.typeSetPort)
 	}
 	steps[w.rand.IntN(len(steps))](lab)
 }

@@ -10,7 +10,7 @@ import (
 
 func (w *walker) anyBridge(lab labengine.Lab) (labengine.Interface, bool) {
 	id, ok := pick(w, ids(lab.Interfaces, func(i labengine.Interface) bool {
-		return i.Kind == labengine.Bridge && lab.Nodes[i.Node].Kind != labengine.LAN
+		return labengine.HasPorts(i.Kind) && lab.Nodes[i.Node].Kind != labengine.LAN
 	}))
 	return lab.Interfaces[id], ok
 }
@@ -113,10 +113,17 @@ func (w *walker) typePort(lab labengine.Lab) {
 		return
 	}
 	id, ok := pick(w, ids(lab.Interfaces, func(b labengine.Interface) bool {
-		return b.Kind == labengine.Bridge && b.Node == i.Node
+		return labengine.HasPorts(b.Kind) && b.Node == i.Node
 	}))
-	if !ok || i.Master != "" {
+	switch {
+	case lab.Interfaces[i.Master].Kind == labengine.OVS:
+		w.typed("ovs-vsctl del-port %s", i.Name)
+		return
+	case !ok || i.Master != "":
 		w.typed("%s link set dev %s nomaster", w.ip(lab, i.Node), i.Name)
+		return
+	case lab.Interfaces[id].Kind == labengine.OVS:
+		w.typed("ovs-vsctl add-port %s %s", lab.Interfaces[id].Name, i.Name)
 		return
 	}
 	w.typed("%s link set dev %s master %s", w.ip(lab, i.Node), i.Name, lab.Interfaces[id].Name)

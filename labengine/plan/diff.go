@@ -52,6 +52,10 @@ func (p Plan) Interfaces() map[labengine.ID]bool {
 			touched[s.Interface] = true
 		case SetImpairment:
 			touched[s.Interface] = true
+		case ChangeOVS:
+			for _, c := range s.Changes {
+				touched[c.Interface] = true
+			}
 		case AddAddress:
 			touched[s.Interface] = true
 		case DeleteAddress:
@@ -420,7 +424,7 @@ func (d *differ) values(of []labengine.Interface) {
 		if was.Options != i.Options {
 			d.do(SetOptions{At: at, Interface: i.ID, Name: i.Name, Kind: i.Kind, Options: changedOptions(i.Kind, was.Options, i.Options)})
 		}
-		if was.Impair != i.Impair {
+		if was.Impair != i.Impair && !d.becomesPort(i) {
 			d.do(SetImpairment{At: at, Interface: i.ID, Name: i.Name, Impair: i.Impair})
 		}
 		if master := masterIn(d.want, i); was.Master != master {

@@ -189,7 +189,7 @@ func (d *differ) changeOVS() {
 	for _, i := range d.have.Interfaces {
 		runs[i.Node] = runs[i.Node] || i.Kind == labengine.OVS && d.keepsNode(i.Node)
 	}
-	var offload Plan
+	var offload, impair Plan
 	peers := peersOf(d.want)
 	for _, i := range d.interfaces {
 		if i.Kind != labengine.OVS || d.keepsInterface(i.ID) {
@@ -215,7 +215,10 @@ func (d *differ) changeOVS() {
 			continue
 		}
 		was := d.have.Interfaces[i.ID]
-		if !d.keepsPort(was) || was.ID == "" {
+		if d.becomesPort(i) {
+			if i.Impair != "" {
+				impair = append(impair, SetImpairment{At: SpotOf(d.want, i.Node), Interface: i.ID, Name: i.Name, Impair: i.Impair})
+			}
 			changes.add(i.Node, i.ID, "add-port", bridge.Name, i.Name)
 			_, wasPort := ovsBridge(d.have, was)
 			if peer, ok := peers[i.ID]; ok && !(wasPort && d.keepsInterface(i.ID)) {
@@ -228,7 +231,17 @@ func (d *differ) changeOVS() {
 		}
 	}
 	changes.do(d, d.want)
-	d.plan = append(d.plan, offload...)
+	d.plan = append(append(d.plan, offload...), impair...)
+}
+
+// becomesPort says whether an interface is to be added to an OVS bridge. Open vSwitch takes away what happens to the frames
+// that a new port sends, tc(8): it can be said after that alone.
+func (d *differ) becomesPort(i labengine.Interface) bool {
+	if _, isPort := ovsBridge(d.want, i); !isPort {
+		return false
+	}
+	was, had := d.have.Interfaces[i.ID]
+	return !had || !d.keepsPort(was)
 }
 
 // changePort sets the columns of a port that are to differ, and clears those that are to be empty.

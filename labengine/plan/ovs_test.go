@@ -92,6 +92,10 @@ func TestOVSChanges(t *testing.T) {
 		{"a second bridge", []labengine.Edit{{AddInterface: &labengine.AddInterface{ID: "b", Node: "host", Name: "br1", Kind: labengine.OVS, MTU: 1300, MAC: "02:00:00:00:00:09"}}},
 			"ovs-vsctl add-br br1 -- set bridge br1 datapath_type=netdev 'other_config:hwaddr=\"02:00:00:00:00:09\"' " +
 				"-- set interface br1 mtu_request=1300\nip link set dev br1 up\n"},
+		{"slowed down while it is no port, and a port again", []labengine.Edit{
+			update(labengine.UpdateInterface{ID: "host:red-br", Name: new("p"), Impair: new("rate 1mbit")}),
+		}, "ovs-vsctl del-port br0 red-br\nip link set dev red-br name p\novs-vsctl add-port br0 p -- set port p tag=10\n" +
+			"tc qdisc replace dev p root tbf rate 1mbit burst 3200 latency 300ms\n"},
 		{"on a Linux bridge instead", []labengine.Edit{
 			{AddInterface: &labengine.AddInterface{ID: "b", Node: "host", Name: "v", Kind: labengine.Bridge, MAC: "02:00:00:00:00:09"}},
 			update(labengine.UpdateInterface{ID: "host:red-br", Master: new(labengine.ID("b"))}),
