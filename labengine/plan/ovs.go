@@ -39,6 +39,9 @@ type OVSChange struct {
 // db.sock in it.
 const OVSFolder = "/run/openvswitch"
 
+// ovsThreads has it run with as few threads as it can: else it has some for each processor.
+const ovsThreads = "other_config:n-handler-threads=1 other_config:n-revalidator-threads=1"
+
 const ovsSchema = "/usr/share/openvswitch/vswitch.ovsschema"
 
 // Commands implements [Step].
@@ -52,7 +55,7 @@ func (s StartOVS) Commands() []labengine.Command {
 		"mkdir -p "+folder,
 		"test -e "+database+" || ovsdb-tool create "+database+" "+ovsSchema,
 		s.At.ovs("ovsdb-server --detach --pidfile --remote=punix:"+folder+"/db.sock "+database),
-		s.At.ovs("ovs-vsctl --no-wait init"),
+		s.At.ovs("ovs-vsctl --no-wait init -- set Open_vSwitch . "+ovsThreads),
 		s.At.ovs("ovs-vswitchd --detach --pidfile --log-file="+folder+"/ovs-vswitchd.log -vconsole:off -vsyslog:off"))
 }
 

@@ -34,7 +34,7 @@ cables:
 const startOVS = `mkdir -p /run/openvswitch
 test -e /run/openvswitch/conf.db || ovsdb-tool create /run/openvswitch/conf.db /usr/share/openvswitch/vswitch.ovsschema
 ovsdb-server --detach --pidfile --remote=punix:/run/openvswitch/db.sock /run/openvswitch/conf.db
-ovs-vsctl --no-wait init
+ovs-vsctl --no-wait init -- set Open_vSwitch . other_config:n-handler-threads=1 other_config:n-revalidator-threads=1
 ovs-vswitchd --detach --pidfile --log-file=/run/openvswitch/ovs-vswitchd.log -vconsole:off -vsyslog:off
 `
 

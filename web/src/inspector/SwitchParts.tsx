@@ -105,6 +105,9 @@ function Learnt({ table }: { table: SwitchTable }) {
 	);
 }
 
+/** The flow of a new bridge: it goes as a switch does that learns. */
+const fresh = 'priority=0 actions=NORMAL';
+
 function Flows({ table }: { table: SwitchTable }) {
 	return (
 		<section className="inspector-part" aria-label={`Flows of ${table.bridge}`} data-testid="switch-flows">
@@ -116,6 +119,7 @@ function Flows({ table }: { table: SwitchTable }) {
 					<li key={`${f.table} ${f.text}`}>
 						{f.table > 0 && `table=${f.table} `}
 						{f.text}
+						{f.text !== fresh && <span className="unsaved-chip">not saved</span>}
 						<span className="small">
 							{' '}
 							{f.packets} packets, {f.bytes} bytes
