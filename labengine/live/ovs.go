@@ -260,15 +260,17 @@ func (o *openVSwitch) stop() error {
 	if o.read(); !o.runs || len(*o.bridges.Load()) > 0 {
 		return nil
 	}
+	switchd := (plan.StopOVS{}).Commands()[0].Line // which answers before it has ended
+	_, _, err := o.output("sh", "-c", "p=$(cat "+plan.OVSFolder+"/ovs-vswitchd.pid); "+switchd+"; while kill -0 $p; do sleep 0.01; done")
+	// Whoever comes from now on finds our socket, in the place of the database's, which would be taken away if it ended by itself.
+	o.sleep()
+	o.output("sh", "-c", "kill -9 $(cat "+plan.OVSFolder+"/ovsdb-server.pid)")
+	select {
+	case <-o.db.Done():
+	case <-time.After(ovsWait):
+	}
 	o.db.Close()
 	o.db, o.runs = nil, false
-	lines := []string{"pids=$(cat " + plan.OVSFolder + "/*.pid)"}
-	for _, c := range (plan.StopOVS{}).Commands() {
-		lines = append(lines, c.Line)
-	}
-	lines = append(lines, "for p in $pids; do while kill -0 $p; do sleep 0.01; done; done") // they answer before they end
-	_, _, err := o.output("sh", "-c", strings.Join(lines, "; "))
-	o.sleep()
 	return err
 }
 

@@ -49,22 +49,27 @@ func (m *Machine) DialUnix(ctx context.Context, path string) (net.Conn, error) {
 	return new(net.Dialer).DialContext(ctx, "unix", fmt.Sprintf("/proc/self/fd/%d", f.Fd()))
 }
 
-// ListenUnix makes a socket at a path of the machine, whose folder is there, in the place of what is there, and listens. The
-// socket's file stays when the listener is closed.
+// ListenUnix makes a socket at a path of the machine, whose folder is there, and listens. It takes the place of what is there
+// at once: at each moment somebody can connect to one of the two. The socket's file stays when the listener is closed.
 func (m *Machine) ListenUnix(path string) (net.Listener, error) {
 	dir, err := m.openIn(filepath.Dir(path), unix.O_PATH|unix.O_DIRECTORY)
 	if err != nil {
 		return nil, err
 	}
 	defer dir.Close()
-	at := fmt.Sprintf("/proc/self/fd/%d/%s", dir.Fd(), filepath.Base(path))
+	name := fmt.Sprintf("/proc/self/fd/%d/%s", dir.Fd(), filepath.Base(path))
+	at := name + ".new"
 	if err := unix.Unlink(at); err != nil && err != unix.ENOENT {
-		return nil, failed("remove "+path+" in "+m.name, err)
+		return nil, failed("remove "+path+".new in "+m.name, err)
 	}
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: at})
 	if err != nil {
 		return nil, err
 	}
 	l.SetUnlinkOnClose(false)
+	if err := unix.Rename(at, name); err != nil {
+		l.Close()
+		return nil, failed("rename "+path+".new in "+m.name, err)
+	}
 	return l, nil
 }
