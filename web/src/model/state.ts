@@ -2,8 +2,11 @@
 // ops that wait for an answer, and those that failed and wait for the user. What is drawn is all three.
 import type {
 	Change,
+	Conntrack,
+	Counters,
 	Edit,
 	Feature,
+	Firewall,
 	Interface,
 	Lab,
 	Link,
@@ -61,6 +64,10 @@ export interface LabState {
 	marks: Record<string, 'pending' | 'failed'>;
 	links: Record<string, Link>;
 	nodeStates: Record<string, NodeState>;
+	/** Rules, what they count, and tracked connections: by node. */
+	firewalls: Record<string, Firewall>;
+	counters: Record<string, Counters>;
+	conntrack: Record<string, Conntrack>;
 	status: Status;
 	/** What the kernel of a running lab has, by the word of the document. */
 	features: Record<string, Feature>;
@@ -74,6 +81,8 @@ export interface LabState {
 	loaded: boolean;
 }
 
+const nothingLive = { links: {}, nodeStates: {}, firewalls: {}, counters: {}, conntrack: {} };
+
 export const initialState: LabState = {
 	id: '',
 	protocol: undefined,
@@ -84,8 +93,7 @@ export const initialState: LabState = {
 	pending: [],
 	failed: [],
 	marks: {},
-	links: {},
-	nodeStates: {},
+	...nothingLive,
 	status: { state: 'stopped', since: 0 },
 	features: {},
 	seq: 0,
@@ -116,8 +124,7 @@ function applySnapshot(s: LabState, snapshot: Snapshot): LabState {
 		...s,
 		id: snapshot.id,
 		confirmed: cleanLab(snapshot.lab),
-		links: {},
-		nodeStates: {},
+		...nothingLive,
 		status: snapshot.status,
 		features: snapshot.features ?? {},
 		seq: snapshot.seq,
@@ -130,7 +137,7 @@ function applySnapshot(s: LabState, snapshot: Snapshot): LabState {
 
 function applyStatus(s: LabState, status: Status): LabState {
 	if (status.state === 'running' || status.state === 'starting') return { ...s, status };
-	return { ...s, status, links: {}, nodeStates: {} }; // nothing is in the kernel
+	return { ...s, status, ...nothingLive }; // nothing is in the kernel
 }
 
 function applyChange(s: LabState, c: Change): LabState {
@@ -169,9 +176,14 @@ export function touchedIDs(c: Change): string[] {
 }
 
 function applyLive(s: LabState, live: Live): LabState {
-	const links = merge(s.links, live.links);
-	const nodeStates = merge(s.nodeStates, live.nodes);
-	return links === s.links && nodeStates === s.nodeStates ? s : { ...s, links, nodeStates };
+	return {
+		...s,
+		links: merge(s.links, live.links),
+		nodeStates: merge(s.nodeStates, live.nodes),
+		firewalls: merge(s.firewalls, live.firewalls),
+		counters: merge(s.counters, live.counters),
+		conntrack: merge(s.conntrack, live.conntrack),
+	};
 }
 
 function applyProbe(s: LabState, event: ProbeEvent): LabState {
