@@ -1,5 +1,5 @@
 // A value that becomes an input on Enter or click: what will run is shown below it, a refusal stays there too.
-import { useId, useRef, useState } from 'react';
+import { type ReactNode, useId, useRef, useState } from 'react';
 import { useRefusal } from '../app/useRefusal';
 import { Words } from '../app/Words';
 import type { Interface } from '../model/lab';
@@ -13,6 +13,8 @@ import type { Lab } from '../wire/types.gen';
 interface EditableProps {
 	label: string;
 	value: string;
+	/** The value as it is read, where that is not how it is written. */
+	shows?: ReactNode;
 	placeholder?: string;
 	check: (text: string) => unknown;
 	note?: (text: string) => string | undefined;
@@ -25,7 +27,7 @@ interface EditableProps {
 }
 
 export function EditableValue(props: EditableProps) {
-	const { label, value, placeholder, start, testid } = props;
+	const { label, value, shows, placeholder, start, testid } = props;
 	const [editing, setEditing] = useState(false);
 	const button = useRef<HTMLButtonElement>(null);
 	if (editing) {
@@ -46,7 +48,7 @@ export function EditableValue(props: EditableProps) {
 			data-testid={testid}
 			onClick={() => setEditing(true)}
 		>
-			{value || <span className="small">{placeholder}</span>}
+			{shows ?? (value || <span className="small">{placeholder}</span>)}
 		</button>
 	);
 }

@@ -1661,3 +1661,117 @@ export interface HTTPProblem {
 
 /** The version of the messages above, in the first message both ways. */
 export const protocol = 1;
+
+interface PublicHost {
+	name: string;
+	addresses: readonly string[];
+	resolver: boolean;
+}
+
+/** Who answers on the internet that a lab has. */
+export const publicHosts: readonly PublicHost[] = [
+	{
+		name: 'dns.google',
+		addresses: [
+			'8.8.8.8',
+			'8.8.4.4',
+			'2001:4860:4860::8888',
+			'2001:4860:4860::8844'
+		],
+		resolver: true
+	},
+	{
+		name: 'one.one.one.one',
+		addresses: [
+			'1.1.1.1',
+			'1.0.0.1',
+			'2606:4700:4700::1111',
+			'2606:4700:4700::1001'
+		],
+		resolver: true
+	},
+	{
+		name: 'dns.quad9.net',
+		addresses: [
+			'9.9.9.9',
+			'2620:fe::fe'
+		],
+		resolver: true
+	},
+	{
+		name: 'example.com',
+		addresses: [
+			'203.0.113.80',
+			'2001:db8:113::80'
+		],
+		resolver: false
+	},
+	{
+		name: 'www.example.com',
+		addresses: [
+			'203.0.113.80',
+			'2001:db8:113::80'
+		],
+		resolver: false
+	},
+	{
+		name: 'example.org',
+		addresses: [
+			'203.0.113.81',
+			'2001:db8:113::81'
+		],
+		resolver: false
+	},
+	{
+		name: 'www.example.org',
+		addresses: [
+			'203.0.113.81',
+			'2001:db8:113::81'
+		],
+		resolver: false
+	},
+	{
+		name: 'client.example.net',
+		addresses: [
+			'203.0.113.10',
+			'2001:db8:113::10'
+		],
+		resolver: false
+	}
+];
+
+/** The routers on the way there, as traceroute(8) meets them. */
+export const publicRouters: readonly PublicHost[] = [
+	{
+		name: 'edge.isp.example',
+		addresses: [
+			'198.51.100.1',
+			'2001:db8:100:1::1'
+		],
+		resolver: false
+	},
+	{
+		name: 'core1.isp.example',
+		addresses: [
+			'198.51.100.2',
+			'2001:db8:100:1::2'
+		],
+		resolver: false
+	},
+	{
+		name: 'core2.transit.example',
+		addresses: [
+			'198.51.100.6',
+			'2001:db8:100:2::2'
+		],
+		resolver: false
+	},
+	{
+		name: 'hosts.transit.example',
+		addresses: [
+			'198.51.100.10',
+			'2001:db8:100:3::2'
+		],
+		resolver: false
+	}
+];
