@@ -4,7 +4,7 @@ import { useRefusal } from '../app/useRefusal';
 import { Words } from '../app/Words';
 import type { Interface } from '../model/lab';
 import { canonicalAddress } from '../model/names';
-import { problemOf } from '../model/problem';
+import { capital, type Problem, problemOf } from '../model/problem';
 import { addAddress, deleteAddress } from '../model/shell';
 import { addressNote, suggestAddressFor } from '../model/suggest';
 import { edit, type Outcome } from '../session/actions';
@@ -71,7 +71,7 @@ function Line({
 	const [refusal, setRefusal] = useRefusal();
 	const [sent, setSent] = useState(false);
 	const list = useId();
-	const problem = problemOf(() => check(text))?.message ?? refusal;
+	const problem = wordsOf(problemOf(() => check(text))) ?? refusal;
 	const odd = problem ? undefined : note?.(text);
 	const send = () => {
 		if (problem || sent) return;
@@ -130,6 +130,11 @@ function Line({
 			{odd && <span className="field-note">{odd}</span>}
 		</span>
 	);
+}
+
+/** What is wrong with a line, and what would be right. */
+function wordsOf(p: Problem | undefined): string | undefined {
+	return p?.hint ? `${p.message}. ${capital(p.hint)}` : p?.message;
 }
 
 /** An address of an interface, or the line that adds one. */
