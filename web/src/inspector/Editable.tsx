@@ -1,5 +1,5 @@
 // A value that becomes an input on Enter or click: what will run is shown below it, a refusal stays there too.
-import { type ReactNode, useId, useRef, useState } from 'react';
+import { type ReactNode, useEffect, useId, useRef, useState } from 'react';
 import { useRefusal } from '../app/useRefusal';
 import { Words } from '../app/Words';
 import type { Interface } from '../model/lab';
@@ -71,8 +71,11 @@ function Line({
 	const [refusal, setRefusal] = useRefusal();
 	const [sent, setSent] = useState(false);
 	const list = useId();
+	const whole = useRef<HTMLSpanElement>(null);
 	const problem = wordsOf(problemOf(() => check(text))) ?? refusal;
 	const odd = problem ? undefined : note?.(text);
+	// biome-ignore lint/correctness/useExhaustiveDependencies: what comes below the line is to be seen, too
+	useEffect(() => whole.current?.scrollIntoView({ block: 'nearest' }), [problem, odd]);
 	const send = () => {
 		if (problem || sent) return;
 		if (text.trim() === value) {
@@ -89,7 +92,7 @@ function Line({
 		});
 	};
 	return (
-		<span className="editing">
+		<span ref={whole} className="editing">
 			<input
 				ref={(e) => {
 					if (e && document.activeElement !== e) e.select();

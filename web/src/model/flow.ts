@@ -31,9 +31,10 @@ export function flowRow(f: Flow): FlowRow {
 	const { original, reply } = f;
 	const detail = f.state ?? original.icmp ?? '';
 	const row = { from: from(original), to: to(original), replyFrom: from(reply), replyTo: to(reply) };
+	const protocol = /^\d/.test(f.protocol) ? `protocol ${f.protocol}` : f.protocol;
 	return {
 		key: `${f.protocol} ${row.from} ${row.to} ${original.icmp ?? ''}`,
-		what: detail ? `${f.protocol} ${detail}` : f.protocol,
+		what: detail ? `${protocol} ${detail}` : protocol,
 		timeout: f.timeout,
 		unseen: f.unseen ?? false,
 		...row,
