@@ -8,6 +8,7 @@ import * as shell from '../model/shell';
 import { suggestRules } from '../model/suggest';
 import { edit } from '../session/actions';
 import { useLab, useView } from '../session/stores';
+import { canvasView } from '../session/viewport';
 import type { Lab, Firewall as Live } from '../wire/types.gen';
 import { EditableValue } from './Editable';
 import { RuleList } from './RuleList';
@@ -26,6 +27,7 @@ export function Firewall({ node }: { node: Node }) {
 	const toggle = () => {
 		setStart({ ipv6, packets: packets() });
 		useView.setState({ firewall: !open });
+		requestAnimationFrame(() => canvasView.reveal(node.id)); // beside an inspector that is wider now
 	};
 	return (
 		<section
