@@ -137,6 +137,7 @@ export const NamespaceNode = memo(function NamespaceNode({ id }: { id: string })
 	const node = useLab((s) => s.lab.nodes[id]);
 	const holds = useLab((s) => thingsIn(s.lab, id).length > 0);
 	const process = useLab((s) => processOf(s.lab.nodes[id], s.nodeStates[id]?.container));
+	const pids = useLab((s) => pidsOf(s.nodeStates[id]?.container));
 	const classes = useNodeClasses(id);
 	const label = useSpoken(id);
 	if (!node) return null;
@@ -153,7 +154,7 @@ export const NamespaceNode = memo(function NamespaceNode({ id }: { id: string })
 			style={nodeColour(colour)}
 		>
 			<Name thing={{ id, name: node.name, shape: node.kind }} />
-			<span className="node-kind">{node.held ? `held by ${node.held}` : node.kind}</span>
+			<span className="node-kind">{node.held ? `held by ${node.held}` : `${node.kind}${pids}`}</span>
 			{process && (
 				<span className="node-process" title={process}>
 					{process}
@@ -165,12 +166,15 @@ export const NamespaceNode = memo(function NamespaceNode({ id }: { id: string })
 	);
 });
 
-/** A container's process with its number in its machine, as `ps` there shows it: "57 busybox httpd -f". */
+/** What a container runs: its command, or how that ended. */
 function processOf(n: Node | undefined, state: ContainerState | undefined): string | undefined {
-	if (!state) return n?.command;
-	if (state.ended && n?.command) return `ended: ${state.ended}`;
-	const { pid, line } = state.command ?? state.init;
-	return `${pid} ${line}`;
+	return state?.ended && n?.command ? `ended: ${state.ended}` : (state?.command?.line ?? n?.command);
+}
+
+/** Its process's number as `ps` in its machine shows it, and in itself: ", pid 57, inside 6". */
+function pidsOf(state: ContainerState | undefined): string {
+	const process = state?.command ?? state?.init;
+	return process ? `, pid ${process.pid}, inside ${process.inner}` : '';
 }
 
 export function nodeColour(colour: string | undefined): React.CSSProperties {

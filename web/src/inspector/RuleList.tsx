@@ -10,6 +10,7 @@ import {
 	deltaOf,
 	type FirewallRow,
 	hasChoice,
+	linesOf,
 	moveCommands,
 	optionsIn,
 	policyCommands,
@@ -38,7 +39,14 @@ interface Of {
 	start: ReadonlyMap<string, number>;
 }
 
-const heights = { table: 28, chain: 26, rule: 24 } as const; // px; a rule may need more lines
+const columns = 44; // characters of a rule in a line, about
+
+/** In px, as firewall.css has it; what it turns out to be is measured. */
+function heightOf(r: FirewallRow | undefined): number {
+	if (r?.kind !== 'rule') return r?.kind === 'table' ? 29 : 27;
+	const printed = r.printed ? 16 * linesOf(r.printed, columns + 4) : 0;
+	return Math.max(26, 4 + 18 * linesOf(r.text, columns) + printed);
+}
 
 export function RuleList({ rows, ...of }: Of & { rows: readonly FirewallRow[] }) {
 	const shown = useChanging(
@@ -46,12 +54,28 @@ export function RuleList({ rows, ...of }: Of & { rows: readonly FirewallRow[] })
 		(r) => r.key,
 		(r) => (r.kind === 'chain' ? r.policy : r.kind === 'rule' ? (r.printed ?? '') : `${r.legacy} ${r.stale}`),
 	);
+	return (
+		<div className="rules">
+			<div className="rule-row rules-head" aria-hidden="true">
+				<span>#</span>
+				<span>rule</span>
+				<span>packets</span>
+				<span>bytes</span>
+				<span>Δ</span>
+			</div>
+			<Scroller shown={shown} {...of} />
+		</div>
+	);
+}
+
+/** What renders anew with each step of scrolling. */
+function Scroller({ shown, ...of }: Of & { shown: ReturnType<typeof useChanging<FirewallRow>> }) {
 	const scroller = useRef<HTMLDivElement>(null);
 	const virtual = useVirtualizer({
 		count: shown.length,
 		getScrollElement: () => scroller.current,
 		getItemKey: (at) => shown[at]?.key ?? at,
-		estimateSize: (at) => heights[shown[at]?.value.kind ?? 'rule'],
+		estimateSize: (at) => heightOf(shown[at]?.value),
 		overscan: 6,
 	});
 	// A rule that is moved takes the focus along; one that goes hands it to the list.
@@ -65,47 +89,38 @@ export function RuleList({ rows, ...of }: Of & { rows: readonly FirewallRow[] })
 		);
 		const button = row?.querySelector<HTMLElement>(`[data-action="${want.action}"]:not(:disabled)`);
 		(button ?? row?.querySelector<HTMLElement>('[data-editable]') ?? scroller.current)?.focus();
-	}, [rows]);
+	}, [shown]);
 	const acted = (key: string, action: string) => {
 		wanted.current = { key, action };
 	};
 	return (
-		<div className="rules">
-			<div className="rule-row rules-head" aria-hidden="true">
-				<span>#</span>
-				<span>rule</span>
-				<span>packets</span>
-				<span>bytes</span>
-				<span>Δ</span>
-			</div>
-			<div ref={scroller} className="rules-scroll" tabIndex={-1} data-testid="rules">
-				<ul aria-label="Rules" style={{ height: virtual.getTotalSize(), position: 'relative' }}>
-					{virtual.getVirtualItems().map((item) => {
-						const row = shown[item.index];
-						if (!row) return null;
-						const gone = row.className.includes('is-gone');
-						return (
-							<li
-								key={item.key}
-								ref={virtual.measureElement}
-								aria-setsize={shown.length}
-								aria-posinset={item.index + 1}
-								data-index={item.index}
-								data-row={row.key}
-								className={`rule-row is-${row.value.kind} ${row.className}`}
-								style={{ transform: `translateY(${item.start}px)` }}
-								data-testid={gone ? undefined : testidOf(row.value)}
-							>
-								{row.value.kind === 'table' && <TableHead row={row.value} />}
-								{row.value.kind === 'chain' && <ChainHead row={row.value} sign={row.sign} gone={gone} {...of} />}
-								{row.value.kind === 'rule' && (
-									<RuleLine row={row.value} sign={row.sign} gone={gone} acted={acted} {...of} />
-								)}
-							</li>
-						);
-					})}
-				</ul>
-			</div>
+		<div ref={scroller} className="rules-scroll" tabIndex={-1} data-testid="rules">
+			<ul aria-label="Rules" style={{ height: virtual.getTotalSize(), position: 'relative' }}>
+				{virtual.getVirtualItems().map((item) => {
+					const row = shown[item.index];
+					if (!row) return null;
+					const gone = row.className.includes('is-gone');
+					return (
+						<li
+							key={item.key}
+							ref={virtual.measureElement}
+							aria-setsize={shown.length}
+							aria-posinset={item.index + 1}
+							data-index={item.index}
+							data-row={row.key}
+							className={`rule-row is-${row.value.kind} ${row.className}`}
+							style={{ transform: `translateY(${item.start}px)` }}
+							data-testid={gone ? undefined : testidOf(row.value)}
+						>
+							{row.value.kind === 'table' && <TableHead row={row.value} />}
+							{row.value.kind === 'chain' && <ChainHead row={row.value} sign={row.sign} gone={gone} {...of} />}
+							{row.value.kind === 'rule' && (
+								<RuleLine row={row.value} sign={row.sign} gone={gone} acted={acted} {...of} />
+							)}
+						</li>
+					);
+				})}
+			</ul>
 		</div>
 	);
 }

@@ -10,6 +10,7 @@ import {
 	type FirewallRow,
 	firewallRows,
 	hasChoice,
+	linesOf,
 	moveCommands,
 	optionsIn,
 	packetsOf,
@@ -195,6 +196,13 @@ test('lines of rules are broken between options', () => {
 		'-j DROP',
 	]);
 });
+
+test.each([
+	['-j DROP', 44, 1],
+	['-s 10.0.0.0/8 -j DROP', 12, 3],
+	['-s 10.0.0.0/8 -j DROP', 13, 2],
+	['', 44, 1],
+])('%s in lines of %i', (body, columns, lines) => expect(linesOf(body, columns)).toBe(lines));
 
 test('counts fit their columns, and a Δ of a rule made anew starts from 0', () => {
 	expect([0, 9999, 12_345, 123_456, 1_234_567, 98_765_432, 4_500_000_000].map(shortCount)).toEqual([

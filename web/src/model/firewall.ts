@@ -56,8 +56,7 @@ const traversal = ['raw', 'mangle', 'nat', 'filter', 'security']; // NF_IP_PRI_â
  */
 export function firewallRows(node: Node, live: Firewall | undefined, ipv6: boolean): FirewallRow[] {
 	const seen = (ipv6 ? live?.ipv6 : live?.ipv4) ?? [];
-	const written = writtenTables((ipv6 ? node.ip6tables : node.iptables) ?? []);
-	const placed = seen.length > 0 ? withPlaces(seen) : written.map((table) => ({ table, place: undefined }));
+	const placed = seen.length > 0 ? withPlaces(seen) : writtenTables((ipv6 ? node.ip6tables : node.iptables) ?? []);
 	if (!placed.some((p) => p.table.name === 'filter')) placed.push({ table: emptyTable('filter'), place: undefined });
 	const at = (t: FirewallTable) => 2 * traversal.indexOf(t.name) + Number(t.other ?? false);
 	return placed.sort((a, b) => at(a.table) - at(b.table)).flatMap(({ table, place }) => rowsOf(table, place));
@@ -67,8 +66,13 @@ function emptyTable(name: string): FirewallTable {
 	return { name, chains: (builtinChains[name] ?? []).map((chain) => ({ name: chain, policy: 'ACCEPT', rules: [] })) };
 }
 
-/** Tables, with the place of each one's first counter. */
-function withPlaces(tables: readonly FirewallTable[]): { table: FirewallTable; place: number | undefined }[] {
+/** A table, with the place of its first counter. */
+interface PlacedTable {
+	table: FirewallTable;
+	place: number | undefined;
+}
+
+function withPlaces(tables: readonly FirewallTable[]): PlacedTable[] {
 	let next = 0;
 	return tables.map((table) => {
 		const place = next;
@@ -78,7 +82,7 @@ function withPlaces(tables: readonly FirewallTable[]): { table: FirewallTable; p
 }
 
 /** What a document's rules make of empty tables. */
-function writtenTables(texts: readonly string[]): FirewallTable[] {
+function writtenTables(texts: readonly string[]): PlacedTable[] {
 	const tables = new Map<string, FirewallTable>();
 	for (const text of texts) {
 		const r = readRule(text);
@@ -90,7 +94,7 @@ function writtenTables(texts: readonly string[]): FirewallTable[] {
 		if (r.verb === '-P' && chain) chain.policy = r.args[0] ?? 'ACCEPT';
 		if (r.verb === '-A') chain?.rules.push({ text: ruleText({ ...r, table: 'filter' }), authored: text });
 	}
-	return [...tables.values()];
+	return [...tables.values()].map((table) => ({ table, place: undefined }));
 }
 
 function readRule(text: string): Rule | undefined {
@@ -139,7 +143,9 @@ function rowsOf(t: FirewallTable, first: number | undefined): FirewallRow[] {
 
 /** A rule without its table and chain, which stand above it. */
 export function bodyOf(text: string, table: string, chain: string): string {
-	const words = text.replace(new RegExp(`(^|\\s)(-t\\s+|--table[= ])${table}(?=\\s|$)`), '').trim();
+	const words = text
+		.replace(/(^|\s)(-t\s+|--table[= ])(\S+)(?=\s|$)/, (all, _, __, of) => (of === table ? '' : all))
+		.trim();
 	const command = /^(-A|--append)\s+(\S+)\s+/.exec(words);
 	return command?.[2] === chain ? words.slice(command[0].length) : words;
 }
@@ -147,6 +153,17 @@ export function bodyOf(text: string, table: string, chain: string): string {
 /** A rule's options, each with its value: where a line is broken. */
 export function optionsIn(body: string): string[] {
 	return body.split(/(?<!!)\s+(?=(?:!\s+)?--?[a-zA-Z])/);
+}
+
+/** How many lines a rule takes where so many characters fit in one: options are kept in one piece where they can be. */
+export function linesOf(body: string, columns: number): number {
+	let [lines, used] = [1, 0];
+	for (const option of optionsIn(body)) {
+		if (used > 0 && used + option.length > columns) [lines, used] = [lines + 1, 0];
+		lines += Math.floor(Math.max(option.length - 1, 0) / columns);
+		used += option.length + 1;
+	}
+	return lines;
 }
 
 /** "2 rules in nat, 1 in filter; FORWARD drops": a firewall in a line. */
