@@ -75,7 +75,7 @@ function Line({
 	const problem = wordsOf(problemOf(() => check(text))) ?? refusal;
 	const odd = problem ? undefined : note?.(text);
 	// biome-ignore lint/correctness/useExhaustiveDependencies: what comes below the line is to be seen, too
-	useEffect(() => whole.current?.scrollIntoView({ block: 'nearest' }), [problem, odd]);
+	useEffect(() => whole.current?.scrollIntoView({ block: 'nearest' }), [text, problem, odd]);
 	const send = () => {
 		if (problem || sent) return;
 		if (text.trim() === value) {

@@ -7,6 +7,11 @@ export function Outside({ node }: { node: Node }) {
 	const dropped = useLab((s) => s.nodeStates[node.id]?.dropped) ?? 0;
 	return (
 		<section className="inspector-part" aria-label="Who answers" data-testid="outside">
+			<p className={dropped > 0 ? 'field-note' : 'small'} data-testid="dropped">
+				{dropped.toLocaleString('en')} {dropped === 1 ? 'packet' : 'packets'} dropped: from somebody to whom nobody out
+				here knows a way back.
+				{dropped > 0 && ' Private addresses need NAT on the way out, or a route in here.'}
+			</p>
 			<h3>Who answers</h3>
 			<p className="small">Ping, and HTTP on port 80; those with ◆ also DNS. Nothing leaves the lab.</p>
 			<ul className="live-rows hosts">
@@ -26,11 +31,6 @@ export function Outside({ node }: { node: Node }) {
 					</li>
 				))}
 			</ol>
-			<p className={dropped > 0 ? 'field-note' : 'small'} data-testid="dropped">
-				{dropped.toLocaleString('en')} {dropped === 1 ? 'packet' : 'packets'} dropped: from somebody to whom nobody out
-				here knows a way back.
-				{dropped > 0 && ' Private addresses need NAT on the way out, or a route in here.'}
-			</p>
 		</section>
 	);
 }
