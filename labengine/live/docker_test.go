@@ -95,7 +95,9 @@ func sections(text string) map[string][]string {
 // compareRules: Docker has the lab's rules in the same order, and chains for isolation besides.
 func compareRules(t *testing.T, table string, lab, docker []string) {
 	t.Helper()
-	isolation := func(rule string) bool { return strings.Contains(rule, "DOCKER-ISOLATION") || strings.Contains(rule, "DOCKER-USER") }
+	isolation := func(rule string) bool {
+		return strings.Contains(rule, "DOCKER-ISOLATION") || strings.Contains(rule, "DOCKER-USER")
+	}
 	if want := slices.DeleteFunc(slices.Clone(docker), isolation); !slices.Equal(lab, want) {
 		t.Errorf("table %s: the lab has\n%s\nDocker has\n%s", table, strings.Join(lab, "\n"), strings.Join(want, "\n"))
 	}
