@@ -1,5 +1,5 @@
 import type { Page } from '@playwright/test';
-import { expect, expectAccessible, newLab, openTerminal, test } from './vethlab';
+import { expect, expectAccessible, newLab, openTerminal, ping, select, test } from './vethlab';
 
 /** Types a line of quick add. */
 async function add(page: Page, line: string): Promise<void> {
@@ -26,21 +26,6 @@ async function pressOn(page: Page, testid: string): Promise<void> {
 	const box = await page.getByTestId(testid).locator('.jack-hit').boundingBox();
 	if (!box) throw new Error(`${testid} is not on the screen`);
 	await page.mouse.click(box.x + box.width / 2, box.y + box.height / 2);
-}
-
-async function ping(page: Page, from: string, to: string, want: string): Promise<void> {
-	await page.getByTestId('dock-probes').click();
-	await page.getByTestId('probe-from').selectOption(from);
-	await page.getByTestId('probe-to').fill(to);
-	const before = await page.getByTestId('probe-summary').count();
-	await page.getByTestId('ping').click();
-	await expect(page.getByTestId('probe-summary')).toHaveCount(before + 1);
-	await expect(page.getByTestId('probe-summary').filter({ hasText: want }).first()).toBeVisible();
-}
-
-async function select(page: Page, node: string): Promise<void> {
-	await page.getByTestId(`node-${node}`).locator('.node-name').click();
-	await expect(page.getByTestId('inspector').getByRole('heading', { level: 2 })).toContainText(node);
 }
 
 test('a bridge by mouse: cables end at it, addresses come from its subnet, and everyone is reached', async ({

@@ -260,10 +260,10 @@ func addressesText(list []string) string {
 // document is the same of the mirror.
 func (l *Lab) document() map[string]link {
 	s := l.State()
-	return documentOf(s.Lab, s.Nodes)
+	return documentOf(s.Lab, s.Firewalls)
 }
 
-func documentOf(lab labengine.Lab, states map[labengine.ID]*labengine.NodeState) map[string]link {
+func documentOf(lab labengine.Lab, firewalls map[labengine.ID]*labengine.Firewall) map[string]link {
 	all := map[string]link{}
 	where := func(n labengine.Node) string {
 		if n.In == "" {
@@ -280,7 +280,7 @@ func documentOf(lab labengine.Lab, states map[labengine.ID]*labengine.NodeState)
 		}
 		all[where(n)] = link{
 			Routes: routesText(n), Sysctls: sysctlsOf(strings.Join(n.Sysctls, "\n")),
-			Iptables: rulesText(n, false, states[n.ID]), Ip6tables: rulesText(n, true, states[n.ID]),
+			Iptables: rulesText(n, false, firewalls[n.ID]), Ip6tables: rulesText(n, true, firewalls[n.ID]),
 		}
 		for _, i := range lab.InterfacesOf(n.ID) {
 			all[where(n)+":"+i.Name] = link{
@@ -322,7 +322,8 @@ func routesText(n labengine.Node) string {
 // savedRules is what iptables-save prints, by table and chain, without what a fresh namespace has.
 func savedRules(out string) string {
 	var b strings.Builder
-	for _, t := range labengine.ParseSavedRules(out) {
+	tables, _ := labengine.ParseSavedRules(out)
+	for _, t := range tables {
 		for _, c := range t.Chains {
 			writeChain(&b, t.Name, c.Name, c.Policy, func(yield func(string) bool) {
 				for _, r := range c.Rules {
@@ -356,12 +357,12 @@ func sortedLines(text string) string {
 }
 
 // rulesText is the same of a document: each rule as the lab says that the kernel prints it.
-func rulesText(n labengine.Node, ipv6 bool, state *labengine.NodeState) string {
+func rulesText(n labengine.Node, ipv6 bool, firewall *labengine.Firewall) string {
 	twins := map[string]string{} // by table and authored text
-	if state != nil && state.Firewall != nil {
-		tables := state.Firewall.IPv4
+	if firewall != nil {
+		tables := firewall.IPv4
 		if ipv6 {
-			tables = state.Firewall.IPv6
+			tables = firewall.IPv6
 		}
 		for _, t := range tables {
 			for _, c := range t.Chains {
@@ -455,7 +456,7 @@ func (l *Lab) CheckScript() {
 	}
 	kernel := map[string]link{}
 	l.parseDump(first, string(out), kernel)
-	if problem := differ(kernel, documentOf(lab, l.State().Nodes)); problem != "" {
+	if problem := differ(kernel, documentOf(lab, l.State().Firewalls)); problem != "" {
 		l.t.Errorf("the script makes another lab: %s\n%s", problem, plan.Script(lab))
 	}
 }

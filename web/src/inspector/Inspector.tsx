@@ -9,11 +9,16 @@ import { deleteThings, edit, ping, select } from '../session/actions';
 import { useLab, useView } from '../session/stores';
 import { openTerminal } from '../session/terminals';
 import type { Neighbour } from '../wire/types.gen';
+import { Conntrack } from './Conntrack';
+import { Container } from './Container';
 import { AddressLine, EditableValue } from './Editable';
+import { Firewall } from './Firewall';
 import { Impair, Master, Options, Ports } from './LinkParts';
 import { Notes } from './Notes';
+import { Outside } from './Outside';
 import { Routes } from './Routes';
 import { Settings } from './Settings';
+import { Services, Sockets } from './Sockets';
 import { useChanging } from './useChanging';
 
 export function Inspector() {
@@ -157,19 +162,29 @@ function NodeInspector({ node }: { node: Node }) {
 					<Options lab={lab} i={bridge} />
 				</section>
 			)}
+			{node.kind === 'container' && <Container node={node} />}
 			{runs && (
 				<>
 					<Routes node={node} />
 					<Settings key={node.id} node={node} />
+					<Firewall key={`firewall ${node.id}`} node={node} />
 				</>
 			)}
+			{node.kind === 'internet' && <Outside node={node} />}
 			{!bridge && interfaces.map((i) => <InterfacePart key={i.id} id={i.id} />)}
-			{runs && state && <Neighbours rows={state.neighbours ?? []} node={node.id} />}
+			{runs && <Services node={node} />}
+			{runs && state && (
+				<>
+					<Sockets key={`sockets ${node.id}`} node={node.id} />
+					<Conntrack key={`conntrack ${node.id}`} node={node.id} />
+					<Neighbours rows={state.neighbours ?? []} node={node.id} />
+				</>
+			)}
 			{runs && !state && (
 				<p className="inspector-part small">
 					{running
-						? 'Neighbours come from the kernel.'
-						: 'Neighbours, and routes that nobody has written, are the kernel’s: start the lab to see them.'}
+						? 'Neighbours, sockets and tracked connections come from the kernel.'
+						: 'Neighbours, sockets, tracked connections, and routes that nobody has written, are the kernel’s: start the lab to see them.'}
 				</p>
 			)}
 		</>

@@ -19,7 +19,7 @@ export function useLacking(feature: string | undefined): string | undefined {
 	return useLab((s) => {
 		const f = feature ? s.features[feature] : undefined;
 		if (!f || f.answer === 'yes') return undefined;
-		if (f.answer === 'no') return `This kernel has no ${feature}: ${f.reason ?? 'it was tried, and refused'}.`;
+		if (f.answer === 'no') return capital((f.reason ?? `this kernel has no ${feature}`).replace(/\.?$/, '.'));
 		return `Could not find out whether ${feature} works (${f.reason ?? 'no answer'}).`;
 	});
 }
@@ -268,7 +268,6 @@ export function Impair({ lab, i, towards }: { lab: Lab; i: Interface; towards: s
 			{whys.length > 0 && (
 				<p id={whyID} className="small">
 					{whys.join(' ')}
-					{!tbf && ' Rate works.'}
 				</p>
 			)}
 			{draft && <code className="will-run">{shell.impair(lab, i, next)}</code>}

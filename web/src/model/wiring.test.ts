@@ -4,6 +4,8 @@ import type { Problem } from '../wire/types.gen';
 import { canonicalImpairment, impairmentMark, needsNetem } from './impair';
 import { problemOf } from './problem';
 import { parseRoute } from './route';
+import { parseRule, ruleText } from './rule';
+import { parseService } from './service';
 
 interface Case {
 	text: string;
@@ -17,11 +19,15 @@ const golden = JSON.parse(
 ) as {
 	routes: Case[];
 	impairments: Case[];
+	rules: Case[];
+	services: Case[];
 };
 
 const reads: Record<keyof typeof golden, (text: string) => string> = {
 	routes: (text) => parseRoute(text).text,
 	impairments: canonicalImpairment,
+	rules: (text) => ruleText(parseRule(text)),
+	services: (text) => parseService(text).text,
 };
 
 describe.each(Object.entries(reads))('as the engine reads %s', (what, read) => {

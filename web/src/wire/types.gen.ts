@@ -795,6 +795,24 @@ export interface Live {
 	nodes?: {
 		[k: string]: NodeState | null;
 	};
+	/**
+	 * by node, where there are rules or have been
+	 */
+	firewalls?: {
+		[k: string]: Firewall | null;
+	};
+	/**
+	 * by node, of its firewall; read anew each second while somebody looks
+	 */
+	counters?: {
+		[k: string]: Counters | null;
+	};
+	/**
+	 * by node, where connections are tracked; read as often
+	 */
+	conntrack?: {
+		[k: string]: Conntrack | null;
+	};
 }
 /**
  * Link is the state of an interface in the kernel, as ip-link(8) and ip-address(8) show it.
@@ -850,8 +868,6 @@ export interface NodeState {
 	pid?: number;
 	routes: Route[];
 	neighbours: Neighbour[];
-	firewall?: Firewall;
-	conntrack?: Conntrack;
 	container?: ContainerState;
 	/**
 	 * of the internet: packets dropped because nobody there knows a way back to whom they are from
@@ -935,7 +951,66 @@ export interface Neighbour {
 	state: string;
 }
 /**
- * Firewall is what iptables(8), ip6tables(8) and nft(8) show of a namespace. Counters are read anew each second while somebody looks.
+ * ContainerState is what runs in a container because the lab started it.
+ *
+ * This interface was referenced by `Wire`'s JSON-Schema
+ * via the `definition` "ContainerState".
+ */
+export interface ContainerState {
+	init: Process;
+	command?: Process;
+	/**
+	 * how the command ended: "exit status 127"
+	 */
+	ended?: string;
+}
+/**
+ * Process is a process that has two numbers, pid_namespaces(7).
+ *
+ * This interface was referenced by `Wire`'s JSON-Schema
+ * via the `definition` "Process".
+ */
+export interface Process {
+	/**
+	 * in its machine
+	 */
+	pid: number;
+	/**
+	 * in its container
+	 */
+	inner: number;
+	/**
+	 * as ps(1) shows it
+	 */
+	line: string;
+}
+/**
+ * Socket is one that waits: of TCP it listens, of UDP it is connected to nobody.
+ *
+ * This interface was referenced by `Wire`'s JSON-Schema
+ * via the `definition` "Socket".
+ */
+export interface Socket {
+	/**
+	 * "tcp" or "udp"
+	 */
+	protocol: string;
+	/**
+	 * "0.0.0.0" and "::" are all of the node's
+	 */
+	address: string;
+	port: number;
+	/**
+	 * the interface that it is bound to
+	 */
+	dev?: string;
+	/**
+	 * "busybox (57)", by its number in its machine, where it is known
+	 */
+	process?: string;
+}
+/**
+ * Firewall is what iptables(8), ip6tables(8) and nft(8) show of a namespace. What its rules count is apart, in Counters: thousands of rules are said once, and not each second.
  *
  * This interface was referenced by `Wire`'s JSON-Schema
  * via the `definition` "Firewall".
@@ -993,17 +1068,12 @@ export interface FirewallChain {
 	 */
 	policy?: string;
 	/**
-	 * that its policy has met
-	 */
-	packets?: number;
-	bytes?: number;
-	/**
 	 * numbered from 1
 	 */
 	rules: FirewallRule[];
 }
 /**
- * FirewallRule is a rule with what it has counted.
+ * FirewallRule is a rule of a chain.
  *
  * This interface was referenced by `Wire`'s JSON-Schema
  * via the `definition` "FirewallRule".
@@ -1017,8 +1087,33 @@ export interface FirewallRule {
 	 * as the document has it, where that is something else
 	 */
 	authored?: string;
-	packets?: number;
-	bytes?: number;
+}
+/**
+ * Counters are what the rules of a Firewall have counted, of each family in the order of places. What has counted nothing is left out.
+ *
+ * This interface was referenced by `Wire`'s JSON-Schema
+ * via the `definition` "Counters".
+ */
+export interface Counters {
+	ipv4?: Counter[];
+	ipv6?: Counter[];
+}
+/**
+ * Counter is what a rule has counted, or of a built-in chain its policy.
+ *
+ * This interface was referenced by `Wire`'s JSON-Schema
+ * via the `definition` "Counter".
+ */
+export interface Counter {
+	/**
+	 * its place in the family's tables, from 0: each chain has one, and then its rules
+	 */
+	at: number;
+	/**
+	 * that it has met
+	 */
+	packets: number;
+	bytes: number;
 }
 /**
  * Conntrack is the table of tracked connections, as `conntrack -L` shows it.
@@ -1090,65 +1185,6 @@ export interface FlowEnds {
 	 */
 	packets?: number;
 	bytes?: number;
-}
-/**
- * ContainerState is what runs in a container because the lab started it.
- *
- * This interface was referenced by `Wire`'s JSON-Schema
- * via the `definition` "ContainerState".
- */
-export interface ContainerState {
-	init: Process;
-	command?: Process;
-	/**
-	 * how the command ended: "exit status 127"
-	 */
-	ended?: string;
-}
-/**
- * Process is a process that has two numbers, pid_namespaces(7).
- *
- * This interface was referenced by `Wire`'s JSON-Schema
- * via the `definition` "Process".
- */
-export interface Process {
-	/**
-	 * in its machine
-	 */
-	pid: number;
-	/**
-	 * in its container
-	 */
-	inner: number;
-	/**
-	 * as ps(1) shows it
-	 */
-	line: string;
-}
-/**
- * Socket is one that waits: of TCP it listens, of UDP it is connected to nobody.
- *
- * This interface was referenced by `Wire`'s JSON-Schema
- * via the `definition` "Socket".
- */
-export interface Socket {
-	/**
-	 * "tcp" or "udp"
-	 */
-	protocol: string;
-	/**
-	 * "0.0.0.0" and "::" are all of the node's
-	 */
-	address: string;
-	port: number;
-	/**
-	 * the interface that it is bound to
-	 */
-	dev?: string;
-	/**
-	 * "busybox (57)", by its number in its machine, where it is known
-	 */
-	process?: string;
 }
 /**
  * Status says how a lab is.
@@ -1636,3 +1672,117 @@ export interface HTTPProblem {
 
 /** The version of the messages above, in the first message both ways. */
 export const protocol = 1;
+
+interface PublicHost {
+	name: string;
+	addresses: readonly string[];
+	resolver: boolean;
+}
+
+/** Who answers on the internet that a lab has. */
+export const publicHosts: readonly PublicHost[] = [
+	{
+		name: 'dns.google',
+		addresses: [
+			'8.8.8.8',
+			'8.8.4.4',
+			'2001:4860:4860::8888',
+			'2001:4860:4860::8844'
+		],
+		resolver: true
+	},
+	{
+		name: 'one.one.one.one',
+		addresses: [
+			'1.1.1.1',
+			'1.0.0.1',
+			'2606:4700:4700::1111',
+			'2606:4700:4700::1001'
+		],
+		resolver: true
+	},
+	{
+		name: 'dns.quad9.net',
+		addresses: [
+			'9.9.9.9',
+			'2620:fe::fe'
+		],
+		resolver: true
+	},
+	{
+		name: 'example.com',
+		addresses: [
+			'203.0.113.80',
+			'2001:db8:113::80'
+		],
+		resolver: false
+	},
+	{
+		name: 'www.example.com',
+		addresses: [
+			'203.0.113.80',
+			'2001:db8:113::80'
+		],
+		resolver: false
+	},
+	{
+		name: 'example.org',
+		addresses: [
+			'203.0.113.81',
+			'2001:db8:113::81'
+		],
+		resolver: false
+	},
+	{
+		name: 'www.example.org',
+		addresses: [
+			'203.0.113.81',
+			'2001:db8:113::81'
+		],
+		resolver: false
+	},
+	{
+		name: 'client.example.net',
+		addresses: [
+			'203.0.113.10',
+			'2001:db8:113::10'
+		],
+		resolver: false
+	}
+];
+
+/** The routers on the way there, as traceroute(8) meets them. */
+export const publicRouters: readonly PublicHost[] = [
+	{
+		name: 'edge.isp.example',
+		addresses: [
+			'198.51.100.1',
+			'2001:db8:100:1::1'
+		],
+		resolver: false
+	},
+	{
+		name: 'core1.isp.example',
+		addresses: [
+			'198.51.100.2',
+			'2001:db8:100:1::2'
+		],
+		resolver: false
+	},
+	{
+		name: 'core2.transit.example',
+		addresses: [
+			'198.51.100.6',
+			'2001:db8:100:2::2'
+		],
+		resolver: false
+	},
+	{
+		name: 'hosts.transit.example',
+		addresses: [
+			'198.51.100.10',
+			'2001:db8:100:3::2'
+		],
+		resolver: false
+	}
+];
