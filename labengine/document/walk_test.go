@@ -124,7 +124,8 @@ func (w *walker) edit(lab labengine.Lab) labengine.Edit {
 		return labengine.Edit{DeleteAddress: &labengine.DeleteAddress{Interface: anyOf(w, lab.Interfaces), Address: w.address()}}
 	case 14:
 		return labengine.Edit{AddRoute: &labengine.AddRoute{Node: anyOf(w, lab.Nodes), Route: oneOf(w,
-			"default via 10.0.0.2", "10.3.0.0/16 via 10.0.0.2 dev red metric 5", "2001:db8:1::/48 via fd00::9", "unreachable 10.9.0.0/16")}}
+			"default via 10.0.0.2", "10.3.0.0/16 via 10.0.0.2 dev red metric 5", "2001:db8:1::/48 via fd00::9", "unreachable 10.9.0.0/16",
+			"10.4.0.0/16 nexthop via 10.0.0.2 weight 2 nexthop via inet6 2001:db8::1", "10.4.0.0/16 proto static realm 4 mtu lock 1400 nexthop via 10.0.0.2 nexthop dev red")}}
 	case 15:
 		n := lab.Nodes[anyOf(w, lab.Nodes)]
 		if len(n.Routes) > 0 {

@@ -78,7 +78,8 @@ func (w *walker) randomRoute() string {
 		fmt.Sprintf("blackhole 10.%d.0.0/16", 20+w.rand.IntN(5)),
 		fmt.Sprintf("10.%d.0.0/16 via 10.0.%d.%d metric 50", 1+w.rand.IntN(5), w.rand.IntN(3), 1+w.rand.IntN(200)),
 		fmt.Sprintf("default via 192.168.15.%d", 1+w.rand.IntN(2)),
-	}[w.rand.IntN(4)]
+		fmt.Sprintf("10.%d.0.0/16 mtu 1400 nexthop via 192.168.15.%d nexthop via 10.0.%d.7 weight 2", 1+w.rand.IntN(5), 1+w.rand.IntN(2), w.rand.IntN(3)),
+	}[w.rand.IntN(5)]
 }
 
 func (w *walker) route(lab labengine.Lab) {

@@ -256,3 +256,20 @@ func TestInternetHasNoCommands(t *testing.T) {
 	have := lab(t, "", "")
 	check(t, have, edit(t, have, labengine.Edit{AddNode: &labengine.AddNode{ID: "i", Name: "internet", Kind: labengine.Internet}}), "")
 }
+
+// TestRouteWithAWayThatIsDown: the kernel keeps such a route, and takes it only while all its ways are up.
+func TestRouteWithAWayThatIsDown(t *testing.T) {
+	have := lab(t, "red blue", "red:e0 10.0.0.1/24, blue:e0 10.0.0.2/24; red:e1 10.1.0.1/24 down, blue:e1 10.1.0.2/24")
+	red, _ := have.FindNode("red")
+	e1, _ := have.InterfaceNamed(red.ID, "e1")
+	have = edit(t, have, labengine.Edit{AddAddress: &labengine.AddAddress{Interface: e1.ID, Address: "fd00::1/64"}})
+	want := edit(t, have, labengine.Edit{AddRoute: &labengine.AddRoute{
+		Node: red.ID, Route: "10.9.0.0/16 nexthop via 10.0.0.2 nexthop via 10.1.0.2",
+	}})
+	check(t, have, want, `
+		ip -n red link set dev e1 up
+		ip -n red route add 10.9.0.0/16 nexthop via 10.0.0.2 nexthop via 10.1.0.2
+		ip -n red link set dev e1 down
+		ip -n red addr add fd00::1/64 dev e1
+	`)
+}

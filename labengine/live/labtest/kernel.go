@@ -163,10 +163,10 @@ func routesOf(out string) string {
 			strings.HasPrefix(line, "local") || strings.HasPrefix(line, "anycast") {
 			continue
 		}
-		for _, word := range []string{"pref medium", "linkdown", "dead", "dev lo "} {
-			line = strings.Replace(line, word, "", 1)
+		for _, word := range []string{"linkdown", "dead", "dev lo ", "\\"} {
+			line = strings.ReplaceAll(line, word, "")
 		}
-		r, err := labengine.ParseRoute(line)
+		r, err := labengine.ParseRoute(typable(line))
 		if err != nil {
 			list = append(list, err.Error())
 			continue
@@ -177,10 +177,28 @@ func routesOf(out string) string {
 	return strings.Join(list, "; ")
 }
 
+// typable is a route that ip(8) prints as ip(8) takes it: of IPv4, a scope that is not said is global, and a default route
+// through an IPv6 gateway would be taken for IPv6's.
+func typable(line string) string {
+	has := func(word string) bool { return slices.Contains(strings.Fields(line), word) }
+	switch {
+	case has("inet6"):
+		return strings.Replace(line, "default ", "0.0.0.0/0 ", 1)
+	case strings.Contains(line, ":") || has("via") || has("nexthop") || has("scope") || !has("dev"):
+		return line
+	}
+	return line + " scope global"
+}
+
 // compared is a route as it is compared: of one through a gateway, the kernel may choose among several interfaces.
 func compared(r labengine.Route) string {
 	if r.Via != "" && !r.Onlink && !strings.HasPrefix(r.Via, "fe80:") {
 		r.Dev = ""
+	}
+	for i, h := range r.Hops {
+		if h.Via != "" && !h.Onlink && !strings.HasPrefix(h.Via, "fe80:") {
+			r.Hops[i].Dev = ""
+		}
 	}
 	return r.String()
 }

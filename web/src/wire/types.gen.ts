@@ -882,13 +882,25 @@ export interface Route {
 	 */
 	to: string;
 	/**
-	 * the gateway's address
+	 * the sources that it is for, CIDR notation; IPv6 only
+	 */
+	from?: string;
+	/**
+	 * the type of service that it is for, "0x10"; IPv4 only
+	 */
+	tos?: string;
+	/**
+	 * the gateway's address; of IPv4 routes, it may be IPv6's
 	 */
 	via?: string;
 	/**
 	 * the interface's name
 	 */
 	dev?: string;
+	/**
+	 * of a route with several ways, which then has no gateway and interface of its own
+	 */
+	hops?: Hop[];
 	/**
 	 * the address that packets leave with, unless they have one
 	 */
@@ -902,22 +914,50 @@ export interface Route {
 	 */
 	table?: string;
 	/**
-	 * "link", "host"; "" is what the rest implies
+	 * who made it, "static"; "" is boot, whoever types `ip route add`
+	 */
+	protocol?: string;
+	/**
+	 * "link", "host", "site"; "" is what the rest implies
 	 */
 	scope?: string;
+	/**
+	 * "4", or "5/6" with that of sources first; IPv4 only
+	 */
+	realm?: string;
+	/**
+	 * of a router, "low" or "high", RFC 4191; IPv6 only
+	 */
+	pref?: string;
 	/**
 	 * the gateway is taken to be on the link
 	 */
 	onlink?: boolean;
 	/**
-	 * bytes
+	 * "mtu 1400 advmss lock 1360"; see ParseRouteMetrics
 	 */
-	mtu?: number;
+	metrics?: string;
 	/**
 	 * made by the kernel itself, proto kernel
 	 */
 	kernel?: boolean;
 	ipv6?: boolean;
+}
+/**
+ * Hop is one of the ways of a route that has several.
+ *
+ * This interface was referenced by `Wire`'s JSON-Schema
+ * via the `definition` "Hop".
+ */
+export interface Hop {
+	via?: string;
+	dev?: string;
+	/**
+	 * 2..256, its share of the flows; 0 is 1
+	 */
+	weight?: number;
+	realm?: string;
+	onlink?: boolean;
 }
 /**
  * Neighbour is an entry of the ARP or NDP table, as ip-neighbour(8) shows it.
