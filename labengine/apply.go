@@ -164,7 +164,7 @@ func (e *AddCable) apply(l *draft) error {
 		if _, ok := l.Nodes[end.Node]; !ok {
 			return Problemf(CodeNoSuchNode, "the node that this cable's end is for is gone").About(end.Node, "node")
 		}
-		i := Interface{ID: end.ID, Node: end.Node, Name: end.Name, Kind: Veth, Up: !end.Down, MTU: mtu, Master: end.Master, Impair: end.Impair}
+		i := Interface{ID: end.ID, Node: end.Node, Name: end.Name, Kind: Veth, Up: !end.Down, MTU: mtu, Master: end.Master, Alias: end.Alias, Impair: end.Impair}
 		if l.Nodes[end.Node].Kind == LAN && i.Master == "" {
 			i.Master = SwitchID(end.Node)
 		}
@@ -191,6 +191,9 @@ func (l *draft) addChecked(i Interface, mac string, addresses []string) error {
 	}
 	if err := l.checkMaster(i); err != nil {
 		return err
+	}
+	if err := CheckAlias(i.Alias); err != nil {
+		return about(err, i.ID)
 	}
 	impair, err := CanonicalImpairment(i.Impair)
 	if err != nil {
@@ -250,7 +253,7 @@ func (e *AddInterface) apply(l *draft) error {
 	}
 	i := Interface{
 		ID: e.ID, Node: e.Node, Name: e.Name, Kind: e.Kind, Up: !e.Down, MTU: e.MTU, Master: e.Master, Parent: e.Parent,
-		Options: options,
+		Options: options, Alias: e.Alias,
 	}
 	parent, ok := l.Interfaces[e.Parent]
 	switch {
@@ -343,6 +346,12 @@ func (e *UpdateInterface) apply(l *draft) error {
 		if err := l.checkMaster(i); err != nil {
 			return err
 		}
+	}
+	if e.Alias != nil {
+		if err := CheckAlias(*e.Alias); err != nil {
+			return about(err, e.ID)
+		}
+		i.Alias = *e.Alias
 	}
 	if e.Impair != nil {
 		if i.Impair, err = CanonicalImpairment(*e.Impair); err != nil {

@@ -57,6 +57,7 @@ type End struct {
 	MAC       string   `json:"mac,omitempty"`       // derived from the names if empty
 	Down      bool     `json:"down,omitempty"`
 	Master    ID       `json:"master,omitempty"` // the bridge of the same node that it becomes a port of; a LAN's end is a port always
+	Alias     string   `json:"alias,omitempty"`  // see [CheckAlias]
 	Impair    string   `json:"impair,omitempty"` // of what it sends; see [ParseImpairment]
 }
 
@@ -72,6 +73,7 @@ type AddInterface struct {
 	Addresses []string `json:"addresses,omitempty"` // CIDR notation
 	MAC       string   `json:"mac,omitempty"`       // derived from the names if empty
 	MTU       int      `json:"mtu,omitempty"`       // bytes; 0 is the kernel's own
+	Alias     string   `json:"alias,omitempty"`     // see [CheckAlias]
 	Down      bool     `json:"down,omitempty"`
 	Master    ID       `json:"master,omitempty"`
 	Place     *Place   `json:"place,omitempty"` // of a bridge
@@ -140,6 +142,7 @@ type UpdateInterface struct {
 
 	Master  *ID     `json:"master,omitempty"`  // the bridge that it becomes a port of; "" is none
 	Options *string `json:"options,omitempty"` // all of its kind's options, as ip-link(8) takes them
+	Alias   *string `json:"alias,omitempty"`   // "" takes it away
 	Impair  *string `json:"impair,omitempty"`  // of what it sends; "" takes it away
 }
 

@@ -73,6 +73,7 @@ type Interface struct {
 	Master  ID     `json:"master,omitempty"`  // the bridge that it is a port of, in the same node
 	Parent  ID     `json:"parent,omitempty"`  // the interface that a vlan, macvlan or vxlan sends through
 	Options string `json:"options,omitempty"` // its kind's own, as ip-link(8) takes them: "id 10"; see [CanonicalOptions]
+	Alias   string `json:"alias,omitempty"`   // what people note at it, ip-link(8); see [CheckAlias]
 	Impair  string `json:"impair,omitempty"`  // what happens to the frames that it sends: "delay 100ms loss 2%", "cut"; see [ParseImpairment]
 }
 

@@ -217,6 +217,16 @@ func (r *reader) settingsOfEnd(e *end, v value, parts []word) (err error) {
 			return r.problem(at, "remove one of them", "`%s` is here twice", abridge(key))
 		}
 		seen[key] = true
+		if key == "alias" { // all that follows is
+			if i+1 == len(parts) {
+				return r.problem(at, "write it last, as alias the way out", "`alias` is followed by its text")
+			}
+			e.Alias, at = strings.TrimSpace(v.text[parts[i+1].offset:]), r.within(v, parts[i+1].offset)
+			if err := labengine.CheckAlias(e.Alias); err != nil {
+				return r.because(at, err)
+			}
+			break
+		}
 		if rest := textsOf(parts[i:]); impairLength(rest) > 0 {
 			length := impairLength(rest)
 			e.Impair = strings.TrimSpace(e.Impair + " " + strings.Join(rest[:length], " "))
@@ -253,7 +263,7 @@ func (r *reader) settingsOfEnd(e *end, v value, parts []word) (err error) {
 			}
 		default:
 			if !strings.ContainsAny(key, ".:") {
-				return r.problem(at, "after node:interface stand addresses, `mtu 1400`, `mac 02:00:5e:10:00:01`, `rate 1mbit` and the like, and `down`",
+				return r.problem(at, "after node:interface stand addresses, `mtu 1400`, `mac 02:00:5e:10:00:01`, `rate 1mbit` and the like, `down`, and last `alias` with text",
 					"%q is no word for an end of a cable", abridge(key))
 			}
 			e.Addresses, err = r.address(e.Addresses, key, at, e.label())

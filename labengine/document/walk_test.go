@@ -101,7 +101,7 @@ func (w *walker) edit(lab labengine.Lab) labengine.Edit {
 		return labengine.Edit{UpdateNode: &change}
 	case 10, 11:
 		change := labengine.UpdateInterface{ID: anyOf(w, lab.Interfaces)}
-		switch w.IntN(7) {
+		switch w.IntN(8) {
 		case 0:
 			change.Name = new(w.name())
 		case 1:
@@ -114,6 +114,8 @@ func (w *walker) edit(lab labengine.Lab) labengine.Edit {
 			change.Master = new(oneOf(w, "", anyOf(w, lab.Interfaces)))
 		case 5:
 			change.Options = new(oneOf(w, "", "stp_state 1", "id 10"))
+		case 6:
+			change.Alias = new(oneOf(w, "", "up", "the way out", "down: 5 # \"x\"  alias é", "on", "alias alias", "'"))
 		default:
 			change.MTU = new(oneOf(w, 1400, 1500, 9000))
 		}

@@ -183,6 +183,9 @@ func (s *saved) settingsOf(stated map[string]value, i labengine.Interface) {
 	if i.Options != "" {
 		stated["options"] = scalarOf(i.Options, isRoute)
 	}
+	if i.Alias != "" {
+		stated["alias"] = scalarOf(i.Alias, isEnd)
+	}
 	if len(i.Addresses) > 0 {
 		stated["addresses"] = value{form: list, list: texts(i.Addresses, isEnd)}
 	}
@@ -299,6 +302,9 @@ func (s *saved) end(i labengine.Interface, unnamed, withMTU bool) string {
 	}
 	if !i.Up {
 		parts = append(parts, "down")
+	}
+	if i.Alias != "" { // last, for all that follows is
+		parts = append(parts, "alias", i.Alias)
 	}
 	return strings.Join(parts, " ")
 }

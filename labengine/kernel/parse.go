@@ -94,11 +94,14 @@ func (w *World) markNeighbours(n *Netns) {
 	w.dirtyIn[n] = d
 }
 
+// indexOf is the link that a struct ifinfomsg is about.
+func indexOf(body []byte) int { return int(int32(native.Uint32(body[4:]))) }
+
 func (w *World) takeLink(n *Netns, body []byte) {
 	if len(body) < unix.SizeofIfInfomsg || body[0] == unix.AF_BRIDGE { // a bridge tells of its ports in AF_BRIDGE too
 		return
 	}
-	index := int(int32(native.Uint32(body[4:])))
+	index := indexOf(body)
 	fresh := Link{Index: index, Flags: native.Uint32(body[8:]), PeerNsid: -1, Kind: "ether"}
 	if native.Uint16(body[2:]) == unix.ARPHRD_LOOPBACK {
 		fresh.Kind = labengine.Loopback
@@ -116,6 +119,8 @@ func (w *World) takeLink(n *Netns, body []byte) {
 			fresh.Peer = int(int32(native.Uint32(v)))
 		case unix.IFLA_LINK_NETNSID:
 			fresh.PeerNsid = int32(native.Uint32(v))
+		case unix.IFLA_IFALIAS:
+			fresh.Alias = labengine.AliasSeen(text(v))
 		case unix.IFLA_OPERSTATE:
 			fresh.OperState = v[0]
 		case unix.IFLA_MASTER:
@@ -164,7 +169,7 @@ func (w *World) loseLink(n *Netns, body []byte) {
 	if len(body) < unix.SizeofIfInfomsg || body[0] == unix.AF_BRIDGE {
 		return
 	}
-	index := int(int32(native.Uint32(body[4:])))
+	index := indexOf(body)
 	l, ok := n.Links[index]
 	if !ok {
 		return

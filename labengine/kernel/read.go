@@ -182,6 +182,25 @@ func (w *World) TakeTables(most int, of func(*Netns) bool) (changed map[*Netns]T
 	return changed, false
 }
 
+// LookAtLinksDown reads again those of a namespace's links that are down: of their aliases the kernel tells nobody
+// (netdev_state_change in net/core/dev.c).
+func (w *World) LookAtLinksDown(n *Netns) error {
+	down := func(l *Link) bool { return !l.Up() }
+	if !slices.ContainsFunc(slices.Collect(maps.Values(n.Links)), down) {
+		return nil
+	}
+	links, err := n.ask(unix.RTM_GETLINK, unix.NLM_F_DUMP, nl.NewIfInfomsg(unix.AF_UNSPEC), withoutStatistics())
+	if err != nil {
+		return fmt.Errorf("read links: %w", err)
+	}
+	for _, body := range links {
+		if l, known := n.Links[indexOf(body)]; known && down(l) {
+			w.takeLink(n, body)
+		}
+	}
+	return nil
+}
+
 // TouchSysctls has a namespace's settings looked at again: the kernel tells of few changes of them.
 func (w *World) TouchSysctls(n *Netns) {
 	d := w.dirtyIn[n]

@@ -76,6 +76,7 @@ type Link struct {
 	PeerNsid  int32  // that namespace's number in this one; -1 is this one
 	Master    int    // ifindex of the bridge that it is a port of
 	Options   string // its kind's own, as a document has them
+	Alias     string // as a document has it
 	Impair    string // what happens to what it sends, as a document has it
 	OperState uint8  // RFC 2863, IF_OPER_UP and so on in uapi/linux/if.h
 	Addresses []Address
@@ -86,7 +87,8 @@ type Link struct {
 // same says whether nothing of the link itself, its addresses aside, differs.
 func (l *Link) same(m *Link) bool {
 	return l.Name == m.Name && l.Kind == m.Kind && l.Flags == m.Flags && l.MTU == m.MTU && l.MAC == m.MAC &&
-		l.Peer == m.Peer && l.PeerNsid == m.PeerNsid && l.OperState == m.OperState && l.Master == m.Master && l.Options == m.Options
+		l.Peer == m.Peer && l.PeerNsid == m.PeerNsid && l.OperState == m.OperState && l.Master == m.Master && l.Options == m.Options &&
+		l.Alias == m.Alias
 }
 
 // Address is an address of a link.

@@ -72,6 +72,19 @@ func (w *walker) impair(lab labengine.Lab) {
 	}
 }
 
+func (w *walker) alias(lab labengine.Lab) {
+	if i, ok := w.anyVeth(lab); ok {
+		text := []string{"", "the way out", "it's up"}[w.rand.IntN(3)]
+		w.edit(labengine.Edit{UpdateInterface: &labengine.UpdateInterface{ID: i.ID, Alias: &text}})
+	}
+}
+
+func (w *walker) typeAlias(lab labengine.Lab) {
+	if i, ok := w.hostsVeth(lab); ok {
+		w.typed("%s link set dev %s alias '%s'", w.ip(lab, i.Node), i.Name, []string{"", "typed alias"}[w.rand.IntN(2)])
+	}
+}
+
 func (w *walker) randomRoute() string {
 	return []string{
 		fmt.Sprintf("10.%d.0.0/16 via 10.0.%d.%d", 1+w.rand.IntN(5), w.rand.IntN(3), 1+w.rand.IntN(200)),

@@ -255,6 +255,38 @@ func TestFeaturesAreTried(t *testing.T) {
 	}
 }
 
+func TestAlias(t *testing.T) {
+	lab := labtest.StartLab(t, bridged(t))
+	const text = "blue's way out: étage 2"
+	set := func(id labengine.ID, alias string) *labengine.Problem {
+		return lab.Edit(labengine.Edit{UpdateInterface: &labengine.UpdateInterface{ID: id, Alias: &alias}})
+	}
+	for _, id := range []labengine.ID{"red:veth-red", "v-net-0", labengine.LoopbackID("red")} {
+		if p := set(id, text); p != nil {
+			t.Errorf("%s: %v", id, p)
+		}
+	}
+	lab.CheckKernel()
+	if p := set("v-net-0", strings.Repeat("x", 256)); p == nil || p.Code != labengine.CodeBadValue {
+		t.Errorf("256 bytes: %v", p)
+	}
+	if p := set("v-net-0", strings.Repeat("x", 255)); p != nil {
+		t.Errorf("255 bytes: %v", p)
+	}
+	lab.CheckKernel()
+	lab.Shell("host", "ip -n blue link set dev veth-blue alias ' typed  here '; ip link set dev v-net-0 alias ''")
+	lab.Until("what was typed", func(s labtest.State) bool {
+		return s.Lab.Interfaces["blue:veth-blue"].Alias == "typed  here" && s.Lab.Interfaces["v-net-0"].Alias == ""
+	})
+	mustUndo(t, lab, "what was typed")
+	lab.MustEdit(labengine.Edit{Delete: &labengine.Delete{ID: "red"}}) // and undone, the alias is there again
+	mustUndo(t, lab, "the deletion")
+	lab.CheckKernel()
+	if got := lab.State().Lab.Interfaces["red:veth-red"].Alias; got != text {
+		t.Errorf("red:veth-red is called %q", got)
+	}
+}
+
 func TestPolicyRouting(t *testing.T) {
 	lab := labtest.StartLab(t, bridged(t))
 	rule := func(text string) *labengine.Problem {

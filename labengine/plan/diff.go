@@ -375,7 +375,7 @@ func (d *differ) values(of []labengine.Interface) {
 	baseline := func(i labengine.Interface) labengine.Interface { // as it is when it has just been made
 		i.Up = i.Kind == labengine.Loopback && d.want.Nodes[i.Node].Kind == labengine.Machine
 		i.Addresses = nil
-		i.Impair = ""
+		i.Impair, i.Alias = "", ""
 		if i.Kind == labengine.Loopback {
 			i.MTU = labengine.DefaultMTU(i.Kind)
 		}
@@ -406,7 +406,10 @@ func (d *differ) values(of []labengine.Interface) {
 		if was.MAC != i.MAC && i.MAC != "" {
 			set.MAC = &i.MAC
 		}
-		if set.MTU != nil || set.MAC != nil {
+		if was.Alias != i.Alias {
+			set.Alias = &i.Alias
+		}
+		if set.MTU != nil || set.MAC != nil || set.Alias != nil {
 			d.do(set)
 		}
 		if was.Options != i.Options {

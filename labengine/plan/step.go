@@ -209,6 +209,7 @@ type (
 		Up        *bool
 		MTU       *int // bytes
 		MAC       *string
+		Alias     *string // "" takes it away
 	}
 	// AddAddress gives a link an address, CIDR notation.
 	AddAddress struct {
@@ -465,6 +466,9 @@ func (s SetLink) Commands() []labengine.Command {
 	}
 	if s.MAC != nil {
 		line += " address " + *s.MAC
+	}
+	if s.Alias != nil {
+		line += " alias " + quote(*s.Alias)
 	}
 	if s.Up != nil && *s.Up {
 		line += " up"

@@ -22,6 +22,7 @@ type link struct {
 	MAC       string
 	Addresses string // IPv4 in order, then IPv6 sorted: the kernel lists those newest first
 	Master    string
+	Alias     string
 	Options   string // a vlan's id, a bridge's stp_state and the like
 	Queue     string // what an impairment is in the kernel: "tbf", "netem", "blackhole"
 	Routes    string // of a namespace: sorted, without those that the kernel makes itself
@@ -36,6 +37,7 @@ type ipLink struct {
 	Flags    []string `json:"flags"`
 	MTU      int      `json:"mtu"`
 	Address  string   `json:"address"`
+	Alias    string   `json:"ifalias"`
 	LinkType string   `json:"link_type"`
 	Master   string   `json:"master"`
 	Qdisc    string   `json:"qdisc"`
@@ -231,7 +233,7 @@ func (i ipLink) link() link {
 		}
 	}
 	found.Addresses = addressesText(addresses)
-	found.Master, found.Options = i.Master, i.options()
+	found.Master, found.Alias, found.Options = i.Master, i.Alias, i.options()
 	if i.Qdisc == "tbf" || i.Qdisc == "netem" || i.Qdisc == "blackhole" {
 		found.Queue = i.Qdisc
 	}
@@ -303,7 +305,7 @@ func documentOf(lab labengine.Lab, states map[labengine.ID]*labengine.NodeState)
 		for _, i := range lab.InterfacesOf(n.ID) {
 			all[where(n)+":"+i.Name] = link{
 				Up: i.Up, MTU: i.MTU, MAC: i.MAC, Addresses: addressesText(i.Addresses), Master: lab.Interfaces[i.Master].Name,
-				Options: i.Options, Queue: queueOf(i.Impair),
+				Alias: i.Alias, Options: i.Options, Queue: queueOf(i.Impair),
 			}
 		}
 	}

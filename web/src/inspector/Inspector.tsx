@@ -2,7 +2,7 @@
 import { useMemo } from 'react';
 import { kinds } from '../model/kinds';
 import { type Interface, interfacesOf, isSaved, labelOf, linkState, type Node, switchID } from '../model/lab';
-import { canonicalMAC, checkInterfaceName, checkMTU, hostOf } from '../model/names';
+import { canonicalMAC, checkAlias, checkInterfaceName, checkMTU, hostOf } from '../model/names';
 import * as shell from '../model/shell';
 import { holderOf, thingOf } from '../model/things';
 import { deleteThings, edit, ping, select } from '../session/actions';
@@ -242,6 +242,17 @@ function InterfacePart({ id, withNode = false }: { id: string; withNode?: boolea
 						</dd>
 					</>
 				)}
+				<dt>Alias</dt>
+				<dd>
+					<EditableValue
+						label={`Alias of ${i.name}`}
+						value={i.alias ?? ''}
+						placeholder="none"
+						check={checkAlias}
+						command={(text) => shell.setAlias(lab, i, text)}
+						apply={(alias, outcome) => edit([{ updateInterface: { id, alias } }], outcome)}
+					/>
+				</dd>
 				<Master lab={lab} i={i} />
 				<dt>{i.kind}</dt>
 				<dd className="mono small">

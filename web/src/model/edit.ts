@@ -27,6 +27,7 @@ import {
 	byteLength,
 	canonicalAddress,
 	canonicalMAC,
+	checkAlias,
 	checkInterfaceName,
 	checkMTU,
 	checkNodeName,
@@ -140,6 +141,7 @@ function addCable(lab: Lab, e: AddCable): void {
 interface Given {
 	mac?: string;
 	addresses?: string[];
+	alias?: string;
 	impair?: string;
 }
 
@@ -149,6 +151,7 @@ function addChecked(lab: Lab, made: Interface, given: Given): void {
 	let i = made;
 	if (given.mac) i = { ...i, mac: about(i.id, () => canonicalMAC(given.mac ?? '')) };
 	checkMaster(lab, i);
+	i = withAlias(i, given.alias ?? '');
 	i = withImpair(i, given.impair ?? '');
 	for (const a of given.addresses ?? []) i = withAddress(i, a);
 	lab.interfaces[i.id] = i;
@@ -163,6 +166,12 @@ function withImpair(i: Interface, text: string): Interface {
 	const impair = about(i.id, () => canonicalImpairment(text));
 	const { impair: _, ...rest } = i;
 	return impair ? { ...rest, impair } : rest;
+}
+
+function withAlias(i: Interface, alias: string): Interface {
+	about(i.id, () => checkAlias(alias));
+	const { alias: _, ...rest } = i;
+	return alias ? { ...rest, alias } : rest;
 }
 
 function withOptions(i: Interface, options: string): Interface {
@@ -342,6 +351,7 @@ function updateInterface(lab: Lab, e: UpdateInterface): void {
 		next = withMaster(next, e.master);
 		checkMaster(lab, { ...next, name: i.name });
 	}
+	if (e.alias !== undefined) next = withAlias(next, e.alias);
 	if (e.impair !== undefined) next = withImpair(next, e.impair);
 	if (e.options !== undefined) next = withOptions(next, changedOptions(i, e.options));
 	if (e.name !== undefined && !moved) {

@@ -42,6 +42,10 @@ export function quote(word: string): string {
 	return /^[A-Za-z0-9_./:@%+=-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }
 
+export function setAlias(lab: Lab, i: Interface, alias: string): string {
+	return `${ip(lab, i.node)} link set dev ${quote(i.name)} alias ${quote(alias)}`;
+}
+
 /** What runs a program in a node's namespace from its machine's shell. */
 function run(lab: Lab, node: string, line: string): string {
 	const n = lab.nodes[node];

@@ -149,6 +149,10 @@ export interface End {
 	 */
 	master?: string;
 	/**
+	 * see CheckAlias
+	 */
+	alias?: string;
+	/**
 	 * of what it sends; see ParseImpairment
 	 */
 	impair?: string;
@@ -184,6 +188,10 @@ export interface AddInterface {
 	 * bytes; 0 is the kernel's own
 	 */
 	mtu?: number;
+	/**
+	 * see CheckAlias
+	 */
+	alias?: string;
 	down?: boolean;
 	master?: string;
 	place?: Place;
@@ -224,6 +232,10 @@ export interface UpdateInterface {
 	 * all of its kind's options, as ip-link(8) takes them
 	 */
 	options?: string;
+	/**
+	 * "" takes it away
+	 */
+	alias?: string;
 	/**
 	 * of what it sends; "" takes it away
 	 */
@@ -595,6 +607,10 @@ export interface Interface {
 	 * its kind's own, as ip-link(8) takes them: "id 10"; see CanonicalOptions
 	 */
 	options?: string;
+	/**
+	 * what people note at it, ip-link(8); see CheckAlias
+	 */
+	alias?: string;
 	/**
 	 * what happens to the frames that it sends: "delay 100ms loss 2%", "cut"; see ParseImpairment
 	 */
