@@ -181,7 +181,12 @@ func (l *draft) addChecked(i Interface, mac string, addresses []string) error {
 	if err := l.checkInterfaceName(i); err != nil {
 		return err
 	}
-	i.MAC = l.MACFor(i.Node, i.Name)
+	if i.HasMAC() {
+		i.MAC = l.MACFor(i.Node, i.Name)
+	} else if mac != "" {
+		return Problemf(CodeBadRequest, "`%s` carries packets without frames: it has no MAC", i.Name).About(i.ID, "mac").
+			WithHint("make it with mode tap")
+	}
 	if mac != "" {
 		mac, err := CanonicalMAC(mac)
 		if err != nil {
@@ -225,6 +230,9 @@ func (l *draft) checkMaster(i Interface) error {
 			WithHint("join the two with a cable")
 	case i.Kind == Loopback:
 		return Problemf(CodeBadRequest, "lo cannot be a port of a bridge").About(i.ID, "master")
+	case i.isPackets():
+		return Problemf(CodeBadRequest, "`%s` carries packets without frames: the kernel makes it no port (EINVAL)", i.Name).
+			About(i.ID, "master").WithHint("make it with mode tap")
 	case bridge.Node != i.Node:
 		return Problemf(CodeBadRequest, "`%s` is in %s, and `%s` in %s; a port is where its bridge is",
 			i.Name, l.Label(i.Node), bridge.Name, l.Label(bridge.Node)).About(i.ID, "master")
@@ -245,7 +253,7 @@ func (e *AddInterface) apply(l *draft) error {
 	}
 	if _, ok := linkOptions[e.Kind]; !ok {
 		return Problemf(CodeBadRequest, "interfaces of kind %q are not made here", e.Kind).About(e.ID, "kind").
-			WithHint("the kinds are bridge, dummy, vlan, vxlan and macvlan")
+			WithHint("the kinds are bridge, dummy, tun, vlan, vxlan and macvlan")
 	}
 	options, err := CanonicalOptions(e.Kind, e.Options)
 	if err != nil {
@@ -336,7 +344,7 @@ func (e *UpdateInterface) apply(l *draft) error {
 		}
 		if i.Node != *e.Node { // the kernel takes a port out of its bridge when it moves, and what delays it away
 			i.Impair = ""
-			if i.Node, i.Master = *e.Node, ""; l.Nodes[i.Node].Kind == LAN && i.Kind != Bridge {
+			if i.Node, i.Master = *e.Node, ""; l.Nodes[i.Node].Kind == LAN && i.Kind != Bridge && !i.isPackets() {
 				i.Master = SwitchID(i.Node)
 			}
 		}
@@ -379,6 +387,10 @@ func (e *UpdateInterface) apply(l *draft) error {
 			return about(err, e.ID)
 		}
 		i.MTU = *e.MTU
+	}
+	if e.MAC != nil && !i.HasMAC() {
+		return Problemf(CodeBadRequest, "`%s` carries packets without frames: it has no MAC", i.Name).About(e.ID, "mac").
+			WithHint("make it with mode tap")
 	}
 	if e.MAC != nil {
 		mac, err := CanonicalMAC(*e.MAC)

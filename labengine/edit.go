@@ -61,7 +61,7 @@ type End struct {
 	Impair    string   `json:"impair,omitempty"` // of what it sends; see [ParseImpairment]
 }
 
-// AddInterface makes an interface that no cable makes, as ip-link(8) add does: a bridge, dummy, vlan, vxlan or macvlan.
+// AddInterface makes an interface that no cable makes, as ip-link(8) add does: a bridge, dummy, tun, vlan, vxlan or macvlan.
 // It is up unless it says otherwise.
 type AddInterface struct {
 	ID        ID       `json:"id"`

@@ -10,6 +10,7 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"strings"
 )
 
 // ID names a node, interface, cable or request: opaque, made by whoever makes the thing, and kept for as long as it lives.
@@ -86,6 +87,7 @@ const (
 	VLAN     = "vlan"
 	VXLAN    = "vxlan"
 	MACVLAN  = "macvlan"
+	Tun      = "tun" // a program is the other end: of IP packets, or in mode tap of Ethernet frames; tun(4)
 )
 
 // Saved says whether the document has words for the interface. Others are shown while they are there, and not saved.
@@ -93,6 +95,13 @@ func (i Interface) Saved() bool {
 	_, made := linkOptions[i.Kind]
 	return i.Kind == Veth || i.Kind == Loopback || made
 }
+
+// HasMAC says whether the interface has a hardware address that can be chosen: lo has none, nor has what carries packets
+// without frames.
+func (i Interface) HasMAC() bool { return i.Kind != Loopback && !i.isPackets() }
+
+// isPackets says whether packets cross the interface, and no Ethernet frames.
+func (i Interface) isPackets() bool { return i.Kind == Tun && !strings.Contains(i.Options, "mode tap") }
 
 // DefaultMTU is what the kernel gives an interface of this kind, in bytes.
 func DefaultMTU(kind string) int {

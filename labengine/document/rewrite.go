@@ -251,7 +251,7 @@ func (m *mappingChange) settings(was, is labengine.Interface) error {
 	m.scalar("options", options, was.Options != is.Options, is.Options == "")
 	m.scalar("alias", scalarOf(is.Alias, isEnd), was.Alias != is.Alias, is.Alias == "")
 	m.scalar("mtu", plain(strconv.Itoa(is.MTU)), was.MTU != is.MTU, is.MTU == m.want.freshMTU(is))
-	if is.Kind != labengine.Loopback {
+	if is.HasMAC() {
 		fresh, before := is.MAC == m.want.MACFor(is.Node, is.Name), was.MAC == m.was.MACFor(was.Node, was.Name)
 		m.scalar("mac", value{form: scalar, text: is.MAC}, was.MAC != is.MAC || fresh != before, fresh)
 	}

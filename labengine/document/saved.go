@@ -158,7 +158,7 @@ func (s *saved) keepInterfaces(lab labengine.Lab) {
 		if labengine.CheckMTU(i.MTU) != nil {
 			i.MTU = chosen
 		}
-		if i.Kind != labengine.Loopback {
+		if i.HasMAC() {
 			mac, err := labengine.CanonicalMAC(i.MAC)
 			if i.MAC = mac; err != nil {
 				i.MAC = s.MACFor(i.Node, i.Name)

@@ -80,12 +80,12 @@ var (
 	// laterKinds are kinds of node that the design has and this version of the format has not.
 	laterKinds = []string{"ovs"}
 	// interfaceKinds are the kinds of interface that stand under a node.
-	interfaceKinds = []string{labengine.Dummy, labengine.VLAN, labengine.VXLAN, labengine.MACVLAN, labengine.Bridge}
+	interfaceKinds = []string{labengine.Dummy, labengine.Tun, labengine.VLAN, labengine.VXLAN, labengine.MACVLAN, labengine.Bridge}
 )
 
 const (
 	hintNodeKinds      = "the kinds are machine, namespace, container, bridge, lan and internet"
-	hintInterfaceKinds = "the kinds are dummy, vlan, vxlan, macvlan and bridge"
+	hintInterfaceKinds = "the kinds are dummy, tun, vlan, vxlan, macvlan and bridge"
 )
 
 // fields reads a mapping with keys that are known, each at most once.

@@ -84,6 +84,7 @@ func (w *walker) edit(lab labengine.Lab) labengine.Edit {
 		}
 		add.Options = map[string][]string{
 			labengine.Bridge: {"", "stp_state 1", "stp_state 1 ageing_time 100"}, labengine.Dummy: {"", "", ""},
+			labengine.Tun:  {"", "mode tap", "mode tap multi_queue 1 vnet_hdr 1"},
 			labengine.VLAN: {"id 10", "id 20", "protocol 802.1ad id 5"}, labengine.MACVLAN: {"", "mode bridge", "mode private"},
 			labengine.VXLAN: {"id 7", "id 8 remote 10.0.0.1", "id 9 remote 2001:db8::5"},
 		}[kind][w.IntN(3)]

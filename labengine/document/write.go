@@ -192,7 +192,7 @@ func (s *saved) settingsOf(stated map[string]value, i labengine.Interface) {
 	if i.MTU != s.freshMTU(i) {
 		stated["mtu"] = plain(strconv.Itoa(i.MTU))
 	}
-	if i.Kind != labengine.Loopback && i.MAC != s.MACFor(i.Node, i.Name) {
+	if i.HasMAC() && i.MAC != s.MACFor(i.Node, i.Name) {
 		stated["mac"] = value{form: scalar, text: i.MAC}
 	}
 	if i.Up != s.freshUp(i) {

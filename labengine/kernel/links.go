@@ -280,6 +280,9 @@ func (a *applier) addLink(s plan.AddLink) error {
 	if s.Quiet && s.Kind == labengine.Bridge {
 		values["mcast_snooping"] = "0"
 	}
+	if s.Kind == labengine.Tun {
+		return a.addTun(n, s, values)
+	}
 	data := []nl.NetlinkRequestData{nl.NewIfInfomsg(unix.AF_UNSPEC), nl.NewRtAttr(unix.IFLA_IFNAME, nl.ZeroTerminated(s.Name))}
 	var below []*nl.RtAttr // of IFLA_INFO_DATA
 	in := n

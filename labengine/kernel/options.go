@@ -43,6 +43,10 @@ var optionAttrs = map[string]map[string]optionAttr{
 		"dstport": {attr: nl.IFLA_VXLAN_PORT, width: 2, big: true},
 		"ttl":     {attr: nl.IFLA_VXLAN_TTL, width: 1},
 	},
+	labengine.Tun: { // IFLA_TUN_* of uapi/linux/if_link.h; they are only read
+		"mode": {attr: 3, width: 1, words: map[string]uint64{"tun": 1, "tap": 2}}, // IFF_TUN, IFF_TAP
+		"pi":   {attr: 4, width: 1}, "vnet_hdr": {attr: 5, width: 1}, "multi_queue": {attr: 7, width: 1},
+	},
 	labengine.MACVLAN: {
 		"mode": {attr: nl.IFLA_MACVLAN_MODE, width: 4, words: map[string]uint64{
 			"private": 1, "vepa": 2, "bridge": 4, "passthru": 8, // MACVLAN_MODE_*

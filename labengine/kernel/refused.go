@@ -18,7 +18,11 @@ func refused(step plan.Step, err error) error {
 		return err
 	}
 	said := words(err)
-	switch step.(type) {
+	switch s := step.(type) {
+	case plan.AddLink:
+		if s.Kind == labengine.Tun {
+			said = strings.TrimPrefix(said, routingWords) // a system call
+		}
 	case plan.AddContainer, plan.DeleteContainer, plan.RenameContainer, plan.AddService, plan.DeleteService:
 		said = strings.TrimPrefix(said, routingWords) // no netlink request
 	}
@@ -89,6 +93,11 @@ func hint(step plan.Step, errno syscall.Errno) (labengine.ID, string) {
 	case plan.AddService:
 		on, name = s.At.Node, s.Service
 	}
+	if s, ok := step.(plan.AddLink); ok && s.Kind == labengine.Tun {
+		if hint := tunHint(errno, name); hint != "" {
+			return on, hint
+		}
+	}
 	switch errno {
 	case unix.EADDRINUSE:
 		return on, "another program listens on this port already: `ss -lntup` in " + serviceNode(step) + " shows which"
@@ -108,6 +117,19 @@ func hint(step plan.Step, errno syscall.Errno) (labengine.ID, string) {
 		return on, "the kernel does not take this value for " + name
 	}
 	return on, ""
+}
+
+// tunHint is about what [tunDevice] answers.
+func tunHint(errno syscall.Errno, name string) string {
+	switch errno {
+	case unix.EBUSY:
+		return name + " is there already: choose another name"
+	case unix.ENOENT, unix.ENODEV, unix.ENXIO:
+		return "this system has no " + tunDevice + ": `modprobe tun` on the real machine makes it"
+	case unix.EACCES:
+		return tunDevice + " is not for this user: `chmod 666 " + tunDevice + "` on the real machine opens it"
+	}
+	return ""
 }
 
 func serviceNode(step plan.Step) string {

@@ -72,6 +72,19 @@ func (w *walker) impair(lab labengine.Lab) {
 	}
 }
 
+func (w *walker) addTun(lab labengine.Lab) {
+	name := w.name("u")
+	w.edit(labengine.Edit{AddInterface: &labengine.AddInterface{
+		ID: labengine.ID(name), Node: w.anyNode(lab).ID, Name: name, Kind: labengine.Tun, MTU: []int{0, 1400}[w.rand.IntN(2)],
+		Options: []string{"", "mode tap", "mode tap pi 1"}[w.rand.IntN(3)], Addresses: []string{w.randomAddress()},
+	}})
+}
+
+func (w *walker) typeTun(lab labengine.Lab) {
+	name := w.name("y")
+	w.typed("%s tuntap add dev %s mode %s", w.ip(lab, w.hosts(lab).ID), name, []string{"tun", "tap multi_queue"}[w.rand.IntN(2)])
+}
+
 func (w *walker) alias(lab labengine.Lab) {
 	if i, ok := w.anyVeth(lab); ok {
 		text := []string{"", "the way out", "it's up"}[w.rand.IntN(3)]

@@ -257,6 +257,24 @@ func TestInternetHasNoCommands(t *testing.T) {
 	check(t, have, edit(t, have, labengine.Edit{AddNode: &labengine.AddNode{ID: "i", Name: "internet", Kind: labengine.Internet}}), "")
 }
 
+func TestTun(t *testing.T) {
+	have := lab(t, "red", "")
+	red, _ := have.FindNode("red")
+	want := edit(t, have, labengine.Edit{AddInterface: &labengine.AddInterface{
+		ID: "a", Node: red.ID, Name: "a", Kind: labengine.Tun, Alias: "the VPN",
+	}}, labengine.Edit{AddInterface: &labengine.AddInterface{
+		ID: "b", Node: "host", Name: "b", Kind: labengine.Tun, Options: "mode tap multi_queue 1", MTU: 1400, MAC: "02:00:00:00:00:01",
+	}})
+	check(t, have, want, `
+		ip tuntap add dev b mode tap multi_queue
+		ip link set dev b mtu 1400 address 02:00:00:00:00:01
+		ip -n red tuntap add dev a mode tun
+		ip link set dev b up
+		ip -n red link set dev a alias 'the VPN'
+		ip -n red link set dev a up
+	`)
+}
+
 // TestRouteWithAWayThatIsDown: the kernel keeps such a route, and takes it only while all its ways are up.
 func TestRouteWithAWayThatIsDown(t *testing.T) {
 	have := lab(t, "red blue", "red:e0 10.0.0.1/24, blue:e0 10.0.0.2/24; red:e1 10.1.0.1/24 down, blue:e1 10.1.0.2/24")

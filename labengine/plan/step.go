@@ -119,7 +119,7 @@ type (
 		Master string // the bridge that the first end becomes a port of
 		Quiet  bool
 	}
-	// AddLink makes a link that is not a cable's: a bridge, dummy, vlan, vxlan or macvlan.
+	// AddLink makes a link that is not a cable's: a bridge, dummy, tun, vlan, vxlan or macvlan.
 	AddLink struct {
 		At        Spot
 		Interface labengine.ID
@@ -320,6 +320,9 @@ func (e VethEnd) options(quiet bool) string {
 
 // Commands implements [Step].
 func (s AddLink) Commands() []labengine.Command {
+	if s.Kind == labengine.Tun {
+		return s.tunCommands()
+	}
 	line := s.At.ip() + " link add"
 	netns := ""
 	if s.Parent != "" {
@@ -343,6 +346,37 @@ func (s AddLink) Commands() []labengine.Command {
 		line += " mcast_snooping 0"
 	}
 	commands := in(s.At.Machine, line)
+	if s.Quiet {
+		commands = append(commands, in(s.At.Machine, s.At.ip()+" link set dev "+quote(s.Name)+" addrgenmode none")...)
+	}
+	return commands
+}
+
+// tunCommands are ip-tuntap(8)'s, and what that does not say of the link.
+func (s AddLink) tunCommands() []labengine.Command {
+	line := s.At.ip() + " tuntap add dev " + quote(s.Name) + " mode "
+	values, err := labengine.ParseOptions(s.Kind, s.Options)
+	if mode := values["mode"]; err == nil && mode != "" {
+		line += mode
+	} else {
+		line += "tun"
+	}
+	for _, word := range []string{"pi", "vnet_hdr", "multi_queue"} {
+		if values[word] == "1" {
+			line += " " + word
+		}
+	}
+	commands := in(s.At.Machine, line)
+	set := SetLink{At: s.At, Interface: s.Interface, Name: s.Name}
+	if s.MTU != 0 && s.MTU != labengine.DefaultMTU(s.Kind) {
+		set.MTU = &s.MTU
+	}
+	if s.MAC != "" {
+		set.MAC = &s.MAC
+	}
+	if set.MTU != nil || set.MAC != nil {
+		commands = append(commands, set.Commands()...)
+	}
 	if s.Quiet {
 		commands = append(commands, in(s.At.Machine, s.At.ip()+" link set dev "+quote(s.Name)+" addrgenmode none")...)
 	}

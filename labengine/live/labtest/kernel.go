@@ -249,6 +249,8 @@ func (i ipLink) options() string {
 		switch { // ip(8) says it otherwise in JSON
 		case name == "dstport":
 			name = "port"
+		case name == "mode" && i.LinkInfo.Kind == labengine.Tun:
+			name = "type"
 		case name == "remote" || name == "local":
 			if v, ok := i.LinkInfo.Data[name+"6"]; ok {
 				values[o.Name] = fmt.Sprint(v)
@@ -257,6 +259,8 @@ func (i ipLink) options() string {
 		switch v := i.LinkInfo.Data[name].(type) {
 		case float64:
 			values[o.Name] = fmt.Sprint(int(v))
+		case bool:
+			values[o.Name] = map[bool]string{true: "1", false: "0"}[v]
 		case string:
 			values[o.Name] = v
 		}

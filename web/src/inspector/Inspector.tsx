@@ -1,7 +1,7 @@
 // What is selected, live: interfaces, routes, neighbours. Values are edited in place, with the command that will run.
 import { useMemo } from 'react';
 import { kinds } from '../model/kinds';
-import { type Interface, interfacesOf, isSaved, labelOf, linkState, type Node, switchID } from '../model/lab';
+import { hasMAC, type Interface, interfacesOf, isSaved, labelOf, linkState, type Node, switchID } from '../model/lab';
 import { canonicalMAC, checkAlias, checkInterfaceName, checkMTU, hostOf } from '../model/names';
 import * as shell from '../model/shell';
 import { holderOf, thingOf } from '../model/things';
@@ -217,7 +217,7 @@ function InterfacePart({ id, withNode = false }: { id: string; withNode?: boolea
 				</button>
 			</h3>
 			<dl>
-				{!loopback && (
+				{hasMAC(i) && (
 					<>
 						<dt>MAC</dt>
 						<dd>
@@ -230,6 +230,10 @@ function InterfacePart({ id, withNode = false }: { id: string; withNode?: boolea
 								apply={(mac, outcome) => edit([{ updateInterface: { id, mac } }], outcome)}
 							/>
 						</dd>
+					</>
+				)}
+				{!loopback && (
+					<>
 						<dt>MTU</dt>
 						<dd>
 							<EditableValue

@@ -4,7 +4,7 @@ import { useId, useState } from 'react';
 import { useRefusal } from '../app/useRefusal';
 import { Words } from '../app/Words';
 import { canonicalImpairment, type Impairment, parseImpairment } from '../model/impair';
-import { type Interface, interfacesOf, switchID } from '../model/lab';
+import { hasMAC, type Interface, interfacesOf, switchID } from '../model/lab';
 import { canonicalOptions, optionsOf, parseOptions, writeOptions } from '../model/options';
 import { capital, problemOf } from '../model/problem';
 import * as shell from '../model/shell';
@@ -97,7 +97,7 @@ function Unavailable({ label, value, why }: { label: string; value: string; why:
 export function Master({ lab, i }: { lab: Lab; i: Interface }) {
 	const [refusal, setRefusal] = useRefusal();
 	const bridges = interfacesOf(lab, i.node).filter((b) => isBox(lab, b) && b.id !== i.id);
-	if (i.kind === 'loopback' || i.kind === 'bridge' || lab.nodes[i.node]?.kind === 'lan') return null;
+	if (!hasMAC(i) || i.kind === 'bridge' || lab.nodes[i.node]?.kind === 'lan') return null;
 	if (bridges.length === 0 && !i.master) return null;
 	return (
 		<>

@@ -22,7 +22,7 @@ import type {
 } from '../wire/types.gen';
 import { canonicalImpairment } from './impair';
 import { kinds } from './kinds';
-import { interfaceNamed, labelOf, loopbackID, nodeNamed, switchID, switchName } from './lab';
+import { hasMAC, interfaceNamed, labelOf, loopbackID, nodeNamed, switchID, switchName } from './lab';
 import {
 	byteLength,
 	canonicalAddress,
@@ -149,12 +149,23 @@ interface Given {
 function addChecked(lab: Lab, made: Interface, given: Given): void {
 	checkIfaceName(lab, made);
 	let i = made;
-	if (given.mac) i = { ...i, mac: about(i.id, () => canonicalMAC(given.mac ?? '')) };
+	if (given.mac) i = withMAC(i, given.mac);
 	checkMaster(lab, i);
 	i = withAlias(i, given.alias ?? '');
 	i = withImpair(i, given.impair ?? '');
 	for (const a of given.addresses ?? []) i = withAddress(i, a);
 	lab.interfaces[i.id] = i;
+}
+
+function withMAC(i: Interface, mac: string): Interface {
+	if (!hasMAC(i)) {
+		refuse('bad-request', `\`${i.name}\` carries packets without frames: it has no MAC`, {
+			on: i.id,
+			field: 'mac',
+			hint: 'make it with mode tap',
+		});
+	}
+	return { ...i, mac: about(i.id, () => canonicalMAC(mac)) };
 }
 
 function withMaster(i: Interface, master: string): Interface {
@@ -196,6 +207,12 @@ function checkMaster(lab: Lab, i: Interface): void {
 		});
 	}
 	if (i.kind === 'loopback') refuse('bad-request', 'lo cannot be a port of a bridge', on);
+	if (!hasMAC(i)) {
+		refuse('bad-request', `\`${i.name}\` carries packets without frames: the kernel makes it no port (EINVAL)`, {
+			...on,
+			hint: 'make it with mode tap',
+		});
+	}
 	if (bridge.node === i.node) return;
 	const [here, there] = [labelOf(lab, i.node), labelOf(lab, bridge.node)];
 	const where = `\`${i.name}\` is in ${here}, and \`${bridge.name}\` in ${there}`;
@@ -213,7 +230,7 @@ function addInterface(lab: Lab, e: AddInterface): void {
 		refuse('bad-request', `interfaces of kind ${JSON.stringify(e.kind)} are not made here`, {
 			on: e.id,
 			field: 'kind',
-			hint: 'the kinds are bridge, dummy, vlan, vxlan and macvlan',
+			hint: 'the kinds are bridge, dummy, tun, vlan, vxlan and macvlan',
 		});
 	}
 	const options = about(e.id, () => canonicalOptions(e.kind, e.options ?? ''));
@@ -345,7 +362,10 @@ function updateInterface(lab: Lab, e: UpdateInterface): void {
 	let next: Interface = { ...i, node: e.node ?? i.node, name: e.name ?? i.name, up: e.up ?? i.up };
 	if (moved) {
 		// The kernel takes a port out of its bridge when it moves, and what delays it away.
-		next = withMaster(withImpair(next, ''), lab.nodes[next.node]?.kind === 'lan' ? switchID(next.node) : '');
+		next = withMaster(
+			withImpair(next, ''),
+			lab.nodes[next.node]?.kind === 'lan' && hasMAC(next) ? switchID(next.node) : '',
+		);
 	}
 	if (e.master !== undefined) {
 		next = withMaster(next, e.master);
@@ -363,7 +383,7 @@ function updateInterface(lab: Lab, e: UpdateInterface): void {
 		if (!(i.kind === 'loopback' && e.mtu === 65536)) about(e.id, () => checkMTU(e.mtu ?? 0));
 		next.mtu = e.mtu;
 	}
-	if (e.mac !== undefined) next.mac = about(e.id, () => canonicalMAC(e.mac ?? ''));
+	if (e.mac !== undefined) next = withMAC(next, e.mac);
 	lab.interfaces[e.id] = next;
 	if (named) dropDangling(lab); // a bridge that moves leaves its ports behind
 }

@@ -158,7 +158,7 @@ export interface End {
 	impair?: string;
 }
 /**
- * AddInterface makes an interface that no cable makes, as ip-link(8) add does: a bridge, dummy, vlan, vxlan or macvlan. It is up unless it says otherwise.
+ * AddInterface makes an interface that no cable makes, as ip-link(8) add does: a bridge, dummy, tun, vlan, vxlan or macvlan. It is up unless it says otherwise.
  *
  * This interface was referenced by `Wire`'s JSON-Schema
  * via the `definition` "AddInterface".
