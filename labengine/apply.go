@@ -164,7 +164,7 @@ func (e *AddCable) apply(l *draft) error {
 		if _, ok := l.Nodes[end.Node]; !ok {
 			return Problemf(CodeNoSuchNode, "the node that this cable's end is for is gone").About(end.Node, "node")
 		}
-		i := Interface{ID: end.ID, Node: end.Node, Name: end.Name, Kind: Veth, Up: !end.Down, MTU: mtu, Master: end.Master, Alias: end.Alias, Impair: end.Impair}
+		i := Interface{ID: end.ID, Node: end.Node, Name: end.Name, Kind: Veth, Up: !end.Down, MTU: mtu, Master: end.Master, VLANs: end.VLANs, Alias: end.Alias, Impair: end.Impair}
 		if l.Nodes[end.Node].Kind == LAN && i.Master == "" {
 			i.Master = SwitchID(end.Node)
 		}
@@ -195,6 +195,9 @@ func (l *draft) addChecked(i Interface, mac string, addresses []string) error {
 		i.MAC = mac
 	}
 	if err := l.checkMaster(i); err != nil {
+		return err
+	}
+	if err := l.checkVLANs(&i); err != nil {
 		return err
 	}
 	if err := CheckAlias(i.Alias); err != nil {
@@ -261,7 +264,7 @@ func (e *AddInterface) apply(l *draft) error {
 	}
 	i := Interface{
 		ID: e.ID, Node: e.Node, Name: e.Name, Kind: e.Kind, Up: !e.Down, MTU: e.MTU, Master: e.Master, Parent: e.Parent,
-		Options: options, Alias: e.Alias,
+		Options: options, VLANs: e.VLANs, Alias: e.Alias,
 	}
 	parent, ok := l.Interfaces[e.Parent]
 	switch {
@@ -343,15 +346,26 @@ func (e *UpdateInterface) apply(l *draft) error {
 			return goneNode(*e.Node)
 		}
 		if i.Node != *e.Node { // the kernel takes a port out of its bridge when it moves, and what delays it away
-			i.Impair = ""
+			if i.Impair = ""; i.Kind != Bridge {
+				i.VLANs = ""
+			}
 			if i.Node, i.Master = *e.Node, ""; l.Nodes[i.Node].Kind == LAN && i.Kind != Bridge && !i.isPackets() {
 				i.Master = SwitchID(i.Node)
 			}
 		}
 	}
 	if e.Master != nil {
+		if i.Master != *e.Master { // another bridge knows nothing of them
+			i.VLANs = ""
+		}
 		i.Master = *e.Master
 		if err := l.checkMaster(i); err != nil {
+			return err
+		}
+	}
+	if e.VLANs != nil {
+		i.VLANs = *e.VLANs
+		if err := l.checkVLANs(&i); err != nil {
 			return err
 		}
 	}

@@ -240,6 +240,9 @@ func (d *describer) interfaces(p Patch) {
 		} else if was.Alias != is.Alias {
 			d.say("Take the alias from %s", where(is, d.after))
 		}
+		if was.VLANs != is.VLANs {
+			d.say("Set %s of %s", cmp.Or(is.VLANs, "the bridge's own VLAN"), where(is, d.after))
+		}
 		if was.Impair != is.Impair {
 			d.say("%s", impairSentence(is.Impair, where(is, d.after)))
 		}

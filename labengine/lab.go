@@ -72,6 +72,7 @@ type Interface struct {
 	Addresses []string `json:"addresses"` // CIDR notation, in the order in which they were added; none that the kernel makes itself
 
 	Master  ID     `json:"master,omitempty"`  // the bridge that it is a port of, in the same node
+	VLANs   string `json:"vlans,omitempty"`   // of a bridge and its ports, where not what the bridge gives: "vid 10 pvid untagged"; see [ParseVLANs]
 	Parent  ID     `json:"parent,omitempty"`  // the interface that a vlan, macvlan or vxlan sends through
 	Options string `json:"options,omitempty"` // its kind's own, as ip-link(8) takes them: "id 10"; see [CanonicalOptions]
 	Alias   string `json:"alias,omitempty"`   // what people note at it, ip-link(8); see [CheckAlias]

@@ -18,7 +18,7 @@ type wiringCase struct {
 	Problem *Problem `json:"problem"`
 }
 
-// TestWiringWords reads routes and impairments.
+// TestWiringWords reads routes, impairments and VLANs.
 func TestWiringWords(t *testing.T) {
 	text, err := os.ReadFile("testdata/wiring.json")
 	if err != nil {
@@ -31,6 +31,7 @@ func TestWiringWords(t *testing.T) {
 	read := map[string]func(string) (string, error){
 		"routes":      func(text string) (string, error) { r, err := ParseRoute(text); return r.Text, err },
 		"impairments": CanonicalImpairment,
+		"vlans":       CanonicalVLANs,
 	}
 	for what, cases := range file {
 		for _, c := range cases {

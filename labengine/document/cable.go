@@ -24,6 +24,7 @@ type end struct {
 	mtuAt    position
 	noMaster bool
 	impairAt position
+	vlansAt  position
 	unnamed  bool // it is a LAN's, and has the name that came next
 }
 
@@ -213,6 +214,12 @@ func (r *reader) settingsOfEnd(e *end, v value, parts []word) (err error) {
 	seen := map[string]bool{}
 	for i := 0; i < len(parts); i++ {
 		key, at := parts[i].text, r.within(v, parts[i].offset)
+		if length := vlanLength(textsOf(parts[i:])); length > 0 {
+			e.VLANs = strings.TrimSpace(e.VLANs + " " + strings.Join(textsOf(parts[i:i+length]), " "))
+			e.vlansAt = at
+			i += length - 1
+			continue
+		}
 		if seen[key] && !strings.ContainsAny(key, ".:") {
 			return r.problem(at, "remove one of them", "`%s` is here twice", abridge(key))
 		}
@@ -263,7 +270,7 @@ func (r *reader) settingsOfEnd(e *end, v value, parts []word) (err error) {
 			}
 		default:
 			if !strings.ContainsAny(key, ".:") {
-				return r.problem(at, "after node:interface stand addresses, `mtu 1400`, `mac 02:00:5e:10:00:01`, `rate 1mbit` and the like, `down`, and last `alias` with text",
+				return r.problem(at, "after node:interface stand addresses, `mtu 1400`, `mac 02:00:5e:10:00:01`, `vid 10 pvid untagged`, `rate 1mbit` and the like, `down`, and last `alias` with text",
 					"%q is no word for an end of a cable", abridge(key))
 			}
 			e.Addresses, err = r.address(e.Addresses, key, at, e.label())
@@ -271,6 +278,9 @@ func (r *reader) settingsOfEnd(e *end, v value, parts []word) (err error) {
 		if err != nil {
 			return err
 		}
+	}
+	if e.VLANs, err = labengine.CanonicalVLANs(e.VLANs); err != nil {
+		return r.because(e.vlansAt, err)
 	}
 	if e.Impair, err = labengine.CanonicalImpairment(e.Impair); err != nil {
 		return r.because(e.impairAt, err)

@@ -46,6 +46,7 @@ type settings struct {
 	mtu       int // bytes; 0 where it does not say
 	mac       string
 	options   string
+	vlans     string
 	alias     string
 	addresses []string
 }
@@ -82,6 +83,15 @@ func (r *reader) settings(id labengine.ID, name string, fields map[string]value)
 		}
 		r.fieldAt[field{id, "options"}] = v.at
 	}
+	if v, ok := fields["vlans"]; ok {
+		text, err := r.text(v, "an interface's VLANs")
+		if err != nil {
+			return s, err
+		}
+		if s.vlans, err = labengine.CanonicalVLANs(text); err != nil {
+			return s, r.because(v.at, err)
+		}
+	}
 	if v, ok := fields["alias"]; ok {
 		if s.alias, err = r.text(v, "an alias"); err != nil {
 			return s, err
@@ -117,6 +127,9 @@ func (s settings) change(id labengine.ID) []labengine.Edit {
 	}
 	if s.options != "" {
 		update.Options = &s.options
+	}
+	if s.vlans != "" {
+		update.VLANs = &s.vlans
 	}
 	if s.alias != "" {
 		update.Alias = &s.alias
@@ -227,7 +240,7 @@ func (r *reader) addLink(node labengine.ID, name, kind string, fields map[string
 	}
 	add := labengine.AddInterface{
 		ID: id, Node: node, Name: name, Kind: kind, Options: s.options, Addresses: s.addresses, MAC: s.mac, MTU: s.mtu,
-		Alias: s.alias, Down: s.up != nil && !*s.up,
+		VLANs: s.vlans, Alias: s.alias, Down: s.up != nil && !*s.up,
 	}
 	r.bridges[id] = kind == labengine.Bridge
 	r.links = append(r.links, link{add, fields["parent"], fields["master"]})

@@ -249,6 +249,7 @@ func (m *mappingChange) settings(was, is labengine.Interface) error {
 		options = scalarOf(is.Options, isRoute)
 	}
 	m.scalar("options", options, was.Options != is.Options, is.Options == "")
+	m.scalar("vlans", scalarOf(is.VLANs, isRoute), was.VLANs != is.VLANs, is.VLANs == "")
 	m.scalar("alias", scalarOf(is.Alias, isEnd), was.Alias != is.Alias, is.Alias == "")
 	m.scalar("mtu", plain(strconv.Itoa(is.MTU)), was.MTU != is.MTU, is.MTU == m.want.freshMTU(is))
 	if is.HasMAC() {

@@ -217,6 +217,9 @@ func (w *rewriter) end(text string, said end, is labengine.Interface, withMTU bo
 	case !stated && is.MAC != derived || stated && said.MAC != is.MAC:
 		t.say("mac", is.MAC)
 	}
+	if was.VLANs != is.VLANs {
+		t.replace(vlanLength, is.VLANs)
+	}
 	if was.Impair != is.Impair {
 		t.impair(is.Impair)
 	}

@@ -168,6 +168,11 @@ func (s *saved) keepInterfaces(lab labengine.Lab) {
 			bridge.Node != i.Node || !keep(i.Master) {
 			i.Master = ""
 		}
+		if vlans, err := labengine.CanonicalVLANs(i.VLANs); err != nil || i.Kind != labengine.Bridge && i.Master == "" {
+			i.VLANs = ""
+		} else {
+			i.VLANs = vlans
+		}
 		s.Interfaces[id], known[id], taken[name{i.Node, i.Name}] = i, true, id
 		return true
 	}

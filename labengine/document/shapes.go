@@ -21,7 +21,7 @@ var (
 	canvasShape    = shape{of: "the canvas", keys: []string{"positions"}}
 	loopbackShape  = shape{of: "lo", keys: []string{"addresses", "mtu", "up", "alias"}, hints: map[string]string{"mac": "the kernel keeps lo's"}}
 	interfaceShape = shape{of: "an interface", keys: []string{
-		"kind", "parent", "options", "addresses", "master", "mtu", "mac", "up", "alias",
+		"kind", "parent", "options", "addresses", "master", "vlans", "mtu", "mac", "up", "alias",
 	}}
 )
 
@@ -46,12 +46,12 @@ var nodeShapes = map[labengine.Kind]shape{
 	},
 	labengine.Internet: {of: "an internet", keys: []string{"name", "kind", "sysctls", "routes", "interfaces"}},
 	bridgeKind: {
-		of: "a bridge", keys: []string{"name", "kind", "in", "addresses", "options", "mtu", "mac", "up", "alias"},
+		of: "a bridge", keys: []string{"name", "kind", "in", "addresses", "options", "vlans", "mtu", "mac", "up", "alias"},
 		hints: map[string]string{"routes": notABridge, "sysctls": notABridge, "interfaces": "`master: BRIDGE` makes an interface its port"},
 	},
 	labengine.LAN: {
 		of:   "a lan",
-		keys: []string{"name", "kind", "addresses", "options", "mtu", "mac", "up", "alias", "sysctls", "routes", "interfaces"},
+		keys: []string{"name", "kind", "addresses", "options", "vlans", "mtu", "mac", "up", "alias", "sysctls", "routes", "interfaces"},
 	},
 }
 
@@ -62,12 +62,12 @@ const (
 
 var notAnInterface = map[string]string{
 	"addresses": ofInterfaces, "mtu": ofInterfaces, "mac": ofInterfaces, "up": ofInterfaces, "alias": ofInterfaces, "options": ofInterfaces,
-	"master": ofInterfaces, "parent": ofInterfaces,
+	"master": ofInterfaces, "vlans": ofInterfaces, "parent": ofInterfaces,
 }
 
 // nodeShape is what some node may have.
 var nodeShape = shape{of: "a node", keys: []string{
-	"name", "kind", "in", "command", "addresses", "options", "mtu", "mac", "up", "alias", "sysctls", "routes", "rules", "iptables",
+	"name", "kind", "in", "command", "addresses", "options", "vlans", "mtu", "mac", "up", "alias", "sysctls", "routes", "rules", "iptables",
 	"ip6tables", "services", "interfaces",
 }}
 

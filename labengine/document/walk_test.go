@@ -102,7 +102,9 @@ func (w *walker) edit(lab labengine.Lab) labengine.Edit {
 		return labengine.Edit{UpdateNode: &change}
 	case 10, 11:
 		change := labengine.UpdateInterface{ID: anyOf(w, lab.Interfaces)}
-		switch w.IntN(8) {
+		switch w.IntN(9) {
+		case 8:
+			change.VLANs = new(oneOf(w, "", "none", "10 pvid untagged", "10 pvid untagged, 20, 30-40"))
 		case 0:
 			change.Name = new(w.name())
 		case 1:

@@ -183,6 +183,9 @@ func (s *saved) settingsOf(stated map[string]value, i labengine.Interface) {
 	if i.Options != "" {
 		stated["options"] = scalarOf(i.Options, isRoute)
 	}
+	if i.VLANs != "" {
+		stated["vlans"] = scalarOf(i.VLANs, isRoute)
+	}
 	if i.Alias != "" {
 		stated["alias"] = scalarOf(i.Alias, isEnd)
 	}
@@ -296,6 +299,9 @@ func (s *saved) end(i labengine.Interface, unnamed, withMTU bool) string {
 	}
 	if i.MAC != s.MACFor(i.Node, i.Name) {
 		parts = append(parts, "mac", i.MAC)
+	}
+	if i.VLANs != "" {
+		parts = append(parts, i.VLANs)
 	}
 	if i.Impair != "" {
 		parts = append(parts, i.Impair)

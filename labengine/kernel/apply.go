@@ -126,6 +126,8 @@ func (a *applier) step(p plan.Plan, i int) error {
 		return a.setImpairment(s)
 	case plan.SetMaster:
 		return a.setMaster(s)
+	case plan.SetVLANs:
+		return a.setVLANs(s)
 	case plan.SetOptions:
 		values, err := labengine.ParseOptions(s.Kind, s.Options)
 		if err != nil {

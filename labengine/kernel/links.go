@@ -37,7 +37,7 @@ func (w *World) find(n *Netns, name string) (*Link, bool) {
 	if err != nil {
 		return nil, false
 	}
-	l = &Link{Index: index, Name: name}
+	l = &Link{Index: index, Name: name, pvid: -1}
 	n.Links[index], n.names[name] = l, index
 	return l, true
 }

@@ -141,6 +141,9 @@ func (l *Link) takeInfo(info []byte) {
 				values[name] = o.decode(v)
 			}
 		}
+		if l.Kind == labengine.Bridge && t == nl.IFLA_BR_VLAN_DEFAULT_PVID && len(v) == 2 {
+			l.pvid = int(native.Uint16(v))
+		}
 		if l.Kind == labengine.VXLAN && t == nl.IFLA_VXLAN_LINK && len(v) == 4 {
 			l.Peer = int(native.Uint32(v)) // IFLA_LINK, where there is one, says the same
 		}

@@ -86,6 +86,7 @@ func (w *World) takeDump(n *Netns, d dump) {
 	for _, body := range d.qdiscs {
 		w.takeQdisc(n, body, true)
 	}
+	w.markVLANs(n)
 	w.markRoutes(n)
 	w.markNeighbours(n)
 }
@@ -145,6 +146,12 @@ func (w *World) Moved(ref LinkRef) bool { return w.moved[linkKey{ref.Netns, ref.
 
 // TakeLinks lists the links that have changed, appeared or gone since the call before.
 func (w *World) TakeLinks() []LinkRef {
+	for n := range w.dirtyVLANs {
+		delete(w.dirtyVLANs, n)
+		if err := w.readVLANs(n); err != nil {
+			continue // it is just ending
+		}
+	}
 	if len(w.dirty) == 0 {
 		clear(w.moved)
 		return nil

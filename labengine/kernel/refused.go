@@ -72,6 +72,11 @@ func hint(step plan.Step, errno syscall.Errno) (labengine.ID, string) {
 		on, name = s.Interface, s.From
 	case plan.MoveLink:
 		on, name = s.Interface, s.Name
+	case plan.SetVLANs:
+		on, name = s.Interface, s.Name
+		if errno == unix.EOPNOTSUPP {
+			return on, "this kernel's bridges know no VLANs (CONFIG_BRIDGE_VLAN_FILTERING): use interfaces of kind vlan, or Open vSwitch"
+		}
 	case plan.DeleteLink:
 		on, name = s.Interface, s.Name
 	case plan.AddAddress:

@@ -256,6 +256,46 @@ func TestFeaturesAreTried(t *testing.T) {
 	}
 }
 
+// TestVLANsOfPorts: where the kernel's bridges know no VLANs, each gesture is refused in its words, and nothing is left of it.
+func TestVLANsOfPorts(t *testing.T) {
+	lab := labtest.StartLab(t, bridged(t))
+	filters := lab.Until("features", func(s labtest.State) bool { return len(s.Features) > 0 }).Features["vlan_filtering"].Answer
+	before := lab.State().Lab
+	for _, e := range [][]labengine.Edit{
+		{{UpdateInterface: &labengine.UpdateInterface{ID: "host:veth-red-br", VLANs: new("10 pvid untagged, 20, 30-40")}}},
+		{{UpdateInterface: &labengine.UpdateInterface{ID: "host:veth-red-br", VLANs: new("none")}}},
+		{{UpdateInterface: &labengine.UpdateInterface{ID: "v-net-0", VLANs: new("1 pvid untagged, 10")}}},
+		{ // a port that is made, and a value that is set before the refusal
+			{UpdateInterface: &labengine.UpdateInterface{ID: "red:veth-red", MTU: new(1400)}},
+			{AddCable: &labengine.AddCable{
+				ID: "cnew", A: labengine.End{ID: "new-a", Node: "red", Name: "new-a"},
+				B: labengine.End{ID: "new-b", Node: "host", Name: "new-b", Master: "v-net-0", VLANs: "10 pvid untagged"},
+			}},
+		},
+	} {
+		p := lab.Edit(e...)
+		lab.CheckKernel()
+		if filters == labengine.Present {
+			if p != nil {
+				t.Errorf("%+v: %v", e, p)
+			}
+			lab.CheckScript()
+			continue
+		}
+		if p == nil || p.Code != labengine.CodeRefused || p.Errno != "ENOTSUP" || !strings.Contains(p.Hint, "CONFIG_BRIDGE_VLAN_FILTERING") ||
+			!strings.HasPrefix(p.Command, "bridge vlan ") || p.Message != "RTNETLINK answers: Operation not supported" {
+			t.Errorf("%+v: %v", e, p)
+		}
+		if left := labengine.Compare(before, lab.State().Lab); !left.Empty() {
+			t.Errorf("%+v leaves %+v", e, left)
+		}
+	}
+	p := lab.Edit(labengine.Edit{UpdateInterface: &labengine.UpdateInterface{ID: "red:veth-red", VLANs: new("10")}})
+	if p == nil || p.Code != labengine.CodeBadRequest {
+		t.Errorf("VLANs of what is no port: %v", p)
+	}
+}
+
 func TestAlias(t *testing.T) {
 	lab := labtest.StartLab(t, bridged(t))
 	const text = "blue's way out: étage 2"

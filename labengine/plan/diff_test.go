@@ -257,6 +257,59 @@ func TestInternetHasNoCommands(t *testing.T) {
 	check(t, have, edit(t, have, labengine.Edit{AddNode: &labengine.AddNode{ID: "i", Name: "internet", Kind: labengine.Internet}}), "")
 }
 
+func TestVLANsOfPorts(t *testing.T) {
+	have := lab(t, "red", "red:eth0"+mac1+", host:p0"+mac2)
+	p0, _ := have.InterfaceNamed("host", "p0")
+	bridge := edit(t, have, labengine.Edit{AddInterface: &labengine.AddInterface{
+		ID: "br0", Node: "host", Name: "br0", Kind: labengine.Bridge, Options: "vlan_filtering 1", MAC: "02:00:00:00:00:03",
+	}})
+	set := func(l labengine.Lab, id labengine.ID, vlans string) labengine.Lab {
+		return edit(t, l, labengine.Edit{UpdateInterface: &labengine.UpdateInterface{ID: id, VLANs: &vlans}})
+	}
+	port := edit(t, bridge, labengine.Edit{UpdateInterface: &labengine.UpdateInterface{ID: p0.ID, Master: new(labengine.ID("br0"))}})
+	access := set(set(port, p0.ID, "10 pvid untagged"), "br0", "1 pvid untagged, 10")
+	check(t, have, access, `
+		ip link add name br0 address 02:00:00:00:00:03 type bridge vlan_filtering 1
+		bridge vlan add dev br0 vid 10 self
+		ip link set dev br0 up
+		ip link set dev p0 master br0
+		bridge vlan add dev p0 vid 10 pvid untagged
+		bridge vlan del dev p0 vid 1
+	`)
+	trunk := set(access, p0.ID, "1 pvid untagged, 10, 30-40")
+	check(t, access, trunk, `
+		bridge vlan add dev p0 vid 1 pvid untagged
+		bridge vlan add dev p0 vid 10
+		bridge vlan add dev p0 vid 30-40
+	`)
+	check(t, trunk, set(trunk, p0.ID, ""), `
+		bridge vlan del dev p0 vid 10
+		bridge vlan del dev p0 vid 30-40
+	`)
+	check(t, trunk, set(trunk, p0.ID, "none"), `
+		bridge vlan del dev p0 vid 1
+		bridge vlan del dev p0 vid 10
+		bridge vlan del dev p0 vid 30-40
+	`)
+	out := edit(t, trunk, labengine.Edit{UpdateInterface: &labengine.UpdateInterface{ID: p0.ID, Master: new(labengine.ID(""))}})
+	check(t, trunk, out, `
+		ip link set dev p0 nomaster
+	`)
+	check(t, out, trunk, `
+		ip link set dev p0 master br0
+		bridge vlan add dev p0 vid 10
+		bridge vlan add dev p0 vid 30-40
+	`)
+	inRed := edit(t, lab(t, "red", ""), labengine.Edit{AddInterface: &labengine.AddInterface{
+		ID: "b", Node: "host/red", Name: "b", Kind: labengine.Bridge, Options: "vlan_default_pvid 5", VLANs: "none", MAC: "02:00:00:00:00:03",
+	}})
+	check(t, lab(t, "red", ""), inRed, `
+		ip -n red link add name b address 02:00:00:00:00:03 type bridge vlan_default_pvid 5
+		bridge -n red vlan del dev b vid 5 self
+		ip -n red link set dev b up
+	`)
+}
+
 func TestTun(t *testing.T) {
 	have := lab(t, "red", "")
 	red, _ := have.FindNode("red")

@@ -36,8 +36,11 @@ func SpotOf(lab labengine.Lab, node labengine.ID) Spot {
 }
 
 // ip is the ip(8) command for this spot, as typed in the machine's shell, with options of its own.
-func (s Spot) ip(options ...string) string {
-	command := strings.Join(append([]string{"ip"}, options...), " ")
+func (s Spot) ip(options ...string) string { return s.iproute("ip", options...) }
+
+// iproute is a command of iproute2 for this spot.
+func (s Spot) iproute(name string, options ...string) string {
+	command := strings.Join(append([]string{name}, options...), " ")
 	switch {
 	case s.Pid != "":
 		return "nsenter -t " + s.Pid + " -n " + command
@@ -138,6 +141,14 @@ type (
 		Interface labengine.ID
 		Name      string
 		Master    string
+	}
+	// SetVLANs changes in which VLANs a bridge's port is, or the bridge itself, bridge(8).
+	SetVLANs struct {
+		At          Spot
+		Interface   labengine.ID
+		Name        string
+		Self        bool // it is a bridge
+		Add, Remove []labengine.PortVLAN
 	}
 	// SetOptions changes a link's options, as ip-link(8) takes them.
 	SetOptions struct {
@@ -395,6 +406,23 @@ func (s SetMaster) Commands() []labengine.Command {
 // Commands implements [Step].
 func (s SetOptions) Commands() []labengine.Command {
 	return in(s.At.Machine, s.At.ip()+" link set dev "+quote(s.Name)+" type "+s.Kind+" "+s.Options)
+}
+
+// Commands implements [Step].
+func (s SetVLANs) Commands() []labengine.Command {
+	self := ""
+	if s.Self {
+		self = " self"
+	}
+	var lines []string
+	for _, v := range s.Add {
+		lines = append(lines, s.At.iproute("bridge")+" vlan add dev "+quote(s.Name)+" "+v.String()+self)
+	}
+	for _, v := range s.Remove {
+		v.PVID, v.Untagged = false, false
+		lines = append(lines, s.At.iproute("bridge")+" vlan del dev "+quote(s.Name)+" "+v.String()+self)
+	}
+	return in(s.At.Machine, lines...)
 }
 
 // Commands implements [Step].

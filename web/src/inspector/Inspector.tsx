@@ -10,7 +10,7 @@ import { useLab, useView } from '../session/stores';
 import { openTerminal } from '../session/terminals';
 import type { Neighbour } from '../wire/types.gen';
 import { AddressLine, EditableValue } from './Editable';
-import { Impair, Master, Options, Ports } from './LinkParts';
+import { Impair, Master, Options, Ports, VLANs } from './LinkParts';
 import { Notes } from './Notes';
 import { Routes } from './Routes';
 import { Settings } from './Settings';
@@ -258,6 +258,7 @@ function InterfacePart({ id, withNode = false }: { id: string; withNode?: boolea
 					/>
 				</dd>
 				<Master lab={lab} i={i} />
+				<VLANs lab={lab} i={i} />
 				<dt>{i.kind}</dt>
 				<dd className="mono small">
 					{lab.interfaces[i.parent ?? ''] && `on ${lab.interfaces[i.parent ?? '']?.name}, `}

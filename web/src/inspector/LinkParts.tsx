@@ -9,6 +9,7 @@ import { canonicalOptions, optionsOf, parseOptions, writeOptions } from '../mode
 import { capital, problemOf } from '../model/problem';
 import * as shell from '../model/shell';
 import { isBox } from '../model/things';
+import { bridgeOf, canonicalVLANs, vlansIn, writeVLANs } from '../model/vlans';
 import { edit, select } from '../session/actions';
 import { useLab } from '../session/stores';
 import type { Lab } from '../wire/types.gen';
@@ -121,6 +122,38 @@ export function Master({ lab, i }: { lab: Lab; i: Interface }) {
 					<span className="field-problem" role="alert">
 						<Words text={refusal} />
 					</span>
+				)}
+			</dd>
+		</>
+	);
+}
+
+/** In which VLANs a bridge's port is, or the bridge itself. */
+export function VLANs({ lab, i }: { lab: Lab; i: Interface }) {
+	const lacking = useLacking('vlan_filtering');
+	const bridge = bridgeOf(lab, i);
+	if (!bridge) return null;
+	let filters = false;
+	problemOf(() => {
+		filters = parseOptions('bridge', bridge.options ?? '').vlan_filtering === '1';
+	});
+	const why =
+		lacking ?? (filters || i.vlans ? undefined : `vlan_filtering of ${bridge.name} is 0: it looks at no VLANs`);
+	const value = i.vlans ?? writeVLANs(vlansIn(bridge, ''));
+	return (
+		<>
+			<dt>VLANs</dt>
+			<dd data-testid={`vlans-${i.name}`}>
+				{why ? (
+					<Unavailable label={`VLANs of ${i.name}`} value={value} why={why} />
+				) : (
+					<EditableValue
+						label={`VLANs of ${i.name}`}
+						value={value}
+						check={canonicalVLANs}
+						command={(text) => shell.setVLANs(lab, i, text)}
+						apply={(text, outcome) => edit([{ updateInterface: { id: i.id, vlans: text } }], outcome)}
+					/>
 				)}
 			</dd>
 		</>

@@ -39,6 +39,7 @@ import { dropDangling } from './patch';
 import { Refused, refuse, shown } from './problem';
 import { covers, dropRoutes, parseRoute, readRoute, renameInRoutes, withRoutes } from './route';
 import { freshSysctl, parseSysctl, withSysctl } from './sysctl';
+import { bridgeOf, canonicalVLANs } from './vlans';
 
 /** The lab after all the edits, or a refusal that says which of them is not possible; `lab` stays as it is. */
 export function applyEdits(lab: Lab, edits: readonly Edit[]): Lab {
@@ -141,6 +142,7 @@ function addCable(lab: Lab, e: AddCable): void {
 interface Given {
 	mac?: string;
 	addresses?: string[];
+	vlans?: string;
 	alias?: string;
 	impair?: string;
 }
@@ -151,6 +153,7 @@ function addChecked(lab: Lab, made: Interface, given: Given): void {
 	let i = made;
 	if (given.mac) i = withMAC(i, given.mac);
 	checkMaster(lab, i);
+	i = withVLANs(lab, i, given.vlans ?? '');
 	i = withAlias(i, given.alias ?? '');
 	i = withImpair(i, given.impair ?? '');
 	for (const a of given.addresses ?? []) i = withAddress(i, a);
@@ -177,6 +180,19 @@ function withImpair(i: Interface, text: string): Interface {
 	const impair = about(i.id, () => canonicalImpairment(text));
 	const { impair: _, ...rest } = i;
 	return impair ? { ...rest, impair } : rest;
+}
+
+function withVLANs(lab: Lab, i: Interface, text: string): Interface {
+	const vlans = about(i.id, () => canonicalVLANs(text));
+	if (vlans && !bridgeOf(lab, i)) {
+		refuse('bad-request', `\`${i.name}\` is no port of a bridge: only those, and bridges, are in VLANs like these`, {
+			on: i.id,
+			field: 'vlans',
+			hint: 'make it a port first, or put an interface of kind vlan on it',
+		});
+	}
+	const { vlans: _, ...rest } = i;
+	return vlans ? { ...rest, vlans } : rest;
 }
 
 function withAlias(i: Interface, alias: string): Interface {
@@ -362,15 +378,18 @@ function updateInterface(lab: Lab, e: UpdateInterface): void {
 	let next: Interface = { ...i, node: e.node ?? i.node, name: e.name ?? i.name, up: e.up ?? i.up };
 	if (moved) {
 		// The kernel takes a port out of its bridge when it moves, and what delays it away.
+		if (next.kind !== 'bridge') next = withVLANs(lab, next, '');
 		next = withMaster(
 			withImpair(next, ''),
 			lab.nodes[next.node]?.kind === 'lan' && hasMAC(next) ? switchID(next.node) : '',
 		);
 	}
 	if (e.master !== undefined) {
+		if ((next.master ?? '') !== e.master) next = withVLANs(lab, next, ''); // another bridge knows nothing of them
 		next = withMaster(next, e.master);
 		checkMaster(lab, { ...next, name: i.name });
 	}
+	if (e.vlans !== undefined) next = withVLANs(lab, next, e.vlans);
 	if (e.alias !== undefined) next = withAlias(next, e.alias);
 	if (e.impair !== undefined) next = withImpair(next, e.impair);
 	if (e.options !== undefined) next = withOptions(next, changedOptions(i, e.options));

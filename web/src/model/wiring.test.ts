@@ -4,6 +4,7 @@ import type { Problem } from '../wire/types.gen';
 import { canonicalImpairment, impairmentMark, needsNetem } from './impair';
 import { problemOf } from './problem';
 import { parseRoute } from './route';
+import { canonicalVLANs } from './vlans';
 
 interface Case {
 	text: string;
@@ -17,11 +18,13 @@ const golden = JSON.parse(
 ) as {
 	routes: Case[];
 	impairments: Case[];
+	vlans: Case[];
 };
 
 const reads: Record<keyof typeof golden, (text: string) => string> = {
 	routes: (text) => parseRoute(text).text,
 	impairments: canonicalImpairment,
+	vlans: canonicalVLANs,
 };
 
 describe.each(Object.entries(reads))('as the engine reads %s', (what, read) => {

@@ -149,6 +149,10 @@ export interface End {
 	 */
 	master?: string;
 	/**
+	 * of a bridge's port; see ParseVLANs
+	 */
+	vlans?: string;
+	/**
 	 * see CheckAlias
 	 */
 	alias?: string;
@@ -188,6 +192,10 @@ export interface AddInterface {
 	 * bytes; 0 is the kernel's own
 	 */
 	mtu?: number;
+	/**
+	 * of a bridge or its port; see ParseVLANs
+	 */
+	vlans?: string;
 	/**
 	 * see CheckAlias
 	 */
@@ -232,6 +240,10 @@ export interface UpdateInterface {
 	 * all of its kind's options, as ip-link(8) takes them
 	 */
 	options?: string;
+	/**
+	 * of a bridge or its port; "" is what the bridge gives
+	 */
+	vlans?: string;
 	/**
 	 * "" takes it away
 	 */
@@ -599,6 +611,10 @@ export interface Interface {
 	 * the bridge that it is a port of, in the same node
 	 */
 	master?: string;
+	/**
+	 * of a bridge and its ports, where not what the bridge gives: "vid 10 pvid untagged"; see ParseVLANs
+	 */
+	vlans?: string;
 	/**
 	 * the interface that a vlan, macvlan or vxlan sends through
 	 */
