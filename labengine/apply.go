@@ -303,9 +303,6 @@ func (e *UpdateNode) apply(l *draft) error {
 		return goneNode(e.ID)
 	}
 	if e.Name != nil {
-		if n.Kind == Machine && n.Name != *e.Name && len(*e.Name) == 0 {
-			return CheckNodeName(n.Kind, *e.Name)
-		}
 		n.Name = *e.Name
 	}
 	if e.In != nil {

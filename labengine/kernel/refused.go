@@ -12,7 +12,7 @@ import (
 )
 
 // refused says which step did not work, in the kernel's words, and what to do about it.
-func refused(step plan.Step, err error) error {
+func (w *World) refused(step plan.Step, err error) error {
 	var known *labengine.Problem
 	if errors.As(err, &known) {
 		return err
@@ -39,6 +39,9 @@ func refused(step plan.Step, err error) error {
 		p.Errno = unix.ErrnoName(errno)
 	}
 	p.On, p.Hint = hint(step, errno)
+	if off := w.ipv6Hint(step, err); off != "" {
+		p.Hint = off
+	}
 	return p
 }
 
@@ -83,6 +86,21 @@ func hint(step plan.Step, errno syscall.Errno) (labengine.ID, string) {
 		on, name = s.Interface, s.Address
 	case plan.DeleteAddress:
 		on, name = s.Interface, s.Address
+	case plan.SetMaster:
+		on, name = s.Interface, s.Name
+	case plan.SetOptions:
+		on, name = s.Interface, s.Name
+	case plan.SetImpairment:
+		on, name = s.Interface, s.Name
+	case plan.SetSysctl:
+		on, name = s.At.Node, s.Name
+	case plan.AddRoute:
+		on, name = s.At.Node, s.Route
+		if errno == unix.EEXIST {
+			return on, "another route leads there with this metric: give this one another metric, or take that one away"
+		}
+	case plan.AddIPRule:
+		on, name = s.At.Node, s.Rule
 	case plan.AddNamespace:
 		on, name = s.At.Node, s.At.Netns
 	case plan.DeleteNamespace:

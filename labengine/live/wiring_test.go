@@ -296,6 +296,37 @@ func TestVLANsOfPorts(t *testing.T) {
 	}
 }
 
+// TestIPv6Off: who gives an address where IPv6 is off learns which setting it is, and what switches it on.
+func TestIPv6Off(t *testing.T) {
+	lab := labtest.Start(t, redAndBlue)
+	lab.MustEdit(labengine.Edit{SetSysctl: &labengine.SetSysctl{Node: "host/red", Name: "net.ipv6.conf.all.disable_ipv6", Value: "1"}})
+	address := labengine.Edit{AddAddress: &labengine.AddAddress{Interface: "host/red:veth-red", Address: "fd00::1/64"}}
+	const on = "`ip netns exec red sysctl -w net.ipv6.conf.all.disable_ipv6=0` switches it on"
+	for _, e := range []labengine.Edit{
+		address,
+		{AddRoute: &labengine.AddRoute{Node: "host/red", Route: "fd01::/16 dev veth-red"}},
+		{AddRoute: &labengine.AddRoute{Node: "host/red", Route: "fd01::/16 via fd00::2"}},
+		{AddRoute: &labengine.AddRoute{Node: "host/red", Route: "fd01::/16 nexthop via fe80::2 dev veth-red nexthop via fe80::3 dev veth-red"}},
+	} {
+		p := lab.Edit(e)
+		if p == nil || p.Code != labengine.CodeRefused || !strings.HasSuffix(p.Hint, on) || p.On == "" {
+			t.Errorf("%+v: %v", e, p)
+		}
+		lab.CheckKernel()
+	}
+	_, line, _ := strings.Cut(on, "`")
+	line, _, _ = strings.Cut(line, "`")
+	lab.Shell("host", line)
+	lab.MustEdit(address)
+	lab.Shell("host", "ip netns exec red sysctl -w net.ipv6.conf.veth-red.disable_ipv6=1")
+	lab.Until("no address", func(s labtest.State) bool {
+		return len(s.Lab.Interfaces["host/red:veth-red"].Addresses) == 1
+	})
+	if p := lab.Edit(address); p == nil || !strings.Contains(p.Hint, "net.ipv6.conf.veth-red.disable_ipv6 is 1") {
+		t.Errorf("off on one link: %v", p)
+	}
+}
+
 func TestAlias(t *testing.T) {
 	lab := labtest.StartLab(t, bridged(t))
 	const text = "blue's way out: étage 2"
