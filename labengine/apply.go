@@ -262,6 +262,10 @@ func (e *AddInterface) apply(l *draft) error {
 	if err != nil {
 		return about(err, e.ID)
 	}
+	if group, ok := groupOf(e.Kind, options); ok && e.Parent == "" {
+		return Problemf(CodeBadRequest, "`%s` sends to a group, %s, and says not out of which interface", e.Name, group).About(e.ID, "parent").
+			WithHint("say the interface below it, or the address of one machine")
+	}
 	i := Interface{
 		ID: e.ID, Node: e.Node, Name: e.Name, Kind: e.Kind, Up: !e.Down, MTU: e.MTU, Master: e.Master, Parent: e.Parent,
 		Options: options, VLANs: e.VLANs, Alias: e.Alias,
@@ -272,6 +276,8 @@ func (e *AddInterface) apply(l *draft) error {
 		return Problemf(CodeBadRequest, "a %s is made on top of an interface; `%s` names none", e.Kind, e.Name).About(e.ID, "parent")
 	case e.Parent != "" && !MayHaveParent(e.Kind):
 		return Problemf(CodeBadRequest, "a %s is on top of no other interface", e.Kind).About(e.ID, "parent")
+	case e.Parent == e.ID:
+		return Problemf(CodeBadRequest, "`%s` cannot be on top of itself", e.Name).About(e.ID, "parent")
 	case e.Parent != "" && !ok:
 		return Problemf(CodeNoSuchInterface, "the interface below `%s` is gone", e.Name).About(e.Parent, "")
 	case e.Parent != "" && parent.Kind == Loopback:

@@ -162,6 +162,16 @@ func WriteOptions(kind string, values map[string]string) string {
 	return strings.Join(words, " ")
 }
 
+// groupOf is the group of machines that a vxlan sends to; false where it is one machine.
+func groupOf(kind, options string) (netip.Addr, bool) {
+	values, err := ParseOptions(kind, options)
+	if err != nil || kind != VXLAN {
+		return netip.Addr{}, false
+	}
+	remote, err := netip.ParseAddr(values["remote"])
+	return remote, err == nil && remote.IsMulticast()
+}
+
 // CanonicalOptions checks a kind's options and writes them in one way. The problem is a "bad-value".
 func CanonicalOptions(kind, text string) (string, error) {
 	values, err := ParseOptions(kind, text)

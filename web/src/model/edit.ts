@@ -33,6 +33,7 @@ import {
 	checkNodeName,
 	cut,
 	maxInterfaceName,
+	parseIP,
 } from './names';
 import { canonicalOptions, mayHaveParent, needsParent, optionsOf, parseOptions, writeOptions } from './options';
 import { dropDangling } from './patch';
@@ -252,10 +253,18 @@ function addInterface(lab: Lab, e: AddInterface): void {
 	const options = about(e.id, () => canonicalOptions(e.kind, e.options ?? ''));
 	const parent = e.parent ? lab.interfaces[e.parent] : undefined;
 	const on = { on: e.id, field: 'parent' };
+	const group = e.kind === 'vxlan' ? parseOptions(e.kind, options).remote : undefined;
+	if (group && !e.parent && isGroup(group)) {
+		refuse('bad-request', `\`${e.name}\` sends to a group, ${group}, and says not out of which interface`, {
+			...on,
+			hint: 'say the interface below it, or the address of one machine',
+		});
+	}
 	if (!e.parent && needsParent(e.kind)) {
 		refuse('bad-request', `a ${e.kind} is made on top of an interface; \`${e.name}\` names none`, on);
 	}
 	if (e.parent && !mayHaveParent(e.kind)) refuse('bad-request', `a ${e.kind} is on top of no other interface`, on);
+	if (e.parent === e.id) refuse('bad-request', `\`${e.name}\` cannot be on top of itself`, on);
 	if (e.parent && !parent) refuse('no-such-interface', `the interface below \`${e.name}\` is gone`, { on: e.parent });
 	if (parent?.kind === 'loopback') refuse('bad-request', `the kernel makes no ${e.kind} on lo`, on);
 	let mtu = e.mtu ?? 0;
@@ -265,6 +274,12 @@ function addInterface(lab: Lab, e: AddInterface): void {
 	if (e.parent) i.parent = e.parent;
 	addChecked(lab, withMaster(withOptions(i, options), e.master ?? ''), e);
 	if (e.place) lab.places[e.id] = e.place;
+}
+
+/** A multicast address: 224.0.0.0/4 or ff00::/8. */
+function isGroup(address: string): boolean {
+	const [first = 0, ...rest] = parseIP(address) ?? [];
+	return rest.length > 3 ? first === 0xff : first >> 4 === 0xe;
 }
 
 const vxlanHeadroom = 50; // bytes; VXLAN_HEADROOM in include/net/vxlan.h
