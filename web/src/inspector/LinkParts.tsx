@@ -139,7 +139,7 @@ export function VLANs({ lab, i }: { lab: Lab; i: Interface }) {
 	});
 	const why =
 		lacking ?? (filters || i.vlans ? undefined : `vlan_filtering of ${bridge.name} is 0: it looks at no VLANs`);
-	const value = i.vlans ?? writeVLANs(vlansIn(bridge, ''));
+	const value = lacking ? '–' : (i.vlans ?? writeVLANs(vlansIn(bridge, '')));
 	return (
 		<>
 			<dt>VLANs</dt>
@@ -150,6 +150,7 @@ export function VLANs({ lab, i }: { lab: Lab; i: Interface }) {
 					<EditableValue
 						label={`VLANs of ${i.name}`}
 						value={value}
+						testid={`vlans-of-${i.name}`}
 						check={canonicalVLANs}
 						command={(text) => shell.setVLANs(lab, i, text)}
 						apply={(text, outcome) => edit([{ updateInterface: { id: i.id, vlans: text } }], outcome)}
