@@ -251,8 +251,7 @@ func (e *AddInterface) apply(l *draft) error {
 	case !ok:
 		return goneNode(e.Node)
 	case n.Kind == Internet:
-		return Problemf(CodeBadRequest, "only cables are plugged into %s: there is no shell in it to make anything else", n.Name).
-			About(e.ID, "node")
+		return onlyCables(n, e.ID)
 	}
 	if _, ok := linkOptions[e.Kind]; !ok {
 		return Problemf(CodeBadRequest, "interfaces of kind %q are not made here", e.Kind).About(e.ID, "kind").
@@ -303,6 +302,12 @@ func (e *AddInterface) apply(l *draft) error {
 	return nil
 }
 
+// onlyCables refuses to put an interface into an internet that is no cable's.
+func onlyCables(internet Node, id ID) error {
+	return Problemf(CodeBadRequest, "only cables are plugged into %s: there is no shell in it to make anything else", internet.Name).
+		About(id, "node")
+}
+
 func (e *UpdateNode) apply(l *draft) error {
 	n, ok := l.Nodes[e.ID]
 	if !ok {
@@ -345,8 +350,12 @@ func (e *UpdateInterface) apply(l *draft) error {
 		return Problemf(CodeBadRequest, "the kernel keeps lo's name, place and address").About(e.ID, "name")
 	}
 	if e.Node != nil {
-		if _, ok := l.Nodes[*e.Node]; !ok {
+		to, ok := l.Nodes[*e.Node]
+		switch {
+		case !ok:
 			return goneNode(*e.Node)
+		case to.Kind == Internet && i.Kind != Veth:
+			return onlyCables(to, i.ID)
 		}
 		if i.Node != *e.Node { // the kernel takes a port out of its bridge when it moves, and what delays it away
 			if i.Impair = ""; i.Kind != Bridge {

@@ -236,13 +236,16 @@ function checkMaster(lab: Lab, i: Interface): void {
 	refuse('bad-request', `${where}; a port is where its bridge is`, on);
 }
 
+/** Refuses to put an interface into an internet that is no cable's. */
+function onlyCables(internet: Node, on: string): never {
+	const why = 'there is no shell in it to make anything else';
+	return refuse('bad-request', `only cables are plugged into ${internet.name}: ${why}`, { on, field: 'node' });
+}
+
 function addInterface(lab: Lab, e: AddInterface): void {
 	checkNewID(lab, e.id);
 	const n = lab.nodes[e.node] ?? goneNode(e.node);
-	if (n.kind === 'internet') {
-		const why = 'there is no shell in it to make anything else';
-		refuse('bad-request', `only cables are plugged into ${n.name}: ${why}`, { on: e.id, field: 'node' });
-	}
+	if (n.kind === 'internet') onlyCables(n, e.id);
 	if (!optionsOf(e.kind)) {
 		refuse('bad-request', `interfaces of kind ${JSON.stringify(e.kind)} are not made here`, {
 			on: e.id,
@@ -389,7 +392,8 @@ function updateInterface(lab: Lab, e: UpdateInterface): void {
 	if (i.kind === 'loopback' && (renamed || moved || e.mac !== undefined)) {
 		refuse('bad-request', "the kernel keeps lo's name, place and address", { on: i.id, field: 'name' });
 	}
-	if (e.node !== undefined && !lab.nodes[e.node]) goneNode(e.node);
+	const to = e.node === undefined ? undefined : (lab.nodes[e.node] ?? goneNode(e.node));
+	if (to?.kind === 'internet' && i.kind !== 'veth') onlyCables(to, i.id);
 	let next: Interface = { ...i, node: e.node ?? i.node, name: e.name ?? i.name, up: e.up ?? i.up };
 	if (moved) {
 		// The kernel takes a port out of its bridge when it moves, and what delays it away.
