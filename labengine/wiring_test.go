@@ -18,7 +18,7 @@ type wiringCase struct {
 	Problem *Problem `json:"problem"`
 }
 
-// TestWiringWords reads routes, impairments, rules and services.
+// TestWiringWords reads routes, impairments, rules, services and VLANs.
 func TestWiringWords(t *testing.T) {
 	text, err := os.ReadFile("testdata/wiring.json")
 	if err != nil {
@@ -33,6 +33,7 @@ func TestWiringWords(t *testing.T) {
 		"impairments": CanonicalImpairment,
 		"rules":       func(text string) (string, error) { r, err := ParseRule(text); return r.String(), err },
 		"services":    func(text string) (string, error) { s, err := ParseService(text); return s.Text, err },
+		"vlans":       CanonicalVLANs,
 	}
 	for what, cases := range file {
 		for _, c := range cases {

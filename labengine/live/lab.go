@@ -224,7 +224,7 @@ func (l *Lab) drain() bool {
 	return err == nil
 }
 
-// How often the settings of namespaces are read while somebody types; the kernel tells of few changes of them. They are
+// How often the settings of namespaces, and of their links that are down, are read while somebody types; the kernel tells of few changes of them. They are
 // twenty files each: of a large lab, so many namespaces are read in turn each time that /proc is, and those that processes
 // are in.
 const (
@@ -248,6 +248,9 @@ func (l *Lab) touchSettings() {
 		inTurn := (i+len(all)-l.nextSettings%len(all))%len(all) < settingsMany
 		if inTurn || l.inhabited[n.Inode] {
 			l.world.TouchSysctls(n)
+			if err := l.world.LookAtLinksDown(n); err != nil {
+				l.Log.Error("links that are down", "error", err)
+			}
 		}
 	}
 	l.nextSettings += settingsMany

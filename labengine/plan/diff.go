@@ -375,7 +375,7 @@ func (d *differ) values(of []labengine.Interface) {
 	baseline := func(i labengine.Interface) labengine.Interface { // as it is when it has just been made
 		i.Up = i.Kind == labengine.Loopback && d.want.Nodes[i.Node].Kind == labengine.Machine
 		i.Addresses = nil
-		i.Impair = ""
+		i.Impair, i.Alias, i.VLANs = "", "", ""
 		if i.Kind == labengine.Loopback {
 			i.MTU = labengine.DefaultMTU(i.Kind)
 		}
@@ -394,9 +394,9 @@ func (d *differ) values(of []labengine.Interface) {
 		case !stays || d.remade[i.ID]:
 			was = baseline(i)
 		case was.Node != i.Node: // moved
-			was.Up, was.Addresses, was.Master, was.Impair = false, nil, "", ""
+			was.Up, was.Addresses, was.Master, was.Impair, was.VLANs = false, nil, "", "", ""
 		case was.Master != "" && !d.keepsInterface(was.Master): // its bridge has let go of it
-			was.Master = ""
+			was.Master, was.VLANs = "", ""
 		}
 		at := SpotOf(d.want, i.Node)
 		set := SetLink{At: at, Interface: i.ID, Name: i.Name}
@@ -406,7 +406,10 @@ func (d *differ) values(of []labengine.Interface) {
 		if was.MAC != i.MAC && i.MAC != "" {
 			set.MAC = &i.MAC
 		}
-		if set.MTU != nil || set.MAC != nil {
+		if was.Alias != i.Alias {
+			set.Alias = &i.Alias
+		}
+		if set.MTU != nil || set.MAC != nil || set.Alias != nil {
 			d.do(set)
 		}
 		if was.Options != i.Options {
@@ -417,11 +420,30 @@ func (d *differ) values(of []labengine.Interface) {
 		}
 		if was.Master != i.Master {
 			d.do(SetMaster{At: at, Interface: i.ID, Name: i.Name, Master: d.want.Interfaces[i.Master].Name})
+			was.VLANs = ""
+		}
+		if was.VLANs != i.VLANs {
+			d.vlans(at, was, i)
 		}
 		d.addresses(at, i, was.Addresses)
 		if was.Up != i.Up {
 			d.do(SetLink{At: at, Interface: i.ID, Name: i.Name, Up: &i.Up})
 		}
+	}
+}
+
+// vlans puts a bridge's port, or the bridge itself, into other VLANs.
+func (d *differ) vlans(at Spot, was, is labengine.Interface) {
+	bridge := d.want.Interfaces[is.Master]
+	if is.Kind == labengine.Bridge {
+		bridge = is
+	}
+	if bridge.Kind != labengine.Bridge { // it has left its bridge, and its VLANs there
+		return
+	}
+	add, remove := labengine.ChangeVLANs(was.VLANsIn(bridge), is.VLANsIn(bridge))
+	if len(add)+len(remove) > 0 {
+		d.do(SetVLANs{At: at, Interface: is.ID, Name: is.Name, Self: is.Kind == labengine.Bridge, Add: add, Remove: remove})
 	}
 }
 

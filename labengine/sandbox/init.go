@@ -28,8 +28,8 @@ func Init() (*Lab, error) {
 		return nil, errors.New("this is not a lab process: labs are started by `vethlab serve` and `vethlab run`")
 	}
 	os.Unsetenv(labEnv)
-	for _, fd := range []int{fdListener, fdReady, fdSlot} {
-		unix.CloseOnExec(fd) // fdSlot may be closed, or something else of ours: right in each case
+	for _, fd := range []int{fdListener, fdReady, fdSlot, fdNetDevices} {
+		unix.CloseOnExec(fd) // the last two may be closed, or something else of ours: right in each case
 	}
 	ready := os.NewFile(fdReady, "ready")
 	defer ready.Close()
@@ -53,6 +53,9 @@ func initLab() (*Lab, error) {
 	if err := unix.Mount("proc", "/proc", "proc", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, ""); err != nil {
 		return nil, failedHint("mount -t proc proc /proc", err,
 			"inside a container, run it with an unmasked /proc: docker run --security-opt systempaths=unconfined")
+	}
+	if err := mountNetDevices(); err != nil {
+		return nil, err
 	}
 	if err := setLimits(); err != nil {
 		return nil, err

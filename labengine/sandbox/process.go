@@ -26,6 +26,8 @@ const (
 	fdListener = 3 // bound, and not yet listening: listen(2) records who is at the other end for SO_PEERCRED
 	fdReady    = 4 // a pipe: Init writes one line, "ok" or what went wrong
 	fdSlot     = 5 // the lock on the lab's ids; only in labs that root started
+
+	fdNetDevices = 6 // a mount for /dev/net; only where [openNetDevices] made one
 )
 
 // labEnv is set for a lab process and for nothing else.
@@ -114,6 +116,10 @@ func Start(ctx context.Context, l Launch) (*Process, error) {
 	}
 	if slot != nil {
 		cmd.ExtraFiles = append(cmd.ExtraFiles, slot.file)
+		if devices := openNetDevices(); devices != nil {
+			defer devices.Close()
+			cmd.ExtraFiles = append(cmd.ExtraFiles, devices)
+		}
 	}
 	if l.Lifeline != nil {
 		cmd.Stdin = l.Lifeline // a nil *os.File in an io.Reader would not be nil

@@ -22,6 +22,7 @@ type link struct {
 	MAC       string
 	Addresses string // IPv4 in order, then IPv6 sorted: the kernel lists those newest first
 	Master    string
+	Alias     string
 	Options   string // a vlan's id, a bridge's stp_state and the like
 	Queue     string // what an impairment is in the kernel: "tbf", "netem", "blackhole"
 	Routes    string // of a namespace: sorted, without those that the kernel makes itself
@@ -36,6 +37,7 @@ type ipLink struct {
 	Flags    []string `json:"flags"`
 	MTU      int      `json:"mtu"`
 	Address  string   `json:"address"`
+	Alias    string   `json:"ifalias"`
 	LinkType string   `json:"link_type"`
 	Master   string   `json:"master"`
 	Qdisc    string   `json:"qdisc"`
@@ -163,10 +165,10 @@ func routesOf(out string) string {
 			strings.HasPrefix(line, "local") || strings.HasPrefix(line, "anycast") {
 			continue
 		}
-		for _, word := range []string{"pref medium", "linkdown", "dead", "dev lo "} {
-			line = strings.Replace(line, word, "", 1)
+		for _, word := range []string{"linkdown", "dead", "dev lo ", "\\"} {
+			line = strings.ReplaceAll(line, word, "")
 		}
-		r, err := labengine.ParseRoute(line)
+		r, err := labengine.ParseRoute(typable(line))
 		if err != nil {
 			list = append(list, err.Error())
 			continue
@@ -177,10 +179,28 @@ func routesOf(out string) string {
 	return strings.Join(list, "; ")
 }
 
+// typable is a route that ip(8) prints as ip(8) takes it: of IPv4, a scope that is not said is global, and a default route
+// through an IPv6 gateway would be taken for IPv6's.
+func typable(line string) string {
+	has := func(word string) bool { return slices.Contains(strings.Fields(line), word) }
+	switch {
+	case has("inet6"):
+		return strings.Replace(line, "default ", "0.0.0.0/0 ", 1)
+	case strings.Contains(line, ":") || has("via") || has("nexthop") || has("scope") || !has("dev"):
+		return line
+	}
+	return line + " scope global"
+}
+
 // compared is a route as it is compared: of one through a gateway, the kernel may choose among several interfaces.
 func compared(r labengine.Route) string {
 	if r.Via != "" && !r.Onlink && !strings.HasPrefix(r.Via, "fe80:") {
 		r.Dev = ""
+	}
+	for i, h := range r.Hops {
+		if h.Via != "" && !h.Onlink && !strings.HasPrefix(h.Via, "fe80:") {
+			r.Hops[i].Dev = ""
+		}
 	}
 	return r.String()
 }
@@ -213,7 +233,7 @@ func (i ipLink) link() link {
 		}
 	}
 	found.Addresses = addressesText(addresses)
-	found.Master, found.Options = i.Master, i.options()
+	found.Master, found.Alias, found.Options = i.Master, i.Alias, i.options()
 	if i.Qdisc == "tbf" || i.Qdisc == "netem" || i.Qdisc == "blackhole" {
 		found.Queue = i.Qdisc
 	}
@@ -229,6 +249,8 @@ func (i ipLink) options() string {
 		switch { // ip(8) says it otherwise in JSON
 		case name == "dstport":
 			name = "port"
+		case name == "mode" && i.LinkInfo.Kind == labengine.Tun:
+			name = "type"
 		case name == "remote" || name == "local":
 			if v, ok := i.LinkInfo.Data[name+"6"]; ok {
 				values[o.Name] = fmt.Sprint(v)
@@ -237,6 +259,8 @@ func (i ipLink) options() string {
 		switch v := i.LinkInfo.Data[name].(type) {
 		case float64:
 			values[o.Name] = fmt.Sprint(int(v))
+		case bool:
+			values[o.Name] = map[bool]string{true: "1", false: "0"}[v]
 		case string:
 			values[o.Name] = v
 		}
@@ -285,7 +309,7 @@ func documentOf(lab labengine.Lab, firewalls map[labengine.ID]*labengine.Firewal
 		for _, i := range lab.InterfacesOf(n.ID) {
 			all[where(n)+":"+i.Name] = link{
 				Up: i.Up, MTU: i.MTU, MAC: i.MAC, Addresses: addressesText(i.Addresses), Master: lab.Interfaces[i.Master].Name,
-				Options: i.Options, Queue: queueOf(i.Impair),
+				Alias: i.Alias, Options: i.Options, Queue: queueOf(i.Impair),
 			}
 		}
 	}

@@ -1,8 +1,8 @@
 // What is selected, live: interfaces, routes, neighbours. Values are edited in place, with the command that will run.
 import { useMemo } from 'react';
 import { kinds } from '../model/kinds';
-import { type Interface, interfacesOf, isSaved, labelOf, linkState, type Node, switchID } from '../model/lab';
-import { canonicalMAC, checkInterfaceName, checkMTU, hostOf } from '../model/names';
+import { hasMAC, type Interface, interfacesOf, isSaved, labelOf, linkState, type Node, switchID } from '../model/lab';
+import { canonicalMAC, checkAlias, checkInterfaceName, checkMTU, hostOf } from '../model/names';
 import * as shell from '../model/shell';
 import { holderOf, thingOf } from '../model/things';
 import { deleteThings, edit, ping, select } from '../session/actions';
@@ -13,7 +13,7 @@ import { Conntrack } from './Conntrack';
 import { Container } from './Container';
 import { AddressLine, EditableValue } from './Editable';
 import { Firewall } from './Firewall';
-import { Impair, Master, Options, Ports } from './LinkParts';
+import { Impair, Master, Options, Ports, VLANs } from './LinkParts';
 import { Notes } from './Notes';
 import { Outside } from './Outside';
 import { Routes } from './Routes';
@@ -232,7 +232,7 @@ function InterfacePart({ id, withNode = false }: { id: string; withNode?: boolea
 				</button>
 			</h3>
 			<dl>
-				{!loopback && (
+				{hasMAC(i) && (
 					<>
 						<dt>MAC</dt>
 						<dd>
@@ -245,6 +245,10 @@ function InterfacePart({ id, withNode = false }: { id: string; withNode?: boolea
 								apply={(mac, outcome) => edit([{ updateInterface: { id, mac } }], outcome)}
 							/>
 						</dd>
+					</>
+				)}
+				{!loopback && (
+					<>
 						<dt>MTU</dt>
 						<dd>
 							<EditableValue
@@ -257,7 +261,20 @@ function InterfacePart({ id, withNode = false }: { id: string; withNode?: boolea
 						</dd>
 					</>
 				)}
+				<dt>Alias</dt>
+				<dd>
+					<EditableValue
+						label={`Alias of ${i.name}`}
+						value={i.alias ?? ''}
+						placeholder="none"
+						testid={`alias-${i.name}`}
+						check={checkAlias}
+						command={(text) => shell.setAlias(lab, i, text)}
+						apply={(alias, outcome) => edit([{ updateInterface: { id, alias } }], outcome)}
+					/>
+				</dd>
 				<Master lab={lab} i={i} />
+				<VLANs lab={lab} i={i} />
 				<dt>{i.kind}</dt>
 				<dd className="mono small">
 					{lab.interfaces[i.parent ?? ''] && `on ${lab.interfaces[i.parent ?? '']?.name}, `}

@@ -4,11 +4,12 @@ import { useId, useState } from 'react';
 import { useRefusal } from '../app/useRefusal';
 import { Words } from '../app/Words';
 import { canonicalImpairment, type Impairment, parseImpairment } from '../model/impair';
-import { type Interface, interfacesOf, switchID } from '../model/lab';
+import { hasMAC, type Interface, interfacesOf, switchID } from '../model/lab';
 import { canonicalOptions, optionsOf, parseOptions, writeOptions } from '../model/options';
 import { capital, problemOf } from '../model/problem';
 import * as shell from '../model/shell';
 import { isBox } from '../model/things';
+import { bridgeOf, canonicalVLANs, vlansIn, writeVLANs } from '../model/vlans';
 import { edit, select } from '../session/actions';
 import { useLab } from '../session/stores';
 import type { Lab } from '../wire/types.gen';
@@ -97,7 +98,7 @@ function Unavailable({ label, value, why }: { label: string; value: string; why:
 export function Master({ lab, i }: { lab: Lab; i: Interface }) {
 	const [refusal, setRefusal] = useRefusal();
 	const bridges = interfacesOf(lab, i.node).filter((b) => isBox(lab, b) && b.id !== i.id);
-	if (i.kind === 'loopback' || i.kind === 'bridge' || lab.nodes[i.node]?.kind === 'lan') return null;
+	if (!hasMAC(i) || i.kind === 'bridge' || lab.nodes[i.node]?.kind === 'lan') return null;
 	if (bridges.length === 0 && !i.master) return null;
 	return (
 		<>
@@ -121,6 +122,39 @@ export function Master({ lab, i }: { lab: Lab; i: Interface }) {
 					<span className="field-problem" role="alert">
 						<Words text={refusal} />
 					</span>
+				)}
+			</dd>
+		</>
+	);
+}
+
+/** In which VLANs a bridge's port is, or the bridge itself. */
+export function VLANs({ lab, i }: { lab: Lab; i: Interface }) {
+	const lacking = useLacking('vlan_filtering');
+	const bridge = bridgeOf(lab, i);
+	if (!bridge) return null;
+	let filters = false;
+	problemOf(() => {
+		filters = parseOptions('bridge', bridge.options ?? '').vlan_filtering === '1';
+	});
+	const why =
+		lacking ?? (filters || i.vlans ? undefined : `vlan_filtering of ${bridge.name} is 0: it looks at no VLANs`);
+	const value = lacking ? '–' : (i.vlans ?? writeVLANs(vlansIn(bridge, '')));
+	return (
+		<>
+			<dt>VLANs</dt>
+			<dd data-testid={`vlans-${i.name}`}>
+				{why ? (
+					<Unavailable label={`VLANs of ${i.name}`} value={value} why={why} />
+				) : (
+					<EditableValue
+						label={`VLANs of ${i.name}`}
+						value={value}
+						testid={`vlans-of-${i.name}`}
+						check={canonicalVLANs}
+						command={(text) => shell.setVLANs(lab, i, text)}
+						apply={(text, outcome) => edit([{ updateInterface: { id: i.id, vlans: text } }], outcome)}
+					/>
 				)}
 			</dd>
 		</>

@@ -6,12 +6,17 @@ import { problemOf } from './problem';
 import { readRoute } from './route';
 import { parseService, type Service } from './service';
 import { freshSysctl } from './sysctl';
+import { bridgeOf, canonicalVLANs, changeVLANs, vlansIn } from './vlans';
 
 /** `ip -n red`, or `ip` in a machine's own namespace. */
 export function ip(lab: Lab, node: string): string {
+	return iproute(lab, node, 'ip');
+}
+
+function iproute(lab: Lab, node: string, command: string): string {
 	const n = lab.nodes[node];
-	if (n?.kind === 'container') return 'nsenter -t … -n ip';
-	return n?.in ? `ip -n ${quote(n.name)}` : 'ip';
+	if (n?.kind === 'container') return `nsenter -t … -n ${command}`;
+	return n?.in ? `${command} -n ${quote(n.name)}` : command;
 }
 
 export function addAddress(lab: Lab, i: Interface, address: string): string {
@@ -41,6 +46,24 @@ export function rename(lab: Lab, i: Interface, name: string): string {
 /** As bash wants it: bare where that is the same. */
 export function quote(word: string): string {
 	return /^[A-Za-z0-9_./:@%+=-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+}
+
+/** What puts a bridge's port, or the bridge itself, into other VLANs. */
+export function setVLANs(lab: Lab, i: Interface, text: string): string {
+	const bridge = bridgeOf(lab, i);
+	let lines: string[] = [];
+	problemOf(() => {
+		if (!bridge) return;
+		const { add, remove } = changeVLANs(vlansIn(bridge, i.vlans ?? ''), vlansIn(bridge, canonicalVLANs(text)));
+		const line = (verb: string, v: string) =>
+			`${iproute(lab, i.node, 'bridge')} vlan ${verb} dev ${quote(i.name)} ${v}${i.kind === 'bridge' ? ' self' : ''}`;
+		lines = [...add.map((v) => line('add', v)), ...remove.map((v) => line('del', v))];
+	});
+	return lines.join(' && ');
+}
+
+export function setAlias(lab: Lab, i: Interface, alias: string): string {
+	return `${ip(lab, i.node)} link set dev ${quote(i.name)} alias ${quote(alias)}`;
 }
 
 /** What runs a program in a node's namespace from its machine's shell. */

@@ -3,7 +3,7 @@ import type { AddCable, End, Interface, Lab, UpdateInterface } from '../wire/typ
 import { freeNodeName } from './edit';
 import { interfaceNamed, interfacesOf, newID, nodeNamed, peerOf, switchID } from './lab';
 import { canonicalAddress, cut, formatIP, maxInterfaceName, parseIP } from './names';
-import { readRoute, routeLink } from './route';
+import { hopLink, readRoute, waysOf } from './route';
 import { holderOf, isBar, machineAround, shapes, type Thing, thingOf } from './things';
 
 /** Whether a cable can join two boxes; the reason, in words for the pointer, if not. */
@@ -282,9 +282,15 @@ export function suggestRules(lab: Lab, node: string): string[] {
 /** What is odd about a route, as a note: the kernel refuses a gateway that no network of the node leads to. */
 export function routeNote(lab: Lab, node: string, text: string): string | undefined {
 	const r = readRoute(text);
-	if (r?.type !== '' || r.onlink) return undefined;
-	const i = routeLink(r, interfacesOf(lab, node));
-	if (i && !i.up) return `${i.name} is down: the kernel refuses routes through it`;
-	if (i || r.ipv6) return undefined;
-	return r.dev ? `there is no ${r.dev} here` : `${r.via} is in no network of ${lab.nodes[node]?.name ?? 'this node'}`;
+	if (r?.type !== '') return undefined;
+	for (const way of waysOf(r)) {
+		if (way.onlink) continue;
+		const i = hopLink(way, interfacesOf(lab, node));
+		if (i && !i.up) return `${i.name} is down: the kernel refuses routes through it`;
+		if (i || r.ipv6 || way.via.includes(':')) continue;
+		return way.dev
+			? `there is no ${way.dev} here`
+			: `${way.via} is in no network of ${lab.nodes[node]?.name ?? 'this node'}`;
+	}
+	return undefined;
 }

@@ -6,6 +6,7 @@ import { problemOf } from './problem';
 import { parseRoute } from './route';
 import { parseRule, ruleText } from './rule';
 import { parseService } from './service';
+import { canonicalVLANs } from './vlans';
 
 interface Case {
 	text: string;
@@ -21,6 +22,7 @@ const golden = JSON.parse(
 	impairments: Case[];
 	rules: Case[];
 	services: Case[];
+	vlans: Case[];
 };
 
 const reads: Record<keyof typeof golden, (text: string) => string> = {
@@ -28,6 +30,7 @@ const reads: Record<keyof typeof golden, (text: string) => string> = {
 	impairments: canonicalImpairment,
 	rules: (text) => ruleText(parseRule(text)),
 	services: (text) => parseService(text).text,
+	vlans: canonicalVLANs,
 };
 
 describe.each(Object.entries(reads))('as the engine reads %s', (what, read) => {

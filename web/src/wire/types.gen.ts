@@ -149,12 +149,20 @@ export interface End {
 	 */
 	master?: string;
 	/**
+	 * of a bridge's port; see ParseVLANs
+	 */
+	vlans?: string;
+	/**
+	 * see CheckAlias
+	 */
+	alias?: string;
+	/**
 	 * of what it sends; see ParseImpairment
 	 */
 	impair?: string;
 }
 /**
- * AddInterface makes an interface that no cable makes, as ip-link(8) add does: a bridge, dummy, vlan, vxlan or macvlan. It is up unless it says otherwise.
+ * AddInterface makes an interface that no cable makes, as ip-link(8) add does: a bridge, dummy, tun, vlan, vxlan or macvlan. It is up unless it says otherwise.
  *
  * This interface was referenced by `Wire`'s JSON-Schema
  * via the `definition` "AddInterface".
@@ -184,6 +192,14 @@ export interface AddInterface {
 	 * bytes; 0 is the kernel's own
 	 */
 	mtu?: number;
+	/**
+	 * of a bridge or its port; see ParseVLANs
+	 */
+	vlans?: string;
+	/**
+	 * see CheckAlias
+	 */
+	alias?: string;
 	down?: boolean;
 	master?: string;
 	place?: Place;
@@ -224,6 +240,14 @@ export interface UpdateInterface {
 	 * all of its kind's options, as ip-link(8) takes them
 	 */
 	options?: string;
+	/**
+	 * of a bridge or its port; "" is what the bridge gives
+	 */
+	vlans?: string;
+	/**
+	 * "" takes it away
+	 */
+	alias?: string;
 	/**
 	 * of what it sends; "" takes it away
 	 */
@@ -588,6 +612,10 @@ export interface Interface {
 	 */
 	master?: string;
 	/**
+	 * of a bridge and its ports, where not what the bridge gives: "vid 10 pvid untagged"; see ParseVLANs
+	 */
+	vlans?: string;
+	/**
 	 * the interface that a vlan, macvlan or vxlan sends through
 	 */
 	parent?: string;
@@ -595,6 +623,10 @@ export interface Interface {
 	 * its kind's own, as ip-link(8) takes them: "id 10"; see CanonicalOptions
 	 */
 	options?: string;
+	/**
+	 * what people note at it, ip-link(8); see CheckAlias
+	 */
+	alias?: string;
 	/**
 	 * what happens to the frames that it sends: "delay 100ms loss 2%", "cut"; see ParseImpairment
 	 */
@@ -898,13 +930,25 @@ export interface Route {
 	 */
 	to: string;
 	/**
-	 * the gateway's address
+	 * the sources that it is for, CIDR notation; IPv6 only
+	 */
+	from?: string;
+	/**
+	 * the type of service that it is for, "0x10"; IPv4 only
+	 */
+	tos?: string;
+	/**
+	 * the gateway's address; of IPv4 routes, it may be IPv6's
 	 */
 	via?: string;
 	/**
 	 * the interface's name
 	 */
 	dev?: string;
+	/**
+	 * of a route with several ways, which then has no gateway and interface of its own
+	 */
+	hops?: Hop[];
 	/**
 	 * the address that packets leave with, unless they have one
 	 */
@@ -918,22 +962,50 @@ export interface Route {
 	 */
 	table?: string;
 	/**
-	 * "link", "host"; "" is what the rest implies
+	 * who made it, "static"; "" is boot, whoever types `ip route add`
+	 */
+	protocol?: string;
+	/**
+	 * "link", "host", "site"; "" is what the rest implies
 	 */
 	scope?: string;
+	/**
+	 * "4", or "5/6" with that of sources first; IPv4 only
+	 */
+	realm?: string;
+	/**
+	 * of a router, "low" or "high", RFC 4191; IPv6 only
+	 */
+	pref?: string;
 	/**
 	 * the gateway is taken to be on the link
 	 */
 	onlink?: boolean;
 	/**
-	 * bytes
+	 * "mtu 1400 advmss lock 1360"; see ParseRouteMetrics
 	 */
-	mtu?: number;
+	metrics?: string;
 	/**
 	 * made by the kernel itself, proto kernel
 	 */
 	kernel?: boolean;
 	ipv6?: boolean;
+}
+/**
+ * Hop is one of the ways of a route that has several.
+ *
+ * This interface was referenced by `Wire`'s JSON-Schema
+ * via the `definition` "Hop".
+ */
+export interface Hop {
+	via?: string;
+	dev?: string;
+	/**
+	 * 2..256, its share of the flows; 0 is 1
+	 */
+	weight?: number;
+	realm?: string;
+	onlink?: boolean;
 }
 /**
  * Neighbour is an entry of the ARP or NDP table, as ip-neighbour(8) shows it.
