@@ -37,6 +37,35 @@ func TestLackingUserNamespaces(t *testing.T) {
 	}.check(t)
 }
 
+// TestLackingIptables: without the program, rules are refused, and all else works.
+func TestLackingIptables(t *testing.T) {
+	prepare := `mount -t tmpfs none $dir && mkdir $dir/upper $dir/work $dir/state
+		mount -t overlay none -o lowerdir=/usr/sbin,upperdir=$dir/upper,workdir=$dir/work /usr/sbin
+		rm -f /usr/sbin/*tables* /usr/local/sbin/*tables*`
+	within(t, prepare, func(t *testing.T, dir string) {
+		d, r := examined(t)
+		if f := d["iptables"]; r.status != 0 || f.answer != "no" || !strings.Contains(f.mend, "apt-get install iptables") {
+			t.Errorf("doctor: %+v, status %d", f, r.status)
+		}
+		s := serveIn(t, filepath.Join(dir, "state"))
+		lab := s.newLab()
+		s.must("POST", lab+"/start", "", nil)
+		before := s.lab(lab)
+		ws := s.dial(lab + "/ws")
+		rules := labengine.Edit{Iptables: &labengine.Iptables{Node: "host", Commands: []string{"-P FORWARD DROP"}}}
+		p := edit(t, ws, "rules", addNamespace("green"), rules).Problem
+		if p == nil || p.Code != labengine.CodeNotSupported || p.Message != "iptables is not installed" || !strings.Contains(p.Hint, "vethlab doctor") {
+			t.Errorf("a rule: %v", p)
+		}
+		if after := s.lab(lab); after.State != labengine.Running || after.Document != before.Document {
+			t.Errorf("the lab is %s, and has\n%s\nnot\n%s", after.State, after.Document, before.Document)
+		}
+		if r := edit(t, ws, "drawn", addNamespace("green")); r.Problem != nil {
+			t.Errorf("without rules: %v", r.Problem)
+		}
+	})
+}
+
 // TestLackingOVS: who has no Open vSwitch has all else, and is told what to install.
 func TestLackingOVS(t *testing.T) {
 	within(t, "mount --bind /dev/null $(command -v ovs-vsctl)", func(t *testing.T, _ string) {

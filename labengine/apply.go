@@ -164,7 +164,7 @@ func (e *AddCable) apply(l *draft) error {
 		if _, ok := l.Nodes[end.Node]; !ok {
 			return Problemf(CodeNoSuchNode, "the node that this cable's end is for is gone").About(end.Node, "node")
 		}
-		i := Interface{ID: end.ID, Node: end.Node, Name: end.Name, Kind: Veth, Up: !end.Down, MTU: mtu, Master: end.Master, Impair: end.Impair, Port: end.Port}
+		i := Interface{ID: end.ID, Node: end.Node, Name: end.Name, Kind: Veth, Up: !end.Down, MTU: mtu, Master: end.Master, VLANs: end.VLANs, Alias: end.Alias, Impair: end.Impair, Port: end.Port}
 		if l.Nodes[end.Node].Kind == LAN && i.Master == "" {
 			i.Master = SwitchID(end.Node)
 		}
@@ -181,7 +181,12 @@ func (l *draft) addChecked(i Interface, mac string, addresses []string) error {
 	if err := l.checkInterfaceName(i); err != nil {
 		return err
 	}
-	i.MAC = l.MACFor(i.Node, i.Name)
+	if i.HasMAC() {
+		i.MAC = l.MACFor(i.Node, i.Name)
+	} else if mac != "" {
+		return Problemf(CodeBadRequest, "`%s` carries packets without frames: it has no MAC", i.Name).About(i.ID, "mac").
+			WithHint("make it with mode tap")
+	}
 	if mac != "" {
 		mac, err := CanonicalMAC(mac)
 		if err != nil {
@@ -191,6 +196,12 @@ func (l *draft) addChecked(i Interface, mac string, addresses []string) error {
 	}
 	if err := l.checkMaster(i); err != nil {
 		return err
+	}
+	if err := l.checkVLANs(&i); err != nil {
+		return err
+	}
+	if err := CheckAlias(i.Alias); err != nil {
+		return about(err, i.ID)
 	}
 	if err := l.settlePort(&i, i.Port); err != nil {
 		return err
@@ -225,6 +236,9 @@ func (l *draft) checkMaster(i Interface) error {
 			WithHint("join the two with a cable")
 	case i.Kind == Loopback:
 		return Problemf(CodeBadRequest, "lo cannot be a port of a bridge").About(i.ID, "master")
+	case i.isPackets():
+		return Problemf(CodeBadRequest, "`%s` carries packets without frames: the kernel makes it no port (EINVAL)", i.Name).
+			About(i.ID, "master").WithHint("make it with mode tap")
 	case bridge.Node != i.Node:
 		return Problemf(CodeBadRequest, "`%s` is in %s, and `%s` in %s; a port is where its bridge is",
 			i.Name, l.Label(i.Node), bridge.Name, l.Label(bridge.Node)).About(i.ID, "master")
@@ -262,20 +276,23 @@ func (e *AddInterface) apply(l *draft) error {
 	case !ok:
 		return goneNode(e.Node)
 	case n.Kind == Internet:
-		return Problemf(CodeBadRequest, "only cables are plugged into %s: there is no shell in it to make anything else", n.Name).
-			About(e.ID, "node")
+		return onlyCables(n, e.ID)
 	}
 	if _, ok := linkOptions[e.Kind]; !ok {
 		return Problemf(CodeBadRequest, "interfaces of kind %q are not made here", e.Kind).About(e.ID, "kind").
-			WithHint("the kinds are bridge, ovs, dummy, vlan, vxlan and macvlan")
+			WithHint("the kinds are bridge, ovs, dummy, tun, vlan, vxlan and macvlan")
 	}
 	options, err := CanonicalOptions(e.Kind, e.Options)
 	if err != nil {
 		return about(err, e.ID)
 	}
+	if group, ok := groupOf(e.Kind, options); ok && e.Parent == "" {
+		return Problemf(CodeBadRequest, "`%s` sends to a group, %s, and says not out of which interface", e.Name, group).About(e.ID, "parent").
+			WithHint("say the interface below it, or the address of one machine")
+	}
 	i := Interface{
 		ID: e.ID, Node: e.Node, Name: e.Name, Kind: e.Kind, Up: !e.Down, MTU: e.MTU, Master: e.Master, Parent: e.Parent,
-		Options: options, Port: e.Port,
+		Options: options, VLANs: e.VLANs, Alias: e.Alias, Port: e.Port,
 	}
 	if err := l.checkSwitchPlace(i); err != nil {
 		return err
@@ -286,6 +303,8 @@ func (e *AddInterface) apply(l *draft) error {
 		return Problemf(CodeBadRequest, "a %s is made on top of an interface; `%s` names none", e.Kind, e.Name).About(e.ID, "parent")
 	case e.Parent != "" && !MayHaveParent(e.Kind):
 		return Problemf(CodeBadRequest, "a %s is on top of no other interface", e.Kind).About(e.ID, "parent")
+	case e.Parent == e.ID:
+		return Problemf(CodeBadRequest, "`%s` cannot be on top of itself", e.Name).About(e.ID, "parent")
 	case e.Parent != "" && !ok:
 		return Problemf(CodeNoSuchInterface, "the interface below `%s` is gone", e.Name).About(e.Parent, "")
 	case e.Parent != "" && parent.Kind == Loopback:
@@ -311,15 +330,18 @@ func (e *AddInterface) apply(l *draft) error {
 	return nil
 }
 
+// onlyCables refuses to put an interface into an internet that is no cable's.
+func onlyCables(internet Node, id ID) error {
+	return Problemf(CodeBadRequest, "only cables are plugged into %s: there is no shell in it to make anything else", internet.Name).
+		About(id, "node")
+}
+
 func (e *UpdateNode) apply(l *draft) error {
 	n, ok := l.Nodes[e.ID]
 	if !ok {
 		return goneNode(e.ID)
 	}
 	if e.Name != nil {
-		if n.Kind == Machine && n.Name != *e.Name && len(*e.Name) == 0 {
-			return CheckNodeName(n.Kind, *e.Name)
-		}
 		n.Name = *e.Name
 	}
 	if e.In != nil {
@@ -356,12 +378,18 @@ func (e *UpdateInterface) apply(l *draft) error {
 		return Problemf(CodeBadRequest, "the kernel keeps lo's name, place and address").About(e.ID, "name")
 	}
 	if e.Node != nil {
-		if _, ok := l.Nodes[*e.Node]; !ok {
+		to, ok := l.Nodes[*e.Node]
+		switch {
+		case !ok:
 			return goneNode(*e.Node)
+		case to.Kind == Internet && i.Kind != Veth:
+			return onlyCables(to, i.ID)
 		}
 		if i.Node != *e.Node { // the kernel takes a port out of its bridge when it moves, and what delays it away
-			i.Impair = ""
-			if i.Node, i.Master = *e.Node, ""; l.Nodes[i.Node].Kind == LAN && !HasPorts(i.Kind) {
+			if i.Impair = ""; i.Kind != Bridge {
+				i.VLANs = ""
+			}
+			if i.Node, i.Master = *e.Node, ""; l.Nodes[i.Node].Kind == LAN && !HasPorts(i.Kind) && !i.isPackets() {
 				i.Master = SwitchID(i.Node)
 			}
 		}
@@ -370,10 +398,25 @@ func (e *UpdateInterface) apply(l *draft) error {
 		}
 	}
 	if e.Master != nil {
+		if i.Master != *e.Master { // another bridge knows nothing of them
+			i.VLANs = ""
+		}
 		i.Master = *e.Master
 		if err := l.checkMaster(i); err != nil {
 			return err
 		}
+	}
+	if e.VLANs != nil {
+		i.VLANs = *e.VLANs
+		if err := l.checkVLANs(&i); err != nil {
+			return err
+		}
+	}
+	if e.Alias != nil {
+		if err := CheckAlias(*e.Alias); err != nil {
+			return about(err, e.ID)
+		}
+		i.Alias = *e.Alias
 	}
 	port := i.Port
 	if l.Interfaces[i.Master].Kind != OVS {
@@ -411,6 +454,10 @@ func (e *UpdateInterface) apply(l *draft) error {
 			return about(err, e.ID)
 		}
 		i.MTU = *e.MTU
+	}
+	if e.MAC != nil && !i.HasMAC() {
+		return Problemf(CodeBadRequest, "`%s` carries packets without frames: it has no MAC", i.Name).About(e.ID, "mac").
+			WithHint("make it with mode tap")
 	}
 	if e.MAC != nil {
 		mac, err := CanonicalMAC(*e.MAC)

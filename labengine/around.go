@@ -1,5 +1,10 @@
 package labengine
 
+import (
+	"slices"
+	"strings"
+)
+
 // Around is the part of the lab that a patch is about, before and after it: what it touches, and the nodes, machines and
 // cable ends that this hangs on. What is said of a change, and what is done for it, is the same for the part as for the
 // whole, and costs what the change costs, however large the lab is.
@@ -36,6 +41,9 @@ func (l Lab) Around(p Patch) (before, after Lab) {
 		addNode(id)
 		if n != nil {
 			addNode(n.In)
+			for _, i := range l.waysOf(*n) {
+				addInterface(i.ID)
+			}
 		}
 	}
 	for id, i := range p.Interfaces {
@@ -92,6 +100,27 @@ func (l Lab) Around(p Patch) (before, after Lab) {
 	after = before.Clone()
 	after.Apply(p)
 	return before, after
+}
+
+// waysOf are the interfaces that a node's new routes with several ways lead out of: such a route depends on which are up.
+func (l Lab) waysOf(n Node) []Interface {
+	var ways, links []Interface
+	for _, text := range n.Routes {
+		if !strings.Contains(text, " nexthop ") || slices.Contains(l.Nodes[n.ID].Routes, text) {
+			continue
+		}
+		if links == nil {
+			links = l.InterfacesOf(n.ID)
+		}
+		if r, err := ParseRoute(text); err == nil {
+			for _, way := range r.Ways() {
+				if i, ok := HopLink(way, links); ok {
+					ways = append(ways, i)
+				}
+			}
+		}
+	}
+	return ways
 }
 
 // someChange says whether a patch touches interfaces that are there already: on new ones nothing hangs yet.

@@ -3,6 +3,7 @@ package labengine
 import (
 	"fmt"
 	"strings"
+	"unicode/utf8"
 )
 
 // checkNewID refuses an ID that something has, and one that could be read as a path or fill a log.
@@ -81,11 +82,22 @@ func (l *draft) checkInterfaceName(i Interface) error {
 func (l *draft) freeInterfaceName(i Interface) string {
 	for count := 2; ; count++ {
 		suffix := fmt.Sprint(count)
-		name := i.Name[:min(len(i.Name), maxInterfaceName-len(suffix))] + suffix
+		name := cut(i.Name, maxInterfaceName-len(suffix)) + suffix
 		if _, taken := l.InterfaceNamed(i.Node, name); !taken {
 			return name
 		}
 	}
+}
+
+// cut is a name's first letters, in so many bytes at most.
+func cut(name string, bytes int) string {
+	if len(name) <= bytes {
+		return name
+	}
+	for bytes > 0 && !utf8.RuneStart(name[bytes]) {
+		bytes--
+	}
+	return name[:bytes]
 }
 
 // addNode adds a checked node, last in order.

@@ -235,6 +235,14 @@ func (d *describer) interfaces(p Patch) {
 		} else if was.Master != is.Master {
 			d.say("Take %s out of %s", where(is, d.after), d.before.Interfaces[was.Master].Name)
 		}
+		if was.Alias != is.Alias && is.Alias != "" {
+			d.say("Call %s %q", where(is, d.after), is.Alias)
+		} else if was.Alias != is.Alias {
+			d.say("Take the alias from %s", where(is, d.after))
+		}
+		if was.VLANs != is.VLANs {
+			d.say("Set %s of %s", cmp.Or(is.VLANs, "the bridge's own VLAN"), where(is, d.after))
+		}
 		if was.Port != is.Port && is.Port != "" {
 			d.say("Set %s of %s", is.Port, where(is, d.after))
 		} else if was.Port != is.Port && is.Master != "" {

@@ -57,12 +57,14 @@ type End struct {
 	MAC       string   `json:"mac,omitempty"`       // derived from the names if empty
 	Down      bool     `json:"down,omitempty"`
 	Master    ID       `json:"master,omitempty"` // the bridge of the same node that it becomes a port of; a LAN's end is a port always
+	VLANs     string   `json:"vlans,omitempty"`  // of a bridge's port; see [ParseVLANs]
+	Alias     string   `json:"alias,omitempty"`  // see [CheckAlias]
 	Impair    string   `json:"impair,omitempty"` // of what it sends; see [ParseImpairment]
 	Port      string   `json:"port,omitempty"`   // of an OVS bridge's port; see [ParseSwitchPort]
 }
 
-// AddInterface makes an interface that no cable makes, as ip-link(8) add does: a bridge, dummy, vlan, vxlan or macvlan;
-// or as ovs-vsctl(8) add-br does. It is up unless it says otherwise.
+// AddInterface makes an interface that no cable makes, as ip-link(8) add does: a bridge, dummy, tun, vlan, vxlan or
+// macvlan; or as ovs-vsctl(8) add-br does. It is up unless it says otherwise.
 type AddInterface struct {
 	ID        ID       `json:"id"`
 	Node      ID       `json:"node"`
@@ -73,6 +75,8 @@ type AddInterface struct {
 	Addresses []string `json:"addresses,omitempty"` // CIDR notation
 	MAC       string   `json:"mac,omitempty"`       // derived from the names if empty
 	MTU       int      `json:"mtu,omitempty"`       // bytes; 0 is the kernel's own
+	VLANs     string   `json:"vlans,omitempty"`     // of a bridge or its port; see [ParseVLANs]
+	Alias     string   `json:"alias,omitempty"`     // see [CheckAlias]
 	Down      bool     `json:"down,omitempty"`
 	Master    ID       `json:"master,omitempty"`
 	Port      string   `json:"port,omitempty"`  // of an OVS bridge's port; see [ParseSwitchPort]
@@ -142,6 +146,8 @@ type UpdateInterface struct {
 
 	Master  *ID     `json:"master,omitempty"`  // the bridge that it becomes a port of; "" is none
 	Options *string `json:"options,omitempty"` // all of its kind's options, as ip-link(8) takes them
+	VLANs   *string `json:"vlans,omitempty"`   // of a bridge or its port; "" is what the bridge gives
+	Alias   *string `json:"alias,omitempty"`   // "" takes it away
 	Impair  *string `json:"impair,omitempty"`  // of what it sends; "" takes it away
 	Port    *string `json:"port,omitempty"`    // of an OVS bridge's port; "" lets everything through
 }

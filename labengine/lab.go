@@ -10,6 +10,7 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"strings"
 )
 
 // ID names a node, interface, cable or request: opaque, made by whoever makes the thing, and kept for as long as it lives.
@@ -71,9 +72,11 @@ type Interface struct {
 	Addresses []string `json:"addresses"` // CIDR notation, in the order in which they were added; none that the kernel makes itself
 
 	Master  ID     `json:"master,omitempty"`  // the bridge that it is a port of, in the same node
+	VLANs   string `json:"vlans,omitempty"`   // of a bridge and its ports, where not what the bridge gives: "vid 10 pvid untagged"; see [ParseVLANs]
 	Port    string `json:"port,omitempty"`    // of a port of an OVS bridge, what it does with VLANs: "tag 10"; see [ParseSwitchPort]
 	Parent  ID     `json:"parent,omitempty"`  // the interface that a vlan, macvlan or vxlan sends through
 	Options string `json:"options,omitempty"` // its kind's own, as ip-link(8) takes them: "id 10"; see [CanonicalOptions]
+	Alias   string `json:"alias,omitempty"`   // what people note at it, ip-link(8); see [CheckAlias]
 	Impair  string `json:"impair,omitempty"`  // what happens to the frames that it sends: "delay 100ms loss 2%", "cut"; see [ParseImpairment]
 }
 
@@ -86,6 +89,7 @@ const (
 	VLAN     = "vlan"
 	VXLAN    = "vxlan"
 	MACVLAN  = "macvlan"
+	Tun      = "tun" // a program is the other end: of IP packets, or in mode tap of Ethernet frames; tun(4)
 	OVS      = "ovs" // an Open vSwitch bridge with the datapath in user space: to the kernel a tap, the bridge's own port
 )
 
@@ -94,6 +98,13 @@ func (i Interface) Saved() bool {
 	_, made := linkOptions[i.Kind]
 	return i.Kind == Veth || i.Kind == Loopback || made
 }
+
+// HasMAC says whether the interface has a hardware address that can be chosen: lo has none, nor has what carries packets
+// without frames.
+func (i Interface) HasMAC() bool { return i.Kind != Loopback && !i.isPackets() }
+
+// isPackets says whether packets cross the interface, and no Ethernet frames.
+func (i Interface) isPackets() bool { return i.Kind == Tun && !strings.Contains(i.Options, "mode tap") }
 
 // DefaultMTU is what the kernel gives an interface of this kind, in bytes.
 func DefaultMTU(kind string) int {

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // maxInterfaceName is IFNAMSIZ-1 in uapi/linux/if.h: 15 bytes and a final zero.
@@ -161,6 +162,37 @@ func CheckMTU(bytes int) error {
 		return Problemf(CodeBadValue, "an MTU of %d bytes is outside 68..65535", bytes).About("", "mtu")
 	}
 	return nil
+}
+
+// maxAlias is IFALIASZ-1 in uapi/linux/if.h, in bytes.
+const maxAlias = 255
+
+// CheckAlias refuses an alias that the kernel does not take, or that no file and no terminal shows as it is.
+// The problem is a "bad-value".
+func CheckAlias(alias string) error {
+	bad := func(format string, args ...any) error {
+		return Problemf(CodeBadValue, format, args...).About("", "alias")
+	}
+	switch {
+	case len(alias) > maxAlias:
+		return bad("the alias is %d bytes; the kernel allows %d (IFALIASZ)", len(alias), maxAlias)
+	case strings.TrimSpace(alias) != alias:
+		return bad("the alias begins or ends with a space")
+	case !utf8.ValidString(alias) || strings.ContainsFunc(alias, unicode.IsControl):
+		return bad("the alias contains a character that cannot be typed")
+	}
+	return nil
+}
+
+// AliasSeen is an alias that the kernel has as a document has it.
+func AliasSeen(alias string) string {
+	alias = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(alias, ""))
+	return strings.TrimSpace(alias)
 }
 
 // DeriveMAC is the hardware address of an interface for which none was chosen: the same each time for the same machine,

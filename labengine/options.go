@@ -28,7 +28,8 @@ const (
 )
 
 // linkOptions are the kinds of link that the document makes besides cables, with their options in the order in which they
-// are written. Sources: ip-link(8), net/bridge/br_netlink.c, net/8021q/vlan_netlink.c, drivers/net/vxlan/vxlan_core.c.
+// are written. Sources: ip-link(8), net/bridge/br_netlink.c, net/8021q/vlan_netlink.c, drivers/net/vxlan/vxlan_core.c,
+// ip-tuntap(8), which has bare words where a tun has 1 here.
 var linkOptions = map[string][]LinkOption{
 	Dummy: {},
 	OVS:   {},
@@ -51,6 +52,12 @@ var linkOptions = map[string][]LinkOption{
 		{Name: "local", Type: AddressOption, Default: "any", Fixed: true},
 		{Name: "dstport", Type: NumberOption, Min: 1, Max: 65535, Default: "8472", Fixed: true}, // ip(8)'s and the kernel's own default
 		{Name: "ttl", Type: NumberOption, Min: 0, Max: 255, Default: "0", Fixed: true},
+	},
+	Tun: {
+		{Name: "mode", Type: ChoiceOption, Words: []string{"tun", "tap"}, Default: "tun", Fixed: true},
+		{Name: "pi", Type: NumberOption, Min: 0, Max: 1, Default: "0", Fixed: true},
+		{Name: "vnet_hdr", Type: NumberOption, Min: 0, Max: 1, Default: "0", Fixed: true},
+		{Name: "multi_queue", Type: NumberOption, Min: 0, Max: 1, Default: "0", Fixed: true},
 	},
 	MACVLAN: {
 		{Name: "mode", Type: ChoiceOption, Words: []string{"private", "vepa", "bridge", "passthru"}, Default: "vepa", Fixed: true},
@@ -154,6 +161,16 @@ func WriteOptions(kind string, values map[string]string) string {
 		}
 	}
 	return strings.Join(words, " ")
+}
+
+// groupOf is the group of machines that a vxlan sends to; false where it is one machine.
+func groupOf(kind, options string) (netip.Addr, bool) {
+	values, err := ParseOptions(kind, options)
+	if err != nil || kind != VXLAN {
+		return netip.Addr{}, false
+	}
+	remote, err := netip.ParseAddr(values["remote"])
+	return remote, err == nil && remote.IsMulticast()
 }
 
 // CanonicalOptions checks a kind's options and writes them in one way. The problem is a "bad-value".

@@ -8,9 +8,9 @@ import (
 // PublicHost is somebody on the internet that a lab has: an address that answers ping, HTTP on port 80 and, of a resolver,
 // DNS on port 53.
 type PublicHost struct {
-	Name      string // as DNS has it, without the final dot
-	Addresses []netip.Addr
-	Resolver  bool
+	Name      string       `json:"name"` // as DNS has it, without the final dot
+	Addresses []netip.Addr `json:"addresses"`
+	Resolver  bool         `json:"resolver"`
 }
 
 // PublicHosts are all that the lab's internet has. The famous resolvers are at the addresses that people know by heart;

@@ -46,7 +46,8 @@ func sameNode(a, b Node) bool {
 func sameInterface(a, b Interface) bool {
 	return slices.Equal(a.Addresses, b.Addresses) && a.ID == b.ID && a.Node == b.Node && a.Name == b.Name &&
 		a.Kind == b.Kind && a.Up == b.Up && a.MTU == b.MTU && a.MAC == b.MAC && a.Master == b.Master && a.Parent == b.Parent &&
-		a.Options == b.Options && a.Impair == b.Impair && a.Port == b.Port
+		a.Options == b.Options && a.Alias == b.Alias && a.VLANs == b.VLANs && a.Impair == b.Impair &&
+		a.Port == b.Port
 }
 
 func compare[V any](have, want map[ID]V, same func(a, b V) bool) map[ID]*V {
@@ -273,7 +274,7 @@ func (l *Lab) dropDangling() {
 	}
 	for id, i := range l.Interfaces {
 		if bridge, ok := l.Interfaces[i.Master]; i.Master != "" && (!ok || bridge.Node != i.Node) {
-			i.Master, i.Port = "", "" // its ports outlive a bridge
+			i.Master, i.VLANs, i.Port = "", "", "" // its ports outlive a bridge
 			l.Interfaces[id] = i
 		}
 	}

@@ -9,194 +9,45 @@ import (
 
 // Route is an entry of a routing table, as ip-route(8) has it. What is empty or 0 is not said.
 type Route struct {
-	Text   string `json:"text"`             // "default via 192.168.15.5 dev veth-red", as ip-route(8) prints it
-	Type   string `json:"type,omitempty"`   // "" is unicast; "blackhole", "unreachable", "prohibit", "throw"
-	To     string `json:"to"`               // CIDR notation, or "default"
-	Via    string `json:"via,omitempty"`    // the gateway's address
-	Dev    string `json:"dev,omitempty"`    // the interface's name
-	Source string `json:"source,omitempty"` // the address that packets leave with, unless they have one
-	Metric int    `json:"metric,omitempty"` // less is better; 0 is the kernel's own: 0 for IPv4, 1024 for IPv6
-	Table  string `json:"table,omitempty"`  // a number or a name of ip-route(8); "" is main
-	Scope  string `json:"scope,omitempty"`  // "link", "host"; "" is what the rest implies
-	Onlink bool   `json:"onlink,omitempty"` // the gateway is taken to be on the link
-	MTU    int    `json:"mtu,omitempty"`    // bytes
-	Kernel bool   `json:"kernel,omitempty"` // made by the kernel itself, proto kernel
-	IPv6   bool   `json:"ipv6,omitempty"`
+	Text     string `json:"text"`               // "default via 192.168.15.5 dev veth-red", as ip-route(8) prints it
+	Type     string `json:"type,omitempty"`     // "" is unicast; "blackhole", "unreachable", "prohibit", "throw"
+	To       string `json:"to"`                 // CIDR notation, or "default"
+	From     string `json:"from,omitempty"`     // the sources that it is for, CIDR notation; IPv6 only
+	TOS      string `json:"tos,omitempty"`      // the type of service that it is for, "0x10"; IPv4 only
+	Via      string `json:"via,omitempty"`      // the gateway's address; of IPv4 routes, it may be IPv6's
+	Dev      string `json:"dev,omitempty"`      // the interface's name
+	Hops     []Hop  `json:"hops,omitempty"`     // of a route with several ways, which then has no gateway and interface of its own
+	Source   string `json:"source,omitempty"`   // the address that packets leave with, unless they have one
+	Metric   uint32 `json:"metric,omitempty"`   // less is better; 0 is the kernel's own: 0 for IPv4, 1024 for IPv6
+	Table    string `json:"table,omitempty"`    // a number or a name of ip-route(8); "" is main
+	Protocol string `json:"protocol,omitempty"` // who made it, "static"; "" is boot, whoever types `ip route add`
+	Scope    string `json:"scope,omitempty"`    // "link", "host", "site"; "" is what the rest implies
+	Realm    string `json:"realm,omitempty"`    // "4", or "5/6" with that of sources first; IPv4 only
+	Pref     string `json:"pref,omitempty"`     // of a router, "low" or "high", RFC 4191; IPv6 only
+	Onlink   bool   `json:"onlink,omitempty"`   // the gateway is taken to be on the link
+	Metrics  string `json:"metrics,omitempty"`  // "mtu 1400 advmss lock 1360"; see [ParseRouteMetrics]
+	Kernel   bool   `json:"kernel,omitempty"`   // made by the kernel itself, proto kernel
+	IPv6     bool   `json:"ipv6,omitempty"`
 }
 
-// RouteTypes are the types of route besides unicast that the document has.
-var RouteTypes = []string{"blackhole", "unreachable", "prohibit", "throw"}
+// Hop is one of the ways of a route that has several.
+type Hop struct {
+	Via    string `json:"via,omitempty"`
+	Dev    string `json:"dev,omitempty"`
+	Weight int    `json:"weight,omitempty"` // 2..256, its share of the flows; 0 is 1
+	Realm  string `json:"realm,omitempty"`
+	Onlink bool   `json:"onlink,omitempty"`
+}
 
-const exampleRoute = "write it as default via 192.168.15.5, or 10.0.0.0/8 via 192.168.15.5 dev eth0 metric 100"
-
-// ParseRoute reads a route as `ip route add` takes it, or refuses what the kernel would. The problem is a "bad-value".
-func ParseRoute(text string) (Route, error) {
-	bad := func(hint, format string, args ...any) (Route, error) {
-		return Route{}, Problemf(CodeBadValue, format, args...).About("", "route").WithHint(hint)
-	}
-	var r Route
-	words := strings.Fields(text)
-	if len(words) > 0 && words[0] == "unicast" {
-		words = words[1:]
-	} else if len(words) > 0 && slices.Contains(RouteTypes, words[0]) {
-		r.Type, words = words[0], words[1:]
-	}
-	if len(words) == 0 {
-		return bad(exampleRoute, "a route says where it leads to")
-	}
-	to, err := canonicalDestination(words[0])
-	if err != nil {
-		return Route{}, err
-	}
-	r.To, r.IPv6 = to, strings.Contains(to, ":")
-	family := words[0] // of the first address that tells
-	if r.To == "default" {
-		family = ""
-	}
-	sameFamily := func(address string) bool {
-		if family == "" {
-			family = address
-		}
-		r.IPv6 = strings.Contains(family, ":")
-		return strings.Contains(address, ":") == r.IPv6
-	}
-	seen := map[string]bool{}
-	for at := 1; at < len(words); at++ {
-		word := words[at]
-		if word == "dev" || word == "via" || word == "src" || word == "metric" || word == "table" || word == "scope" ||
-			word == "mtu" || word == "proto" || word == "protocol" || word == "onlink" || word == "preference" || word == "priority" {
-			if seen[word] {
-				return bad("remove one of them", "`%s` is there twice", word)
-			}
-			seen[word] = true
-		} else {
-			hint := exampleRoute
-			if near := Nearest(word, []string{"via", "dev", "src", "metric", "table", "scope", "mtu", "onlink"}); near != "" {
-				hint = "did you mean " + near + "?"
-			}
-			return bad(hint, "a route has no word %s here", shown(word))
-		}
-		if word == "onlink" {
-			r.Onlink = true
-			continue
-		}
-		if at++; at == len(words) {
-			return bad("", "`%s` is followed by its value", word)
-		}
-		value := words[at]
-		switch word {
-		case "via", "src":
-			if value == "inet" || value == "inet6" {
-				return bad("", "a gateway of the other family is not drawn yet")
-			}
-			address, err := netip.ParseAddr(value)
-			if err != nil || address.Zone() != "" || address.Is4In6() {
-				return bad("", "%s is not an address", shown(value))
-			}
-			if !sameFamily(address.String()) {
-				return bad("", "%s is of another family than the route", shown(value))
-			}
-			if word == "via" {
-				r.Via = address.String()
-			} else {
-				r.Source = address.String()
-			}
-		case "dev":
-			if err := CheckInterfaceName(value); err != nil {
-				return Route{}, err
-			}
-			r.Dev = value
-		case "metric", "preference", "priority":
-			if r.Metric, err = strconv.Atoi(value); err != nil || r.Metric < 0 || r.Metric > 1<<31-1 {
-				return bad("", "a metric is a number; this is %s", shown(value))
-			}
-		case "mtu":
-			if r.MTU, err = strconv.Atoi(value); err != nil || CheckMTU(r.MTU) != nil {
-				return bad("", "an MTU is a number of bytes, 68..65535; this is %s", shown(value))
-			}
-		case "table":
-			if r.Table, err = canonicalTable(value); err != nil {
-				return Route{}, err
-			}
-		case "scope":
-			if !slices.Contains([]string{"link", "global", "host"}, value) {
-				return bad("", "a scope is link, global or host; this is %s", shown(value))
-			}
-			r.Scope = value
-		case "proto", "protocol":
-			if value == "kernel" {
-				return bad("leave it out", "routes of proto kernel are made by the kernel itself")
-			}
-		}
-	}
+// Ways are a route's hops, or the one way that it has; none of a route that leads nowhere.
+func (r Route) Ways() []Hop {
 	switch {
-	case r.Type == "" && r.Via == "" && r.Dev == "":
-		return bad(exampleRoute, "a route leads through a gateway (`via`) or out of an interface (`dev`)")
-	case r.Type != "" && (r.Via != "" || r.Dev != ""):
-		return bad("leave `via` and `dev` out", "a %s route leads nowhere", r.Type)
+	case len(r.Hops) > 0:
+		return r.Hops
+	case r.Type != "":
+		return nil
 	}
-	if r.Scope == r.impliedScope() || r.IPv6 {
-		r.Scope = ""
-	}
-	if r.IPv6 && r.Metric == 1024 {
-		r.Metric = 0
-	}
-	r.Text = r.String()
-	return r, nil
-}
-
-// impliedScope is what ip-route(8) chooses: link for what is on the link, global otherwise.
-func (r Route) impliedScope() string {
-	if r.Via == "" && r.Type == "" {
-		return "link"
-	}
-	return "global"
-}
-
-// canonicalDestination is "default" or CIDR notation, without bits behind the prefix.
-func canonicalDestination(text string) (string, error) {
-	bad := func(hint, format string, args ...any) error {
-		return Problemf(CodeBadValue, format, args...).About("", "route").WithHint(hint)
-	}
-	if text == "default" {
-		return text, nil
-	}
-	prefix, err := netip.ParsePrefix(text)
-	if err != nil {
-		address, err := netip.ParseAddr(text)
-		if err != nil || address.Zone() != "" {
-			return "", bad(exampleRoute, "%s is no destination", shown(text))
-		}
-		prefix = netip.PrefixFrom(address, address.BitLen())
-	}
-	if prefix.Addr().Is4In6() {
-		return "", bad(exampleRoute, "%s is an IPv4 address in IPv6 clothes", shown(text))
-	}
-	if masked := prefix.Masked(); masked != prefix {
-		return "", bad("the network is "+masked.String(), "%s has bits behind its prefix: the kernel refuses it", shown(text))
-	}
-	if prefix.Bits() == 0 {
-		if prefix.Addr().Is6() {
-			return "::/0", nil
-		}
-		return "default", nil
-	}
-	return prefix.String(), nil
-}
-
-// canonicalTable is a table's number, 1..4294967295, as text; "" for main.
-func canonicalTable(text string) (string, error) {
-	switch text {
-	case "main", "254":
-		return "", nil
-	case "default":
-		return "253", nil
-	}
-	n, err := strconv.ParseUint(text, 10, 32)
-	if err != nil || n == 0 || n == 255 {
-		return "", Problemf(CodeBadValue, "a table is a number from 1 to 4294967295, 255 aside; this is %s", shown(text)).About("", "route")
-	}
-	return strconv.FormatUint(n, 10), nil
+	return []Hop{{Via: r.Via, Dev: r.Dev, Realm: r.Realm, Onlink: r.Onlink}}
 }
 
 // String is the route as `ip route add` takes it.
@@ -207,27 +58,60 @@ func (r Route) String() string {
 			words = append(words, w...)
 		}
 	}
-	to := shortPrefix(r.To)
-	if r.IPv6 {
-		if to == "::/0" {
-			to = "default"
+	via := func(gateway string) []string {
+		if !r.IPv6 && strings.Contains(gateway, ":") {
+			return []string{"via", "inet6", gateway}
 		}
-		if to == "default" && r.Via == "" && r.Source == "" {
-			to = "::/0" // else nothing says that it is IPv6
+		return []string{"via", gateway}
+	}
+	realm := func(realms string) []string {
+		if strings.Contains(realms, "/") {
+			return []string{"realms", realms}
 		}
+		return []string{"realm", realms}
 	}
 	add(r.Type != "", r.Type)
-	add(true, to)
-	add(r.Via != "", "via", r.Via)
+	add(true, r.shortDestination())
+	add(r.From != "", "from", shortPrefix(r.From))
+	add(r.TOS != "", "tos", r.TOS)
+	add(r.Via != "", via(r.Via)...)
 	add(r.Dev != "", "dev", r.Dev)
 	add(r.Kernel, "proto", "kernel")
+	add(r.Protocol != "", "proto", r.Protocol)
 	add(r.Scope != "", "scope", r.Scope)
 	add(r.Source != "", "src", r.Source)
-	add(r.Metric != 0, "metric", strconv.Itoa(r.Metric))
+	add(r.Metric != 0, "metric", strconv.FormatUint(uint64(r.Metric), 10))
 	add(r.Table != "", "table", r.Table)
 	add(r.Onlink, "onlink")
-	add(r.MTU != 0, "mtu", strconv.Itoa(r.MTU))
+	add(r.Realm != "", realm(r.Realm)...)
+	add(r.Metrics != "", r.Metrics)
+	add(r.Pref != "", "pref", r.Pref)
+	for _, h := range r.Hops {
+		add(true, "nexthop")
+		add(h.Via != "", via(h.Via)...)
+		add(h.Realm != "", realm(h.Realm)...)
+		add(h.Dev != "", "dev", h.Dev)
+		add(h.Weight > 1, "weight", strconv.Itoa(h.Weight))
+		add(h.Onlink, "onlink")
+	}
 	return strings.Join(words, " ")
+}
+
+// shortDestination is where it leads to, said so that ip-route(8) takes it for the right family.
+func (r Route) shortDestination() string {
+	gateway := r.Via
+	if len(r.Hops) > 0 {
+		gateway = r.Hops[0].Via
+	}
+	switch to := shortPrefix(r.To); {
+	case !r.IPv6 && to == "default" && strings.Contains(gateway, ":"):
+		return "0.0.0.0/0"
+	case !r.IPv6 || to != "default" && to != "::/0":
+		return to
+	case gateway == "" && r.Source == "" && r.From == "":
+		return "::/0" // else nothing says that it is IPv6
+	}
+	return "default"
 }
 
 // shortPrefix is a prefix as ip(8) prints it: an address alone where it is one host's.
@@ -242,9 +126,13 @@ func shortPrefix(prefix string) string {
 // interface, may be anything.
 func (r Route) Covers(kernel Route) bool {
 	open := func(authored, is string) bool { return authored == "" || authored == is }
-	return r.Type == kernel.Type && r.destination() == kernel.destination() && r.IPv6 == kernel.IPv6 && r.Via == kernel.Via &&
-		open(r.Dev, kernel.Dev) && open(r.Source, kernel.Source) && r.Metric == kernel.Metric && r.Table == kernel.Table &&
-		r.Scope == kernel.Scope && r.Onlink == kernel.Onlink && r.MTU == kernel.MTU
+	sameWay := func(h, k Hop) bool {
+		return h.Via == k.Via && open(h.Dev, k.Dev) && max(h.Weight, 1) == max(k.Weight, 1) && h.Realm == k.Realm && h.Onlink == k.Onlink
+	}
+	return r.Type == kernel.Type && r.destination() == kernel.destination() && r.IPv6 == kernel.IPv6 && r.From == kernel.From &&
+		r.TOS == kernel.TOS && slices.EqualFunc(r.Ways(), kernel.Ways(), sameWay) && open(r.Source, kernel.Source) &&
+		r.Metric == kernel.Metric && r.Table == kernel.Table && open(r.Protocol, kernel.Protocol) && r.Scope == kernel.Scope &&
+		r.Pref == kernel.Pref && r.Metrics == kernel.Metrics && (r.Type == "" || r.Realm == kernel.Realm)
 }
 
 func (r Route) destination() string {
@@ -284,21 +172,34 @@ func RoutesSeen(authored []string, kernel []Route) []string {
 func RenameInRoutes(routes []string, from, to string) []string {
 	renamed := slices.Clone(routes)
 	for i, text := range routes {
-		if r, err := ParseRoute(text); err == nil && r.Dev == from {
-			r.Dev = to
+		if r, err := ParseRoute(text); err == nil && r.Rename(from, to) {
 			renamed[i] = r.String()
 		}
 	}
 	return renamed
 }
 
-// RouteLink is the interface, of those of a node, that a route leads out of: the one that it names, or the one with its
-// gateway's network. ok is false where there is none.
-func RouteLink(r Route, interfaces []Interface) (i Interface, ok bool) {
-	gateway, err := netip.ParseAddr(r.Via)
+// Rename has a route follow an interface's new name, and says whether it leads out of that interface.
+func (r *Route) Rename(from, to string) (renamed bool) {
+	if r.Dev == from {
+		r.Dev, renamed = to, true
+	}
+	r.Hops = slices.Clone(r.Hops)
+	for i, h := range r.Hops {
+		if h.Dev == from {
+			r.Hops[i].Dev, renamed = to, true
+		}
+	}
+	return renamed
+}
+
+// HopLink is the interface, of those of a node, that one way of a route leads out of: the one that it names, or the one with
+// its gateway's network. ok is false where there is none.
+func HopLink(h Hop, interfaces []Interface) (i Interface, ok bool) {
+	gateway, err := netip.ParseAddr(h.Via)
 	for _, i := range interfaces {
-		if r.Dev != "" {
-			if i.Name == r.Dev {
+		if h.Dev != "" {
+			if i.Name == h.Dev {
 				return i, true
 			}
 			continue
@@ -313,7 +214,7 @@ func RouteLink(r Route, interfaces []Interface) (i Interface, ok bool) {
 }
 
 // dropRoutes takes from the nodes whose interfaces have changed the routes that the kernel drops with a link that goes, is
-// taken down or loses an address.
+// taken down or loses an address. A route with several ways outlives one that is down, and not one whose link goes.
 func (l *draft) dropRoutes(before Lab) {
 	changed := map[ID]bool{}
 	for id := range compare(before.Interfaces, l.Interfaces, sameInterface) {
@@ -330,11 +231,14 @@ func (l *draft) dropRoutes(before Lab) {
 			if err != nil || r.Type != "" {
 				return false
 			}
-			if i, ok := RouteLink(r, has); ok && i.Up {
-				return false
+			up, worked, lost := false, false, false
+			for _, way := range r.Ways() {
+				was, had := HopLink(way, had)
+				is, has := HopLink(way, has)
+				up, worked = up || has && is.Up, worked || had && was.Up
+				lost = lost || had && !has
 			}
-			i, was := RouteLink(r, had)
-			return was && i.Up // it never worked otherwise: whoever wrote it knows why
+			return worked && (lost || !up) // else it never worked: whoever wrote it knows why
 		}
 		if slices.ContainsFunc(n.Routes, gone) {
 			if n.Routes = slices.DeleteFunc(slices.Clone(n.Routes), gone); len(n.Routes) == 0 {
@@ -345,8 +249,8 @@ func (l *draft) dropRoutes(before Lab) {
 	}
 }
 
-// dropLostRoutes takes from nodes the routes that they do not have now and that lead out of no interface which is up: what
-// such a route needs has been changed since, and the kernel would refuse it.
+// dropLostRoutes takes from nodes the routes that they do not have now and of whose interfaces one is not there or none
+// is up: what such a route needs has been changed since, and the kernel would refuse it.
 func (l *Lab) dropLostRoutes(now Lab) {
 	for id, n := range l.Nodes {
 		lost := func(text string) bool {
@@ -354,8 +258,15 @@ func (l *Lab) dropLostRoutes(now Lab) {
 			if err != nil || r.Type != "" || slices.Contains(now.Nodes[id].Routes, text) {
 				return err != nil
 			}
-			i, ok := RouteLink(r, l.InterfacesOf(id))
-			return !ok || !i.Up
+			up := false
+			for _, way := range r.Ways() {
+				i, ok := HopLink(way, l.InterfacesOf(id))
+				if !ok {
+					return true
+				}
+				up = up || i.Up
+			}
+			return !up
 		}
 		if !slices.Equal(n.Routes, now.Nodes[id].Routes) && slices.ContainsFunc(n.Routes, lost) {
 			if n.Routes = slices.DeleteFunc(slices.Clone(n.Routes), lost); len(n.Routes) == 0 {

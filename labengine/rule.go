@@ -52,10 +52,10 @@ var verbs = map[string]string{
 
 // foreign are words of iptables(8) that are no part of a rule, with what to do instead.
 var foreign = map[string]string{
-	"-L": "the Firewall tab lists the rules", "--list": "the Firewall tab lists the rules",
-	"-S": "the Firewall tab lists the rules", "--list-rules": "the Firewall tab lists the rules",
+	"-L": "the inspector lists the rules", "--list": "the Firewall tab lists the rules",
+	"-S": "the inspector lists the rules", "--list-rules": "the Firewall tab lists the rules",
 	"-Z": "type it in a terminal", "--zero": "type it in a terminal",
-	"-C": "the Firewall tab lists the rules", "--check": "the Firewall tab lists the rules",
+	"-C": "the inspector lists the rules", "--check": "the Firewall tab lists the rules",
 	"-E": "make a chain of the new name, and delete the old one", "--rename-chain": "make a chain anew, and delete the old one",
 	"-h": "", "--help": "", "-V": "", "--version": "", "-4": "IPv6 has a list of its own", "--ipv4": "IPv6 has a list of its own",
 	"-6": "IPv6 has a list of its own", "--ipv6": "IPv6 has a list of its own", "-c": "the kernel counts by itself",
@@ -176,7 +176,7 @@ func (r Rule) check() error {
 	case "-P":
 		switch {
 		case !builtin:
-			return badRule(list(builtinChains[r.Table])+" have one", "%s has no policy: it is no built-in chain of table %s",
+			return badRule(strings.Join(builtinChains[r.Table], ", ")+" have one", "%s has no policy: it is no built-in chain of table %s",
 				shown(r.Chain), r.Table)
 		case len(r.Args) != 1 || r.Args[0] != "ACCEPT" && r.Args[0] != "DROP":
 			return badRule("write it as -P "+r.Chain+" DROP", "a policy is ACCEPT or DROP")

@@ -6,10 +6,12 @@ import (
 	"strings"
 )
 
-// ParseSavedRules reads what iptables-save(8) -c prints: tables with their chains, policies, counters and rules. Lines that
-// are none of these are passed over.
-func ParseSavedRules(out string) []FirewallTable {
+// ParseSavedRules reads what iptables-save(8) -c prints: tables with their chains, policies and rules, and what those have
+// counted. Lines that are none of these are passed over.
+func ParseSavedRules(out string) ([]FirewallTable, []Counter) {
 	var tables []FirewallTable
+	var counted [][]Counter    // by chain, of all tables: its own, and those of its rules
+	first := 0                 // of the last table's chains, in counted
 	chains := map[string]int{} // of the last table
 	for line := range strings.Lines(out) {
 		line = strings.TrimRight(line, "\n")
@@ -17,6 +19,7 @@ func ParseSavedRules(out string) []FirewallTable {
 		case strings.HasPrefix(line, "*"):
 			tables = append(tables, FirewallTable{Name: line[1:], Chains: []FirewallChain{}})
 			clear(chains)
+			first = len(counted)
 		case len(tables) == 0:
 		case strings.HasPrefix(line, ":"): // :FORWARD DROP [0:0]
 			fields := strings.Fields(line[1:])
@@ -24,17 +27,19 @@ func ParseSavedRules(out string) []FirewallTable {
 				continue
 			}
 			chain := FirewallChain{Name: fields[0], Rules: []FirewallRule{}}
+			var own Counter
 			if fields[1] != "-" {
 				chain.Policy = fields[1]
-				chain.Packets, chain.Bytes = parseCounters(strings.Join(fields[2:], ""))
+				own = parseCounter(strings.Join(fields[2:], ""))
 			}
+			counted = append(counted, []Counter{own})
 			table := &tables[len(tables)-1]
 			chains[chain.Name] = len(table.Chains)
 			table.Chains = append(table.Chains, chain)
 		case strings.HasPrefix(line, "[") || strings.HasPrefix(line, "-A "):
-			counters, rest := "", line
+			counter, rest := "", line
 			if line[0] == '[' {
-				counters, rest, _ = strings.Cut(line, " ")
+				counter, rest, _ = strings.Cut(line, " ")
 			}
 			words := savedWords(rest)
 			if len(words) < 2 || words[0] != "-A" {
@@ -45,20 +50,48 @@ func ParseSavedRules(out string) []FirewallTable {
 				continue
 			}
 			rule := FirewallRule{Text: Rule{Table: "filter", Verb: "-A", Chain: words[1], Args: words[2:]}.String()}
-			rule.Packets, rule.Bytes = parseCounters(counters)
 			chain := &tables[len(tables)-1].Chains[at]
 			chain.Rules = append(chain.Rules, rule)
+			counted[first+at] = append(counted[first+at], parseCounter(counter))
 		}
 	}
-	return tables
+	return tables, inPlaces(counted)
 }
 
-// parseCounters reads "[3:252]": packets and bytes.
-func parseCounters(text string) (packets, bytes uint64) {
-	p, b, _ := strings.Cut(strings.Trim(text, "[]"), ":")
-	packets, _ = strconv.ParseUint(p, 10, 64)
-	bytes, _ = strconv.ParseUint(b, 10, 64)
-	return packets, bytes
+// parseCounter reads "[3:252]": packets and bytes.
+func parseCounter(text string) Counter {
+	var c Counter
+	packets, bytes, _ := strings.Cut(strings.Trim(text, "[]"), ":")
+	c.Packets, _ = strconv.ParseUint(packets, 10, 64)
+	c.Bytes, _ = strconv.ParseUint(bytes, 10, 64)
+	return c
+}
+
+// inPlaces are the counters that are not zero, with their places.
+func inPlaces(counted [][]Counter) []Counter {
+	var list []Counter
+	at := 0
+	for _, chain := range counted {
+		for _, c := range chain {
+			if c.Packets != 0 || c.Bytes != 0 {
+				c.At = at
+				list = append(list, c)
+			}
+			at++
+		}
+	}
+	return list
+}
+
+// Places is how many places counters have in tables.
+func Places(tables []FirewallTable) int {
+	places := 0
+	for _, t := range tables {
+		for _, c := range t.Chains {
+			places += 1 + len(c.Rules)
+		}
+	}
+	return places
 }
 
 // savedWords splits a line as iptables-restore(8) does: in double quotes, a backslash stands before what is meant itself.

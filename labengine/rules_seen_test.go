@@ -31,16 +31,23 @@ COMMIT
 `
 
 func TestParseSavedRules(t *testing.T) {
-	tables := ParseSavedRules(saved)
+	tables, counters := ParseSavedRules(saved)
 	if len(tables) != 2 || len(tables[0].Chains) != 4 || len(tables[1].Chains) != 4 {
 		t.Fatalf("%+v", tables)
 	}
 	input := tables[0].Chains[0]
-	want := FirewallChain{Name: "INPUT", Policy: "ACCEPT", Packets: 7, Bytes: 520, Rules: []FirewallRule{
-		{Text: `-A INPUT -m comment --comment 'hello "world" it'\''s' -j ACCEPT`, Packets: 3, Bytes: 252},
+	want := FirewallChain{Name: "INPUT", Policy: "ACCEPT", Rules: []FirewallRule{
+		{Text: `-A INPUT -m comment --comment 'hello "world" it'\''s' -j ACCEPT`},
 	}}
 	if diff := cmp.Diff(want, input); diff != "" {
 		t.Error(diff)
+	}
+	wantCounters := []Counter{{At: 0, Packets: 7, Bytes: 520}, {At: 1, Packets: 3, Bytes: 252}, {At: 11, Packets: 1, Bytes: 60}}
+	if diff := cmp.Diff(wantCounters, counters); diff != "" {
+		t.Error(diff)
+	}
+	if places := Places(tables); places != 12 {
+		t.Errorf("%d places", places)
 	}
 	if docker := tables[0].Chains[3]; docker.Name != "DOCKER" || docker.Policy != "" {
 		t.Errorf("an own chain is %+v", docker)
@@ -73,7 +80,7 @@ func TestRulesSeen(t *testing.T) {
 			[]string{"-P FORWARD DROP", "-N DOCKER", comment, "-A FORWARD -j DOCKER", printed, masquerade},
 		},
 	} {
-		tables := ParseSavedRules(saved)
+		tables, _ := ParseSavedRules(saved)
 		if diff := cmp.Diff(c.want, RulesSeen(c.authored, tables, c.twins, true)); diff != "" {
 			t.Errorf("%s: %s", c.name, diff)
 		}
@@ -96,7 +103,8 @@ func TestRulesSeenKeepTheKernelsOrder(t *testing.T) {
 			for _, text := range list {
 				out += strings.Replace(text, " -j", "/32 -j", 1) + "\n"
 			}
-			return ParseSavedRules(out + "COMMIT\n")
+			tables, _ := ParseSavedRules(out + "COMMIT\n")
+			return tables
 		}
 		var authored, kernel []string
 		for range random.IntN(8) {
@@ -149,7 +157,12 @@ func FuzzParseSavedRules(f *testing.F) {
 	f.Add(saved)
 	f.Add("*filter\n:INPUT - [0:0]\n[1:2] -A INPUT --comment \"a \\\" b\" -j X\n-A OTHER\n")
 	f.Fuzz(func(t *testing.T, out string) {
-		tables := ParseSavedRules(out)
+		tables, counters := ParseSavedRules(out)
+		for i, c := range counters {
+			if c.At >= Places(tables) || i > 0 && c.At <= counters[i-1].At {
+				t.Fatalf("counters %+v of %d places", counters, Places(tables))
+			}
+		}
 		RulesSeen([]string{"-A INPUT -j DROP", "-P INPUT DROP"}, tables, Twins{}, true)
 	})
 }

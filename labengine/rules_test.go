@@ -48,7 +48,7 @@ func TestRulesThatCannotBe(t *testing.T) {
 		`-A INPUT --comment "a`:                    "not closed",
 		`-A INPUT --comment a\`:                    "backslash",
 		"-j DROP":                                  "needs a command",
-		"-L FORWARD":                               "the Firewall tab",
+		"-L FORWARD":                               "the inspector lists",
 		"-t natt -A INPUT -j DROP":                 "did you mean nat?",
 		"-A INPUT -A FORWARD -j DROP":              "two commands",
 		"-A":                                       "names its chain",

@@ -26,7 +26,7 @@ func (l Lab) Saved() Lab {
 	for id, n := range l.Nodes {
 		through := func(text string) bool {
 			r, err := ParseRoute(text)
-			return err != nil || unsaved[interfaceName{id, r.Dev}]
+			return err != nil || slices.ContainsFunc(r.Ways(), func(way Hop) bool { return unsaved[interfaceName{id, way.Dev}] })
 		}
 		if slices.ContainsFunc(n.Routes, through) {
 			n.Routes = slices.DeleteFunc(slices.Clone(n.Routes), through)

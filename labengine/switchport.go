@@ -20,9 +20,6 @@ var VLANModes = []string{"access", "trunk", "native-tagged", "native-untagged", 
 // SwitchPortWords are the words of a port's text, each followed by its value.
 var SwitchPortWords = []string{"tag", "trunks", "vlan_mode"}
 
-// maxVLAN is the greatest number of a VLAN: 4095 is reserved, IEEE 802.1Q-2018 table 9-2.
-const maxVLAN = 4094
-
 // ParseSwitchPort reads "tag 10", "trunks 10,20", "vlan_mode native-untagged tag 10". The problem is a "bad-value".
 func ParseSwitchPort(text string) (SwitchPort, error) {
 	port := SwitchPort{Tag: -1}

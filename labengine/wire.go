@@ -155,8 +155,11 @@ type Status struct {
 // Live is what the kernel says of a running lab that is no part of its document. A message carries what has changed:
 // whole values by ID, null for what has gone.
 type Live struct {
-	Links map[ID]*Link      `json:"links,omitempty"` // by interface
-	Nodes map[ID]*NodeState `json:"nodes,omitempty"`
+	Links     map[ID]*Link      `json:"links,omitempty"` // by interface
+	Nodes     map[ID]*NodeState `json:"nodes,omitempty"`
+	Firewalls map[ID]*Firewall  `json:"firewalls,omitempty"` // by node, where there are rules or have been
+	Counters  map[ID]*Counters  `json:"counters,omitempty"`  // by node, of its firewall; read anew each second while somebody looks
+	Conntrack map[ID]*Conntrack `json:"conntrack,omitempty"` // by node, where connections are tracked; read as often
 }
 
 // Link is the state of an interface in the kernel, as ip-link(8) and ip-address(8) show it.
@@ -179,16 +182,14 @@ type NodeState struct {
 	Pid        int             `json:"pid,omitempty"` // of a machine's init, in the lab process's pid namespace
 	Routes     []Route         `json:"routes"`
 	Neighbours []Neighbour     `json:"neighbours"`
-	Firewall   *Firewall       `json:"firewall,omitempty"`  // where there are rules or have been
-	Conntrack  *Conntrack      `json:"conntrack,omitempty"` // where connections are tracked; read anew each second while somebody looks
 	Container  *ContainerState `json:"container,omitempty"`
 	Switches   []SwitchTable   `json:"switches,omitempty"` // of a machine's OVS bridges; read anew each second while somebody looks
 	Dropped    uint64          `json:"dropped,omitempty"`  // of the internet: packets dropped because nobody there knows a way back to whom they are from
 	Sockets    []Socket        `json:"sockets,omitempty"`  // those that wait for others to connect or send, as `ss -lntup` shows them
 }
 
-// Firewall is what iptables(8), ip6tables(8) and nft(8) show of a namespace. Counters are read anew each second while
-// somebody looks.
+// Firewall is what iptables(8), ip6tables(8) and nft(8) show of a namespace. What its rules count is apart, in [Counters]:
+// thousands of rules are said once, and not each second.
 type Firewall struct {
 	IPv4   []FirewallTable `json:"ipv4,omitempty"` // the tables that have been used
 	IPv6   []FirewallTable `json:"ipv6,omitempty"`
@@ -207,19 +208,29 @@ type FirewallTable struct {
 
 // FirewallChain is a chain: a hook that packets pass, or a list of rules that others lead to.
 type FirewallChain struct {
-	Name    string         `json:"name"`
-	Policy  string         `json:"policy,omitempty"`  // "ACCEPT" or "DROP"; "" for a chain that somebody has made
-	Packets uint64         `json:"packets,omitempty"` // that its policy has met
-	Bytes   uint64         `json:"bytes,omitempty"`
-	Rules   []FirewallRule `json:"rules"` // numbered from 1
+	Name   string         `json:"name"`
+	Policy string         `json:"policy,omitempty"` // "ACCEPT" or "DROP"; "" for a chain that somebody has made
+	Rules  []FirewallRule `json:"rules"`            // numbered from 1
 }
 
-// FirewallRule is a rule with what it has counted.
+// FirewallRule is a rule of a chain.
 type FirewallRule struct {
 	Text     string `json:"text"`               // as `iptables -S` prints it: "-A POSTROUTING -o eth0 -j MASQUERADE"
 	Authored string `json:"authored,omitempty"` // as the document has it, where that is something else
-	Packets  uint64 `json:"packets,omitempty"`
-	Bytes    uint64 `json:"bytes,omitempty"`
+}
+
+// Counters are what the rules of a [Firewall] have counted, of each family in the order of places. What has counted nothing is
+// left out.
+type Counters struct {
+	IPv4 []Counter `json:"ipv4,omitempty"`
+	IPv6 []Counter `json:"ipv6,omitempty"`
+}
+
+// Counter is what a rule has counted, or of a built-in chain its policy.
+type Counter struct {
+	At      int    `json:"at"`      // its place in the family's tables, from 0: each chain has one, and then its rules
+	Packets uint64 `json:"packets"` // that it has met
+	Bytes   uint64 `json:"bytes"`
 }
 
 // SwitchTable is what an OVS bridge has learnt, and by which rules it goes.

@@ -18,7 +18,7 @@ type wiringCase struct {
 	Problem *Problem `json:"problem"`
 }
 
-// TestWiringWords reads routes, impairments and what ports of OVS bridges do with VLANs.
+// TestWiringWords reads routes, impairments, rules, services, VLANs and what ports of OVS bridges do with them.
 func TestWiringWords(t *testing.T) {
 	text, err := os.ReadFile("testdata/wiring.json")
 	if err != nil {
@@ -31,6 +31,9 @@ func TestWiringWords(t *testing.T) {
 	read := map[string]func(string) (string, error){
 		"routes":      func(text string) (string, error) { r, err := ParseRoute(text); return r.Text, err },
 		"impairments": CanonicalImpairment,
+		"rules":       func(text string) (string, error) { r, err := ParseRule(text); return r.String(), err },
+		"services":    func(text string) (string, error) { s, err := ParseService(text); return s.Text, err },
+		"vlans":       CanonicalVLANs,
 		"switchPorts": CanonicalSwitchPort,
 	}
 	for what, cases := range file {

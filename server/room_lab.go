@@ -348,6 +348,9 @@ func (r *room) adopt(s labengine.Snapshot) {
 func (r *room) mergeLive(changed labengine.Live) {
 	r.live.Links = merge(r.live.Links, changed.Links)
 	r.live.Nodes = merge(r.live.Nodes, changed.Nodes)
+	r.live.Firewalls = merge(r.live.Firewalls, changed.Firewalls)
+	r.live.Counters = merge(r.live.Counters, changed.Counters)
+	r.live.Conntrack = merge(r.live.Conntrack, changed.Conntrack)
 }
 
 func merge[V any](into, changed map[labengine.ID]*V) map[labengine.ID]*V {

@@ -157,6 +157,32 @@ export async function quickAdd(page: Page, line: string): Promise<void> {
 	await expect(page.locator('.is-pending')).toHaveCount(0);
 }
 
+/** Makes a lab of a document, opens it and waits until it runs. */
+export async function labOf(server: Server, page: Page, yaml: string): Promise<Page> {
+	const { id } = (await (await server.call('POST', '/api/labs', yaml)).json()) as { id: string };
+	await server.call('POST', `/api/labs/${id}/start`);
+	await page.goto(`${server.origin}/labs/${id}`);
+	await expect(page.getByTestId('lab-state')).toContainText('running');
+	return page;
+}
+
+/** Pings from the panel of probes, and waits for what it sums up to. */
+export async function ping(page: Page, from: string, to: string, want: string): Promise<void> {
+	await page.getByTestId('dock-probes').click();
+	await page.getByTestId('probe-from').selectOption(from);
+	await page.getByTestId('probe-to').fill(to);
+	const before = await page.getByTestId('probe-summary').count();
+	await page.getByTestId('ping').click();
+	await expect(page.getByTestId('probe-summary')).toHaveCount(before + 1);
+	await expect(page.getByTestId('probe-summary').filter({ hasText: want }).first()).toBeVisible();
+}
+
+/** Selects a node, and waits for the inspector to show it. */
+export async function select(page: Page, node: string): Promise<void> {
+	await page.getByTestId(`node-${node}`).locator('.node-name').click();
+	await expect(page.getByTestId('inspector').getByRole('heading', { level: 2 })).toContainText(node);
+}
+
 /** Where the pointer goes to be on something. */
 export async function middleOf(target: Locator): Promise<{ x: number; y: number }> {
 	const box = await target.boundingBox();
@@ -213,8 +239,16 @@ export class Terminal {
 		return this.page.getByTestId(`terminal-${this.node}`).locator('.xterm-rows');
 	}
 
+	/** Brings it to the front, where another one or another panel is. */
+	async show(): Promise<void> {
+		if (await this.screen.isVisible()) return;
+		await this.page.getByTestId('dock-terminals').click();
+		if (!(await this.screen.isVisible())) await this.page.getByTestId(`terminal-tab-${this.node}`).click();
+	}
+
 	/** Types a line and waits for what it is to show. */
 	async type(line: string, shows?: string | RegExp): Promise<void> {
+		await this.show();
 		await this.page.getByTestId(`terminal-${this.node}`).locator('textarea').focus();
 		await this.page.keyboard.type(line);
 		await this.page.keyboard.press('Enter');

@@ -1,5 +1,5 @@
 import type { Page } from '@playwright/test';
-import { expect, expectAccessible, newLab, openTerminal, test } from './vethlab';
+import { expect, expectAccessible, newLab, openTerminal, ping, select, test } from './vethlab';
 
 /** Types a line of quick add. */
 async function add(page: Page, line: string): Promise<void> {
@@ -26,21 +26,6 @@ async function pressOn(page: Page, testid: string): Promise<void> {
 	const box = await page.getByTestId(testid).locator('.jack-hit').boundingBox();
 	if (!box) throw new Error(`${testid} is not on the screen`);
 	await page.mouse.click(box.x + box.width / 2, box.y + box.height / 2);
-}
-
-async function ping(page: Page, from: string, to: string, want: string): Promise<void> {
-	await page.getByTestId('dock-probes').click();
-	await page.getByTestId('probe-from').selectOption(from);
-	await page.getByTestId('probe-to').fill(to);
-	const before = await page.getByTestId('probe-summary').count();
-	await page.getByTestId('ping').click();
-	await expect(page.getByTestId('probe-summary')).toHaveCount(before + 1);
-	await expect(page.getByTestId('probe-summary').filter({ hasText: want }).first()).toBeVisible();
-}
-
-async function select(page: Page, node: string): Promise<void> {
-	await page.getByTestId(`node-${node}`).locator('.node-name').click();
-	await expect(page.getByTestId('inspector').getByRole('heading', { level: 2 })).toContainText(node);
 }
 
 test('a bridge by mouse: cables end at it, addresses come from its subnet, and everyone is reached', async ({
@@ -161,6 +146,49 @@ test('a LAN with two machines: forwarding switched on, a route written, and red 
 	await ping(page, 'red', '192.168.1.2', '3 received');
 	await select(page, 'office');
 	await expect(page.getByTestId('ports')).toContainText('neighbour:eth0');
+	await expectAccessible(page);
+});
+
+test('a route with two ways, an alias and the VLANs of a port are in the inspector', async ({ home }) => {
+	const page = await newLab(home);
+	await add(page, 'ns red');
+	await add(page, 'br v-net-0 192.168.15.5/24');
+	await add(page, 'red -- v-net-0');
+	await add(page, 'machine neighbour');
+	await add(page, 'host -- neighbour');
+	const other = await openTerminal(page, 'neighbour');
+	await other.type('ip -4 -br addr show dev eth0', '192.168.16.2/24');
+
+	await select(page, 'host');
+	await page.getByTestId('add-route').click();
+	const line = page.getByTestId('add-route-input');
+	await line.fill('10.0.0.0/8 nexthop via 192.168.15.1 weight 1 nexthop via 192.168.99.1');
+	await expect(page.getByTestId('routes')).toContainText('192.168.99.1 is in no network of host');
+	await line.fill('10.0.0.0/8 nexthop via 192.168.15.1 weight 1 nexthop via 192.168.16.2 weight 3 mtu 1400');
+	await expect(page.getByTestId('routes')).toContainText('behind nexthop are via, dev, weight, realm and onlink');
+	await line.fill('10.0.0.0/8 mtu 1400 nexthop via 192.168.15.1 weight 1 nexthop via 192.168.16.2 weight 3');
+	await line.press('Enter');
+	await expect(page.getByTestId('route')).toHaveText(
+		'10.0.0.0/8 mtu 1400 nexthop via 192.168.15.1 nexthop via 192.168.16.2 weight 3',
+	);
+	const host = await openTerminal(page, 'host');
+	await host.type('ip route show 10.0.0.0/8', 'via 192.168.16.2 dev eth0 weight 3');
+
+	await page.getByTestId('alias-eth0').click();
+	await page.getByTestId('alias-eth0-input').fill("the neighbour's way ");
+	await expect(page.getByTestId('inspector')).toContainText('the alias begins or ends with a space');
+	await page.getByTestId('alias-eth0-input').fill("the neighbour's way");
+	await page.getByTestId('alias-eth0-input').press('Enter');
+	await expect(page.getByTestId('alias-eth0')).toHaveText("the neighbour's way");
+	await host.type('clear; ip link show dev eth0', "alias the neighbour's way");
+	await host.type("ip link set dev eth0 alias 'typed'");
+	await expect(page.getByTestId('alias-eth0')).toHaveText('typed');
+
+	const vlans = page.getByTestId('vlans-veth-red-br').getByRole('button');
+	await expect(vlans).toHaveAttribute('aria-disabled', 'true'); // the bridge does not filter, or the kernel cannot
+	await expect(page.getByTestId('vlans-veth-red-br')).toContainText(
+		/CONFIG_BRIDGE_VLAN_FILTERING|vlan_filtering of v-net-0 is 0/,
+	);
 	await expectAccessible(page);
 });
 

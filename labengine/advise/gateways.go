@@ -63,7 +63,7 @@ func (a *adviser) gatewaysNotConnected() {
 
 // isUnconnected says whether a route's gateway is on no link of its node, and not for want of something else that is said.
 func (a *adviser) isUnconnected(node *topology.Node, r *topology.Route) bool {
-	if !r.Gateway.IsValid() || r.Usable || r.Kernel {
+	if !r.Gateway.IsValid() || r.Usable || r.Kernel || len(r.Hops) > 0 {
 		return false
 	}
 	ipv6 := r.Gateway.Is6()
@@ -186,7 +186,7 @@ func (a *adviser) gatewaysAbsent() {
 // isAbsent says whether nobody is at a route's gateway. Where nobody else is on the link yet, or others may be there that
 // are not seen, it does not.
 func (a *adviser) isAbsent(node *topology.Node, r *topology.Route) bool {
-	if !r.Gateway.IsValid() || !r.Usable || r.Kernel || r.Out.Segment == nil || r.Out.Segment.Open || r.Gateway.IsLinkLocalUnicast() {
+	if !r.Gateway.IsValid() || !r.Usable || r.Kernel || len(r.Hops) > 0 || r.Out.Segment == nil || r.Out.Segment.Open || r.Gateway.IsLinkLocalUnicast() {
 		return false
 	}
 	segment := r.Out.Segment

@@ -282,10 +282,10 @@ func TestNoReturnRoute(t *testing.T) {
 
 func TestTranslationThatIsNotInTheDocument(t *testing.T) {
 	lab := topologytest.Lab(t, strings.Replace(bridged, "neighbour: route 192.168.15.0/24 via 192.168.1.2", "", 1))
-	checkLab(t, lab, labengine.Live{Nodes: map[labengine.ID]*labengine.NodeState{
-		"host": {Firewall: &labengine.Firewall{Native: "table ip nat { chain post { masquerade } }", Tables: 1}},
+	checkLab(t, lab, labengine.Live{Firewalls: map[labengine.ID]*labengine.Firewall{
+		"host": {Native: "table ip nat { chain post { masquerade } }", Tables: 1},
 	}}, nil)
-	checkLab(t, lab, labengine.Live{Nodes: map[labengine.ID]*labengine.NodeState{
-		"host": {Firewall: &labengine.Firewall{IPv4: []labengine.FirewallTable{{Name: "nat", Other: true}}}},
+	checkLab(t, lab, labengine.Live{Firewalls: map[labengine.ID]*labengine.Firewall{
+		"host": {IPv4: []labengine.FirewallTable{{Name: "nat", Other: true}}},
 	}}, nil)
 }

@@ -82,7 +82,7 @@ func (a *adviser) rulesIn(node *topology.Node, ipv6 bool) *rules {
 	if r, ok := a.rules[key]; ok {
 		return r
 	}
-	texts, firewall := node.Rules(ipv6), node.Live().Firewall
+	texts, firewall := node.Rules(ipv6), node.Firewall()
 	if len(texts) == 0 && firewall == nil { // most nodes
 		return noRules
 	}

@@ -24,6 +24,7 @@ type end struct {
 	mtuAt    position
 	noMaster bool
 	impairAt position
+	vlansAt  position
 	portAt   position
 	unnamed  bool // it is a LAN's, and has the name that came next
 }
@@ -217,10 +218,26 @@ func (r *reader) settingsOfEnd(e *end, v value, parts []word) (err error) {
 	seen := map[string]bool{}
 	for i := 0; i < len(parts); i++ {
 		key, at := parts[i].text, r.within(v, parts[i].offset)
+		if length := vlanLength(textsOf(parts[i:])); length > 0 {
+			e.VLANs = strings.TrimSpace(e.VLANs + " " + strings.Join(textsOf(parts[i:i+length]), " "))
+			e.vlansAt = at
+			i += length - 1
+			continue
+		}
 		if seen[key] && !strings.ContainsAny(key, ".:") {
 			return r.problem(at, "remove one of them", "`%s` is here twice", abridge(key))
 		}
 		seen[key] = true
+		if key == "alias" { // all that follows is
+			if i+1 == len(parts) {
+				return r.problem(at, "write it last, as alias the way out", "`alias` is followed by its text")
+			}
+			e.Alias, at = strings.TrimSpace(v.text[parts[i+1].offset:]), r.within(v, parts[i+1].offset)
+			if err := labengine.CheckAlias(e.Alias); err != nil {
+				return r.because(at, err)
+			}
+			break
+		}
 		if rest := textsOf(parts[i:]); impairLength(rest) > 0 {
 			length := impairLength(rest)
 			e.Impair = strings.TrimSpace(e.Impair + " " + strings.Join(rest[:length], " "))
@@ -260,7 +277,7 @@ func (r *reader) settingsOfEnd(e *end, v value, parts []word) (err error) {
 			}
 		default:
 			if !strings.ContainsAny(key, ".:") {
-				return r.problem(at, "after node:interface stand addresses, `mtu 1400`, `mac 02:00:5e:10:00:01`, `tag 10`, `rate 1mbit` and the like, and `down`",
+				return r.problem(at, "after node:interface stand addresses, `mtu 1400`, `mac 02:00:5e:10:00:01`, `vid 10 pvid untagged`, `tag 10`, `rate 1mbit` and the like, `down`, and last `alias` with text",
 					"%q is no word for an end of a cable", abridge(key))
 			}
 			e.Addresses, err = r.address(e.Addresses, key, at, e.label())
@@ -268,6 +285,9 @@ func (r *reader) settingsOfEnd(e *end, v value, parts []word) (err error) {
 		if err != nil {
 			return err
 		}
+	}
+	if e.VLANs, err = labengine.CanonicalVLANs(e.VLANs); err != nil {
+		return r.because(e.vlansAt, err)
 	}
 	if e.Port, err = labengine.CanonicalSwitchPort(e.Port); err != nil {
 		return r.because(e.portAt, err)

@@ -18,15 +18,30 @@ func impairLength(words []string) int {
 	return min(length, len(words))
 }
 
+// vlanLength is how many words from the first on say one VLAN of an end; 0 where the first says none.
+func vlanLength(words []string) int {
+	if words[0] != "vid" {
+		return 0
+	}
+	length := 2
+	for length < len(words) && (words[length] == "pvid" || words[length] == "untagged") {
+		length++
+	}
+	return min(length, len(words))
+}
+
 func isTime(word string) bool {
 	number := strings.TrimRight(word, "mus")
 	return number != word && strings.Trim(number, "0123456789.") == ""
 }
 
 // impair has the words at the end say what happens to what it sends.
-func (t *endText) impair(text string) {
+func (t *endText) impair(text string) { t.replace(impairLength, text) }
+
+// replace has other words stand for those that a function finds.
+func (t *endText) replace(lengthOf func(words []string) int, text string) {
 	for i := 0; i < len(t.words); {
-		if length := impairLength(t.words[i:]); length > 0 && i > 0 {
+		if length := lengthOf(t.words[i:]); length > 0 && i > 0 {
 			t.remove(i, length)
 			continue
 		}

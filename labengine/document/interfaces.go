@@ -46,6 +46,8 @@ type settings struct {
 	mtu       int // bytes; 0 where it does not say
 	mac       string
 	options   string
+	vlans     string
+	alias     string
 	addresses []string
 }
 
@@ -81,6 +83,23 @@ func (r *reader) settings(id labengine.ID, name string, fields map[string]value)
 		}
 		r.fieldAt[field{id, "options"}] = v.at
 	}
+	if v, ok := fields["vlans"]; ok {
+		text, err := r.text(v, "an interface's VLANs")
+		if err != nil {
+			return s, err
+		}
+		if s.vlans, err = labengine.CanonicalVLANs(text); err != nil {
+			return s, r.because(v.at, err)
+		}
+	}
+	if v, ok := fields["alias"]; ok {
+		if s.alias, err = r.text(v, "an alias"); err != nil {
+			return s, err
+		}
+		if err := labengine.CheckAlias(s.alias); err != nil {
+			return s, r.because(v.at, err)
+		}
+	}
 	items, err := r.items(fields["addresses"], "the addresses are a list, as in [10.0.0.1/32]", "")
 	if err != nil {
 		return s, err
@@ -108,6 +127,12 @@ func (s settings) change(id labengine.ID) []labengine.Edit {
 	}
 	if s.options != "" {
 		update.Options = &s.options
+	}
+	if s.vlans != "" {
+		update.VLANs = &s.vlans
+	}
+	if s.alias != "" {
+		update.Alias = &s.alias
 	}
 	edits := []labengine.Edit{{UpdateInterface: &update}}
 	for _, a := range s.addresses {
@@ -222,7 +247,7 @@ func (r *reader) addLink(node labengine.ID, name, kind string, fields map[string
 	}
 	add := labengine.AddInterface{
 		ID: id, Node: node, Name: name, Kind: kind, Options: s.options, Addresses: s.addresses, MAC: s.mac, MTU: s.mtu,
-		Down: s.up != nil && !*s.up, Port: port,
+		VLANs: s.vlans, Alias: s.alias, Down: s.up != nil && !*s.up, Port: port,
 	}
 	r.bridges[id] = labengine.HasPorts(kind)
 	r.links = append(r.links, link{add, fields["parent"], fields["master"]})

@@ -249,8 +249,10 @@ func (m *mappingChange) settings(was, is labengine.Interface) error {
 		options = scalarOf(is.Options, isRoute)
 	}
 	m.scalar("options", options, was.Options != is.Options, is.Options == "")
+	m.scalar("vlans", scalarOf(is.VLANs, isRoute), was.VLANs != is.VLANs, is.VLANs == "")
+	m.scalar("alias", scalarOf(is.Alias, isEnd), was.Alias != is.Alias, is.Alias == "")
 	m.scalar("mtu", plain(strconv.Itoa(is.MTU)), was.MTU != is.MTU, is.MTU == m.want.freshMTU(is))
-	if is.Kind != labengine.Loopback {
+	if is.HasMAC() {
 		fresh, before := is.MAC == m.want.MACFor(is.Node, is.Name), was.MAC == m.was.MACFor(was.Node, was.Name)
 		m.scalar("mac", value{form: scalar, text: is.MAC}, was.MAC != is.MAC || fresh != before, fresh)
 	}
@@ -321,7 +323,7 @@ func (m *mappingChange) interfaces(n node, id labengine.ID) error {
 }
 
 func sameSettings(a, b labengine.Interface) bool {
-	return a.Up == b.Up && a.MTU == b.MTU && slices.Equal(a.Addresses, b.Addresses)
+	return a.Up == b.Up && a.MTU == b.MTU && a.Alias == b.Alias && slices.Equal(a.Addresses, b.Addresses)
 }
 
 // link changes an interface that stands under its node.

@@ -105,13 +105,16 @@ func (w *rewriter) cable(v value, was cable, is labengine.Cable) error {
 // endText is the text of a cable's end, word by word, with what is between them.
 type endText struct {
 	gaps, words []string
-	rest        string
+	rest        string // with an alias and what stands before it
 }
 
 func newEndText(text string) *endText {
 	t := &endText{}
 	at := 0
-	for _, w := range words(text) {
+	for i, w := range words(text) {
+		if _, takes := examples[t.last()]; i > 0 && w.text == "alias" && !takes {
+			break
+		}
 		t.gaps, t.words = append(t.gaps, text[at:w.offset]), append(t.words, w.text)
 		at = w.offset + len(w.text)
 	}
@@ -125,6 +128,13 @@ func (t *endText) String() string {
 		b.WriteString(t.gaps[i] + w)
 	}
 	return b.String() + t.rest
+}
+
+func (t *endText) last() string {
+	if len(t.words) < 2 {
+		return ""
+	}
+	return t.words[len(t.words)-1]
 }
 
 func (t *endText) insert(at int, words ...string) {
@@ -213,10 +223,18 @@ func (w *rewriter) end(text string, said end, is labengine.Interface, withMTU bo
 	case !stated && is.MAC != derived || stated && said.MAC != is.MAC:
 		t.say("mac", is.MAC)
 	}
+	if was.VLANs != is.VLANs {
+		t.replace(vlanLength, is.VLANs)
+	}
 	if was.Impair != is.Impair {
 		t.impair(is.Impair)
 	}
 	t.flag("down", !is.Up)
+	if was.Alias != is.Alias {
+		if t.rest = ""; is.Alias != "" {
+			t.rest = " alias " + is.Alias
+		}
+	}
 	return t.String()
 }
 

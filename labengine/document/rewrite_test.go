@@ -142,6 +142,15 @@ func TestFormatChangesOnlyWhatIsSaidOtherwise(t *testing.T) {
 		}, []string{
 			"192.168.15.1/24", "192.168.15.1/24 mtu 1400 down",
 		}},
+		"an alias, and down after it": {commented, []labengine.Edit{
+			change(labengine.UpdateInterface{ID: vethRed, Alias: new("the way: 1 out")}),
+			change(labengine.UpdateInterface{ID: vethRed, Up: new(false), MTU: new(1400)}),
+			change(labengine.UpdateInterface{ID: labengine.LoopbackID(blue), Alias: new("itself")}),
+		}, []string{
+			"[red:veth-red   192.168.15.1/24", `["red:veth-red   192.168.15.1/24 mtu 1400 down alias the way: 1 out"`,
+			"      in: host\n      # the end of blue\n",
+			"      in: host\n      interfaces: {lo: {alias: itself}}\n      # the end of blue\n",
+		}},
 		"another size of both": {commented, []labengine.Edit{
 			change(labengine.UpdateInterface{ID: vethRed, MTU: new(1400)}), change(labengine.UpdateInterface{ID: vethBlue, MTU: new(1400)}),
 		}, []string{

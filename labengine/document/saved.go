@@ -158,7 +158,7 @@ func (s *saved) keepInterfaces(lab labengine.Lab) {
 		if labengine.CheckMTU(i.MTU) != nil {
 			i.MTU = chosen
 		}
-		if i.Kind != labengine.Loopback {
+		if i.HasMAC() {
 			mac, err := labengine.CanonicalMAC(i.MAC)
 			if i.MAC = mac; err != nil {
 				i.MAC = s.MACFor(i.Node, i.Name)
@@ -167,6 +167,11 @@ func (s *saved) keepInterfaces(lab labengine.Lab) {
 		bridge := lab.Interfaces[i.Master]
 		if labengine.HasPorts(i.Kind) || !labengine.HasPorts(bridge.Kind) || bridge.Node != i.Node || !keep(i.Master) {
 			i.Master = ""
+		}
+		if vlans, err := labengine.CanonicalVLANs(i.VLANs); err != nil || i.Kind != labengine.Bridge && (i.Master == "" || bridge.Kind != labengine.Bridge) {
+			i.VLANs = ""
+		} else {
+			i.VLANs = vlans
 		}
 		if port, err := labengine.CanonicalSwitchPort(i.Port); err != nil || i.Master == "" || bridge.Kind != labengine.OVS {
 			i.Port = ""

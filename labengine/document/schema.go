@@ -32,8 +32,8 @@ func Schema() []byte {
 		},
 		"end": object{
 			"type": []string{"string", "number"}, "pattern": `^\s*[^\s:]+(:[^\s:/%]+)?(\s+[^\s]+)*\s*$`,
-			"description": "node:interface, then in any order addresses, `mtu 1400`, `mac 02:00:5e:10:00:01`, `master v-net-0`, " +
-				"of an OVS bridge's port `tag 10` and `trunks 10,20`, and `down`. Of a LAN, its name is enough; of a bridge, bridge:interface is a port of it.",
+			"description": "node:interface, then in any order addresses, `mtu 1400`, `mac 02:00:5e:10:00:01`, `master v-net-0`, `vid 10 pvid untagged`, " +
+				"of an OVS bridge's port `tag 10` and `trunks 10,20`, `down`, and last `alias` with its text. Of a LAN, its name is enough; of a bridge, bridge:interface is a port of it.",
 		},
 		"ends": object{
 			"type": "array", "items": object{"$ref": "#/$defs/end"}, "minItems": 2, "maxItems": 2,
@@ -218,6 +218,15 @@ func keySchema(key string) object {
 		}
 	case "up":
 		return object{"type": "boolean", "description": "Whether it is set up, as by ip link set … up."}
+	case "vlans":
+		const vlan = `(vid\s+)?[0-9]+(-[0-9]+)?(\s+(pvid|untagged))*`
+		return object{
+			"type": []string{"string", "number"}, "pattern": `^\s*((vid\s+)?none|` + vlan + `([\s,]+` + vlan + `)*)\s*$`,
+			"description": "Of a bridge and its ports, as bridge(8) takes them: vid 10 pvid untagged vid 20 vid 30-40, or none. " +
+				"Else what the bridge's vlan_default_pvid gives. They count where the bridge has vlan_filtering 1.",
+		}
+	case "alias":
+		return object{"$ref": "#/$defs/text", "description": "What people note at it, as by ip link set … alias; up to 255 bytes."}
 	case "parent":
 		return object{"$ref": "#/$defs/text", "description": "The interface that it sends through: of the same node, or node:interface of another."}
 	case "master":

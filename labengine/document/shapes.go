@@ -19,9 +19,9 @@ var (
 	topShape       = shape{of: "a lab", keys: []string{"vethlab", "name", "quiet", "nodes", "cables", "canvas"}}
 	cableShape     = shape{of: "a cable", keys: []string{"ends", "mtu"}}
 	canvasShape    = shape{of: "the canvas", keys: []string{"positions"}}
-	loopbackShape  = shape{of: "lo", keys: []string{"addresses", "mtu", "up"}, hints: map[string]string{"mac": "the kernel keeps lo's"}}
+	loopbackShape  = shape{of: "lo", keys: []string{"addresses", "mtu", "up", "alias"}, hints: map[string]string{"mac": "the kernel keeps lo's"}}
 	interfaceShape = shape{of: "an interface", keys: []string{
-		"kind", "parent", "options", "addresses", "master", "port", "mtu", "mac", "up",
+		"kind", "parent", "options", "addresses", "master", "vlans", "port", "mtu", "mac", "up", "alias",
 	}}
 )
 
@@ -51,16 +51,16 @@ var nodeShapes = map[labengine.Kind]shape{
 	},
 	labengine.Internet: {of: "an internet", keys: []string{"name", "kind", "sysctls", "routes", "interfaces"}},
 	bridgeKind: {
-		of: "a bridge", keys: []string{"name", "kind", "in", "addresses", "options", "mtu", "mac", "up"},
+		of: "a bridge", keys: []string{"name", "kind", "in", "addresses", "options", "vlans", "mtu", "mac", "up", "alias"},
 		hints: map[string]string{"routes": notABridge, "sysctls": notABridge, "interfaces": "`master: BRIDGE` makes an interface its port"},
 	},
 	ovsKind: {
-		of: "an OVS bridge", keys: []string{"name", "kind", "in", "addresses", "mtu", "mac", "up"},
+		of: "an OVS bridge", keys: []string{"name", "kind", "in", "addresses", "mtu", "mac", "up", "alias"},
 		hints: map[string]string{"routes": notABridge, "sysctls": notABridge, "interfaces": "`master: BRIDGE` makes an interface its port"},
 	},
 	labengine.LAN: {
 		of:   "a lan",
-		keys: []string{"name", "kind", "addresses", "options", "mtu", "mac", "up", "sysctls", "routes", "interfaces"},
+		keys: []string{"name", "kind", "addresses", "options", "vlans", "mtu", "mac", "up", "alias", "sysctls", "routes", "interfaces"},
 	},
 }
 
@@ -70,13 +70,13 @@ const (
 )
 
 var notAnInterface = map[string]string{
-	"addresses": ofInterfaces, "mtu": ofInterfaces, "mac": ofInterfaces, "up": ofInterfaces, "options": ofInterfaces,
-	"master": ofInterfaces, "parent": ofInterfaces,
+	"addresses": ofInterfaces, "mtu": ofInterfaces, "mac": ofInterfaces, "up": ofInterfaces, "alias": ofInterfaces, "options": ofInterfaces,
+	"master": ofInterfaces, "vlans": ofInterfaces, "parent": ofInterfaces,
 }
 
 // nodeShape is what some node may have.
 var nodeShape = shape{of: "a node", keys: []string{
-	"name", "kind", "in", "command", "addresses", "options", "mtu", "mac", "up", "sysctls", "routes", "rules", "iptables",
+	"name", "kind", "in", "command", "addresses", "options", "vlans", "mtu", "mac", "up", "alias", "sysctls", "routes", "rules", "iptables",
 	"ip6tables", "services", "interfaces",
 }}
 
@@ -87,12 +87,12 @@ var (
 		string(ovsKind), string(labengine.LAN), string(labengine.Internet),
 	}
 	// interfaceKinds are the kinds of interface that stand under a node.
-	interfaceKinds = []string{labengine.Dummy, labengine.VLAN, labengine.VXLAN, labengine.MACVLAN, labengine.Bridge, labengine.OVS}
+	interfaceKinds = []string{labengine.Dummy, labengine.Tun, labengine.VLAN, labengine.VXLAN, labengine.MACVLAN, labengine.Bridge, labengine.OVS}
 )
 
 const (
 	hintNodeKinds      = "the kinds are machine, namespace, container, bridge, ovs, lan and internet"
-	hintInterfaceKinds = "the kinds are dummy, vlan, vxlan, macvlan, bridge and ovs"
+	hintInterfaceKinds = "the kinds are dummy, tun, vlan, vxlan, macvlan, bridge and ovs"
 )
 
 // fields reads a mapping with keys that are known, each at most once.

@@ -94,6 +94,7 @@ func (w *walker) edit(lab labengine.Lab) labengine.Edit {
 		}
 		add.Options = map[string][]string{
 			labengine.Bridge: {"", "stp_state 1", "stp_state 1 ageing_time 100"}, labengine.Dummy: {"", "", ""}, labengine.OVS: {"", "", ""},
+			labengine.Tun:  {"", "mode tap", "mode tap multi_queue 1 vnet_hdr 1"},
 			labengine.VLAN: {"id 10", "id 20", "protocol 802.1ad id 5"}, labengine.MACVLAN: {"", "mode bridge", "mode private"},
 			labengine.VXLAN: {"id 7", "id 8 remote 10.0.0.1", "id 9 remote 2001:db8::5"},
 		}[kind][w.IntN(3)]
@@ -111,7 +112,9 @@ func (w *walker) edit(lab labengine.Lab) labengine.Edit {
 		return labengine.Edit{UpdateNode: &change}
 	case 10, 11:
 		change := labengine.UpdateInterface{ID: anyOf(w, lab.Interfaces)}
-		switch w.IntN(8) {
+		switch w.IntN(10) {
+		case 7:
+			change.VLANs = new(oneOf(w, "", "none", "10 pvid untagged", "10 pvid untagged, 20, 30-40"))
 		case 0:
 			change.Name = new(w.name())
 		case 1:
@@ -126,6 +129,8 @@ func (w *walker) edit(lab labengine.Lab) labengine.Edit {
 			change.Port = new(w.port())
 		case 6:
 			change.Options = new(oneOf(w, "", "stp_state 1", "id 10"))
+		case 8:
+			change.Alias = new(oneOf(w, "", "up", "the way out", "down: 5 # \"x\"  alias é", "on", "alias alias", "'"))
 		default:
 			change.MTU = new(oneOf(w, 1400, 1500, 9000))
 		}
@@ -136,7 +141,8 @@ func (w *walker) edit(lab labengine.Lab) labengine.Edit {
 		return labengine.Edit{DeleteAddress: &labengine.DeleteAddress{Interface: anyOf(w, lab.Interfaces), Address: w.address()}}
 	case 14:
 		return labengine.Edit{AddRoute: &labengine.AddRoute{Node: anyOf(w, lab.Nodes), Route: oneOf(w,
-			"default via 10.0.0.2", "10.3.0.0/16 via 10.0.0.2 dev red metric 5", "2001:db8:1::/48 via fd00::9", "unreachable 10.9.0.0/16")}}
+			"default via 10.0.0.2", "10.3.0.0/16 via 10.0.0.2 dev red metric 5", "2001:db8:1::/48 via fd00::9", "unreachable 10.9.0.0/16",
+			"10.4.0.0/16 nexthop via 10.0.0.2 weight 2 nexthop via inet6 2001:db8::1", "10.4.0.0/16 proto static realm 4 mtu lock 1400 nexthop via 10.0.0.2 nexthop dev red")}}
 	case 15:
 		n := lab.Nodes[anyOf(w, lab.Nodes)]
 		if len(n.Routes) > 0 {

@@ -186,13 +186,19 @@ func (s *saved) settingsOf(stated map[string]value, i labengine.Interface) {
 	if i.Options != "" {
 		stated["options"] = scalarOf(i.Options, isRoute)
 	}
+	if i.VLANs != "" {
+		stated["vlans"] = scalarOf(i.VLANs, isRoute)
+	}
+	if i.Alias != "" {
+		stated["alias"] = scalarOf(i.Alias, isEnd)
+	}
 	if len(i.Addresses) > 0 {
 		stated["addresses"] = value{form: list, list: texts(i.Addresses, isEnd)}
 	}
 	if i.MTU != s.freshMTU(i) {
 		stated["mtu"] = plain(strconv.Itoa(i.MTU))
 	}
-	if i.Kind != labengine.Loopback && i.MAC != s.MACFor(i.Node, i.Name) {
+	if i.HasMAC() && i.MAC != s.MACFor(i.Node, i.Name) {
 		stated["mac"] = value{form: scalar, text: i.MAC}
 	}
 	if i.Up != s.freshUp(i) {
@@ -300,11 +306,17 @@ func (s *saved) end(i labengine.Interface, unnamed, withMTU bool) string {
 	if i.MAC != s.MACFor(i.Node, i.Name) {
 		parts = append(parts, "mac", i.MAC)
 	}
+	if i.VLANs != "" {
+		parts = append(parts, i.VLANs)
+	}
 	if i.Impair != "" {
 		parts = append(parts, i.Impair)
 	}
 	if !i.Up {
 		parts = append(parts, "down")
+	}
+	if i.Alias != "" { // last, for all that follows is
+		parts = append(parts, "alias", i.Alias)
 	}
 	return strings.Join(parts, " ")
 }

@@ -55,7 +55,7 @@ func (w *World) Apply(ctx context.Context, p plan.Plan, machines Machines, progr
 			err = a.step(p, i)
 		}
 		if err != nil {
-			return refused(step, err)
+			return w.refused(step, err)
 		}
 	}
 	if err := a.finish(); err != nil {
@@ -131,6 +131,8 @@ func (a *applier) step(p plan.Plan, i int) error {
 		return a.setImpairment(s)
 	case plan.SetMaster:
 		return a.setMaster(s)
+	case plan.SetVLANs:
+		return a.setVLANs(s)
 	case plan.SetOptions:
 		values, err := labengine.ParseOptions(s.Kind, s.Options)
 		if err != nil {
@@ -247,7 +249,7 @@ func (a *applier) arrive(n arrival) error {
 	if n.done {
 		a.running--
 		if n.err != nil {
-			return refused(n.step, n.err)
+			return a.w.refused(n.step, n.err)
 		}
 		return nil
 	}
@@ -257,7 +259,7 @@ func (a *applier) arrive(n arrival) error {
 		err = a.w.follow(n.netns)
 	}
 	if err != nil {
-		return refused(n.step, err)
+		return a.w.refused(n.step, err)
 	}
 	a.w.Bind(n.netns, n.node)
 	if a.made++; a.progress != nil && a.made%50 == 0 {

@@ -48,6 +48,13 @@ var featureTrials = []featureTrial{
 	{"macvlan", "this kernel has no macvlan (CONFIG_MACVLAN)", func(h *netlink.Handle, a netlink.Link) error {
 		return h.LinkAdd(&netlink.Macvlan{LinkAttrs: attrs("t6", a), Mode: netlink.MACVLAN_MODE_BRIDGE})
 	}},
+	{"tun", "this system has no /dev/net/tun (CONFIG_TUN): `modprobe tun` on the real machine makes it", func(*netlink.Handle, netlink.Link) error {
+		err := makeTun("t7", tunFlags(nil))
+		if errors.Is(err, unix.ENODEV) || errors.Is(err, unix.ENXIO) {
+			err = unix.ENOENT // the file without its driver
+		}
+		return err
+	}},
 	{"tbf", "this kernel has no tbf (CONFIG_NET_SCH_TBF): rates are off", func(h *netlink.Handle, a netlink.Link) error {
 		return h.QdiscReplace(qdiscFor(a.Attrs().Index, labengine.Impairment{Rate: 1e6}))
 	}},

@@ -40,17 +40,16 @@ func (i *Inspector) Close() {
 }
 
 // Rules reads what iptables-save(8) shows of a namespace.
-func (i *Inspector) Rules(netns *os.File, ipv6 bool) ([]labengine.FirewallTable, error) {
+func (i *Inspector) Rules(netns *os.File, ipv6 bool) (saved SavedRules, err error) {
 	program, err := i.programs.of(ipv6)
 	if err != nil {
-		return nil, err
+		return saved, err
 	}
-	var saved SavedRules
 	err = i.enter.in(netns, func() (err error) {
 		saved, err = i.programs.readRules(program, ipv6)
 		return err
 	})
-	return saved.Tables, err
+	return saved, err
 }
 
 // maxFlows bounds the tracked connections that pages are shown.

@@ -37,7 +37,7 @@ func (w *World) find(n *Netns, name string) (*Link, bool) {
 	if err != nil {
 		return nil, false
 	}
-	l = &Link{Index: index, Name: name}
+	l = &Link{Index: index, Name: name, pvid: -1}
 	n.Links[index], n.names[name] = l, index
 	return l, true
 }
@@ -82,7 +82,7 @@ func (a *applier) comesUp(next plan.Plan, id labengine.ID) bool {
 			}
 		case plan.SetLink:
 			if s.Interface == id {
-				return s.Up != nil && *s.Up && s.MTU == nil && s.MAC == nil
+				return s.Up != nil && *s.Up && s.MTU == nil && s.MAC == nil && s.Alias == nil
 			}
 		default:
 			return false
@@ -107,7 +107,10 @@ func (a *applier) setLink(s plan.SetLink) error {
 		}
 		data = append(data, nl.NewRtAttr(unix.IFLA_ADDRESS, mac))
 	}
-	return a.onLink(s.At, s.Name, unix.RTM_NEWLINK, func(m *nl.IfInfomsg) {
+	if s.Alias != nil {
+		data = append(data, nl.NewRtAttr(unix.IFLA_IFALIAS, []byte(*s.Alias)))
+	}
+	err := a.onLink(s.At, s.Name, unix.RTM_NEWLINK, func(m *nl.IfInfomsg) {
 		if s.Up != nil {
 			m.Change = unix.IFF_UP
 			if *s.Up {
@@ -115,6 +118,10 @@ func (a *applier) setLink(s plan.SetLink) error {
 			}
 		}
 	}, data...)
+	if n, ok := a.w.Of(s.At.Node); ok && err == nil && s.Alias != nil && a.w.listens {
+		return a.w.LookAtLinksDown(n)
+	}
+	return err
 }
 
 func (a *applier) moveLink(s plan.MoveLink) error {
@@ -272,6 +279,9 @@ func (a *applier) addLink(s plan.AddLink) error {
 	}
 	if s.Quiet && s.Kind == labengine.Bridge {
 		values["mcast_snooping"] = "0"
+	}
+	if s.Kind == labengine.Tun {
+		return a.addTun(n, s, values)
 	}
 	data := []nl.NetlinkRequestData{nl.NewIfInfomsg(unix.AF_UNSPEC), nl.NewRtAttr(unix.IFLA_IFNAME, nl.ZeroTerminated(s.Name))}
 	var below []*nl.RtAttr // of IFLA_INFO_DATA

@@ -43,6 +43,10 @@ var optionAttrs = map[string]map[string]optionAttr{
 		"dstport": {attr: nl.IFLA_VXLAN_PORT, width: 2, big: true},
 		"ttl":     {attr: nl.IFLA_VXLAN_TTL, width: 1},
 	},
+	labengine.Tun: { // IFLA_TUN_* of uapi/linux/if_link.h; they are only read
+		"mode": {attr: 3, width: 1, words: map[string]uint64{"tun": 1, "tap": 2}}, // IFF_TUN, IFF_TAP
+		"pi":   {attr: 4, width: 1}, "vnet_hdr": {attr: 5, width: 1}, "multi_queue": {attr: 7, width: 1},
+	},
 	labengine.MACVLAN: {
 		"mode": {attr: nl.IFLA_MACVLAN_MODE, width: 4, words: map[string]uint64{
 			"private": 1, "vepa": 2, "bridge": 4, "passthru": 8, // MACVLAN_MODE_*
@@ -136,6 +140,9 @@ func (l *Link) takeInfo(info []byte) {
 			if t == o.attr && (o.width == 0 || len(v) == o.width) || o.attr6 != 0 && t == o.attr6 {
 				values[name] = o.decode(v)
 			}
+		}
+		if l.Kind == labengine.Bridge && t == nl.IFLA_BR_VLAN_DEFAULT_PVID && len(v) == 2 {
+			l.pvid = int(native.Uint16(v))
 		}
 		if l.Kind == labengine.VXLAN && t == nl.IFLA_VXLAN_LINK && len(v) == 4 {
 			l.Peer = int(native.Uint32(v)) // IFLA_LINK, where there is one, says the same

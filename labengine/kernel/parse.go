@@ -94,12 +94,19 @@ func (w *World) markNeighbours(n *Netns) {
 	w.dirtyIn[n] = d
 }
 
+// indexOf is the link that a struct ifinfomsg is about.
+func indexOf(body []byte) int { return int(int32(native.Uint32(body[4:]))) }
+
 func (w *World) takeLink(n *Netns, body []byte) {
-	if len(body) < unix.SizeofIfInfomsg || body[0] == unix.AF_BRIDGE { // a bridge tells of its ports in AF_BRIDGE too
+	if len(body) < unix.SizeofIfInfomsg {
 		return
 	}
-	index := int(int32(native.Uint32(body[4:])))
-	fresh := Link{Index: index, Flags: native.Uint32(body[8:]), PeerNsid: -1, Kind: "ether"}
+	if body[0] == unix.AF_BRIDGE { // a bridge tells of its ports
+		w.markVLANs(n)
+		return
+	}
+	index := indexOf(body)
+	fresh := Link{Index: index, Flags: native.Uint32(body[8:]), PeerNsid: -1, Kind: "ether", pvid: -1}
 	if native.Uint16(body[2:]) == unix.ARPHRD_LOOPBACK {
 		fresh.Kind = labengine.Loopback
 	}
@@ -116,6 +123,8 @@ func (w *World) takeLink(n *Netns, body []byte) {
 			fresh.Peer = int(int32(native.Uint32(v)))
 		case unix.IFLA_LINK_NETNSID:
 			fresh.PeerNsid = int32(native.Uint32(v))
+		case unix.IFLA_IFALIAS:
+			fresh.Alias = labengine.AliasSeen(text(v))
 		case unix.IFLA_OPERSTATE:
 			fresh.OperState = v[0]
 		case unix.IFLA_MASTER:
@@ -138,6 +147,7 @@ func (w *World) takeLink(n *Netns, body []byte) {
 	}
 	if known {
 		fresh.Addresses, fresh.ID, fresh.Doomed, fresh.Impair = old.Addresses, old.ID, old.Doomed, old.Impair
+		fresh.vlans = old.vlans
 		if n.names[old.Name] == index {
 			delete(n.names, old.Name)
 		}
@@ -150,6 +160,9 @@ func (w *World) takeLink(n *Netns, body []byte) {
 		n.Links[index] = &fresh
 	}
 	n.names[fresh.Name] = index
+	if fresh.pvid >= 0 || fresh.Master != 0 {
+		w.markVLANs(n)
+	}
 	w.dirty[linkKey{n.Key, index}] = true
 	if fresh.Kind == labengine.OVS && !known {
 		w.overlay(n) // its ports may have been there before it
@@ -169,7 +182,7 @@ func (w *World) loseLink(n *Netns, body []byte) {
 	if len(body) < unix.SizeofIfInfomsg || body[0] == unix.AF_BRIDGE {
 		return
 	}
-	index := int(int32(native.Uint32(body[4:])))
+	index := indexOf(body)
 	l, ok := n.Links[index]
 	if !ok {
 		return

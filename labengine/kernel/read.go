@@ -86,6 +86,7 @@ func (w *World) takeDump(n *Netns, d dump) {
 	for _, body := range d.qdiscs {
 		w.takeQdisc(n, body, true)
 	}
+	w.markVLANs(n)
 	w.markRoutes(n)
 	w.markNeighbours(n)
 }
@@ -145,6 +146,12 @@ func (w *World) Moved(ref LinkRef) bool { return w.moved[linkKey{ref.Netns, ref.
 
 // TakeLinks lists the links that have changed, appeared or gone since the call before.
 func (w *World) TakeLinks() []LinkRef {
+	for n := range w.dirtyVLANs {
+		delete(w.dirtyVLANs, n)
+		if err := w.readVLANs(n); err != nil {
+			continue // it is just ending
+		}
+	}
 	if len(w.dirty) == 0 {
 		clear(w.moved)
 		return nil
@@ -180,6 +187,25 @@ func (w *World) TakeTables(most int, of func(*Netns) bool) (changed map[*Netns]T
 		delete(w.dirtyIn, n)
 	}
 	return changed, false
+}
+
+// LookAtLinksDown reads again those of a namespace's links that are down: of their aliases the kernel tells nobody
+// (netdev_state_change in net/core/dev.c).
+func (w *World) LookAtLinksDown(n *Netns) error {
+	down := func(l *Link) bool { return !l.Up() }
+	if !slices.ContainsFunc(slices.Collect(maps.Values(n.Links)), down) {
+		return nil
+	}
+	links, err := n.ask(unix.RTM_GETLINK, unix.NLM_F_DUMP, nl.NewIfInfomsg(unix.AF_UNSPEC), withoutStatistics())
+	if err != nil {
+		return fmt.Errorf("read links: %w", err)
+	}
+	for _, body := range links {
+		if l, known := n.Links[indexOf(body)]; known && down(l) {
+			w.takeLink(n, body)
+		}
+	}
+	return nil
 }
 
 // TouchSysctls has a namespace's settings looked at again: the kernel tells of few changes of them.

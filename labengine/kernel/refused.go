@@ -12,13 +12,17 @@ import (
 )
 
 // refused says which step did not work, in the kernel's words, and what to do about it.
-func refused(step plan.Step, err error) error {
+func (w *World) refused(step plan.Step, err error) error {
 	var known *labengine.Problem
 	if errors.As(err, &known) {
 		return err
 	}
 	said := words(err)
-	switch step.(type) {
+	switch s := step.(type) {
+	case plan.AddLink:
+		if s.Kind == labengine.Tun {
+			said = strings.TrimPrefix(said, routingWords) // a system call
+		}
 	case plan.AddContainer, plan.DeleteContainer, plan.RenameContainer, plan.AddService, plan.DeleteService:
 		said = strings.TrimPrefix(said, routingWords) // no netlink request
 	}
@@ -35,6 +39,9 @@ func refused(step plan.Step, err error) error {
 		p.Errno = unix.ErrnoName(errno)
 	}
 	p.On, p.Hint = hint(step, errno)
+	if off := w.ipv6Hint(step, err); off != "" {
+		p.Hint = off
+	}
 	return p
 }
 
@@ -68,12 +75,32 @@ func hint(step plan.Step, errno syscall.Errno) (labengine.ID, string) {
 		on, name = s.Interface, s.From
 	case plan.MoveLink:
 		on, name = s.Interface, s.Name
+	case plan.SetVLANs:
+		on, name = s.Interface, s.Name
+		if errno == unix.EOPNOTSUPP {
+			return on, "this kernel's bridges know no VLANs (CONFIG_BRIDGE_VLAN_FILTERING): use interfaces of kind vlan, or Open vSwitch"
+		}
 	case plan.DeleteLink:
 		on, name = s.Interface, s.Name
 	case plan.AddAddress:
 		on, name = s.Interface, s.Address
 	case plan.DeleteAddress:
 		on, name = s.Interface, s.Address
+	case plan.SetMaster:
+		on, name = s.Interface, s.Name
+	case plan.SetOptions:
+		on, name = s.Interface, s.Name
+	case plan.SetImpairment:
+		on, name = s.Interface, s.Name
+	case plan.SetSysctl:
+		on, name = s.At.Node, s.Name
+	case plan.AddRoute:
+		on, name = s.At.Node, s.Route
+		if errno == unix.EEXIST {
+			return on, "another route leads there with this metric: give this one another metric, or take that one away"
+		}
+	case plan.AddIPRule:
+		on, name = s.At.Node, s.Rule
 	case plan.AddNamespace:
 		on, name = s.At.Node, s.At.Netns
 	case plan.DeleteNamespace:
@@ -88,6 +115,11 @@ func hint(step plan.Step, errno syscall.Errno) (labengine.ID, string) {
 		on, name = s.At.Node, s.From
 	case plan.AddService:
 		on, name = s.At.Node, s.Service
+	}
+	if s, ok := step.(plan.AddLink); ok && s.Kind == labengine.Tun {
+		if hint := tunHint(errno, name); hint != "" {
+			return on, hint
+		}
 	}
 	switch errno {
 	case unix.EADDRINUSE:
@@ -108,6 +140,19 @@ func hint(step plan.Step, errno syscall.Errno) (labengine.ID, string) {
 		return on, "the kernel does not take this value for " + name
 	}
 	return on, ""
+}
+
+// tunHint is about what [tunDevice] answers.
+func tunHint(errno syscall.Errno, name string) string {
+	switch errno {
+	case unix.EBUSY:
+		return name + " is there already: choose another name"
+	case unix.ENOENT, unix.ENODEV, unix.ENXIO:
+		return "this system has no " + tunDevice + ": `modprobe tun` on the real machine makes it"
+	case unix.EACCES:
+		return tunDevice + " is not for this user: `chmod 666 " + tunDevice + "` on the real machine opens it"
+	}
+	return ""
 }
 
 func serviceNode(step plan.Step) string {

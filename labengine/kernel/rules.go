@@ -227,8 +227,9 @@ func rulesHint(said string, r labengine.Rule) string {
 // SavedRules are what iptables-save(8) shows of a namespace, and what it cannot.
 type SavedRules struct {
 	Tables     []labengine.FirewallTable
-	Unreadable []string // tables in which nft(8) has put what iptables has no words for
-	Native     bool     // nft(8) has been in a table of iptables' names
+	Counters   []labengine.Counter // of the tables
+	Unreadable []string            // tables in which nft(8) has put what iptables has no words for
+	Native     bool                // nft(8) has been in a table of iptables' names
 }
 
 // Rules reads the rules of a namespace.
@@ -255,7 +256,8 @@ func (p *firewallPrograms) readRules(program *firewallProgram, ipv6 bool) (saved
 		if err != nil {
 			return saved, err
 		}
-		saved.Tables, saved.Native = labengine.ParseSavedRules(out), strings.Contains(out, "use 'nft' tool")
+		saved.Tables, saved.Counters = labengine.ParseSavedRules(out)
+		saved.Native = strings.Contains(out, "use 'nft' tool")
 		for _, said := range tableSaid.FindAllStringSubmatch(out, -1) {
 			saved.Unreadable = append(saved.Unreadable, said[1])
 		}
@@ -265,7 +267,13 @@ func (p *firewallPrograms) readRules(program *firewallProgram, ipv6 bool) (saved
 	}
 	if legacy && !program.legacy {
 		if out, err := p.run("", programName(ipv6, "-legacy-save"), "-c"); err == nil {
-			for _, t := range labengine.ParseSavedRules(out) {
+			tables, counters := labengine.ParseSavedRules(out)
+			before := labengine.Places(saved.Tables)
+			for _, c := range counters {
+				c.At += before
+				saved.Counters = append(saved.Counters, c)
+			}
+			for _, t := range tables {
 				t.Legacy, t.Other = true, true
 				saved.Tables = append(saved.Tables, t)
 			}

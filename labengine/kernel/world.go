@@ -21,19 +21,20 @@ import (
 // It begins deaf: while a lab is made, nobody else is in it, and what the kernel would tell of each link would cost as much
 // as the links. Until [World.Listen], a World knows of a namespace what it was asked for.
 type World struct {
-	root     *Netns // the lab process's own namespace: the socket for events is in it, nsids count in it
-	events   *eventSocket
-	byKey    map[uint64]*Netns
-	byInode  map[uint64]*Netns
-	byNsid   map[int32]*Netns
-	byNode   map[labengine.ID]*Netns
-	dirty    map[linkKey]bool
-	dirtyIn  map[*Netns]dirtiness
-	enter    *entrance
-	moved    map[linkKey]bool // links that went to another namespace, among the dirty ones
-	listens  bool
-	pairs    []pair          // veths between namespaces that were made before Listen
-	impaired map[*Netns]bool // where links were impaired before Listen
+	root       *Netns // the lab process's own namespace: the socket for events is in it, nsids count in it
+	events     *eventSocket
+	byKey      map[uint64]*Netns
+	byInode    map[uint64]*Netns
+	byNsid     map[int32]*Netns
+	byNode     map[labengine.ID]*Netns
+	dirty      map[linkKey]bool
+	dirtyIn    map[*Netns]dirtiness
+	enter      *entrance
+	dirtyVLANs map[*Netns]bool
+	moved      map[linkKey]bool // links that went to another namespace, among the dirty ones
+	listens    bool
+	pairs      []pair          // veths between namespaces that were made before Listen
+	impaired   map[*Netns]bool // where links were impaired before Listen
 
 	ruleEvents *eventSocket
 	dirtyRules map[*Netns]RulesChanged
@@ -79,11 +80,14 @@ type Link struct {
 	Master    int    // ifindex of the bridge that it is a port of
 	Port      string // of an OVS bridge's port, what it does with VLANs, as a document has it
 	Options   string // its kind's own, as a document has them
+	Alias     string // as a document has it
 	Impair    string // what happens to what it sends, as a document has it
 	OperState uint8  // RFC 2863, IF_OPER_UP and so on in uapi/linux/if.h
 	Addresses []Address
-	ID        labengine.ID // the interface that it is, once that is known
-	Doomed    bool         // its other end has gone, and the kernel is about to take it away
+	ID        labengine.ID         // the interface that it is, once that is known
+	pvid      int                  // of a bridge, vlan_default_pvid; -1 where the kernel's bridges know no VLANs, and of other links
+	vlans     []labengine.PortVLAN // of a bridge and its ports
+	Doomed    bool                 // its other end has gone, and the kernel is about to take it away
 
 	raw rawLink
 }
@@ -92,7 +96,7 @@ type Link struct {
 func (l *Link) same(m *Link) bool {
 	return l.Name == m.Name && l.Kind == m.Kind && l.Flags == m.Flags && l.MTU == m.MTU && l.MAC == m.MAC &&
 		l.Peer == m.Peer && l.PeerNsid == m.PeerNsid && l.OperState == m.OperState && l.Master == m.Master && l.Options == m.Options &&
-		l.Port == m.Port && l.raw == m.raw
+		l.Alias == m.Alias && l.pvid == m.pvid && l.Port == m.Port && l.raw == m.raw
 }
 
 // Address is an address of a link.
@@ -116,7 +120,7 @@ func NewWorld() (*World, error) {
 	}
 	w := &World{
 		byKey: map[uint64]*Netns{}, byInode: map[uint64]*Netns{}, byNsid: map[int32]*Netns{}, byNode: map[labengine.ID]*Netns{},
-		dirty: map[linkKey]bool{}, dirtyIn: map[*Netns]dirtiness{}, moved: map[linkKey]bool{},
+		dirty: map[linkKey]bool{}, dirtyIn: map[*Netns]dirtiness{}, moved: map[linkKey]bool{}, dirtyVLANs: map[*Netns]bool{},
 		dirtyRules: map[*Netns]RulesChanged{}, impaired: map[*Netns]bool{},
 	}
 	w.enter = newEntrance(self)
@@ -230,6 +234,7 @@ func (w *World) Remove(n *Netns) {
 		w.dirty[linkKey{n.Key, index}] = true
 	}
 	delete(w.dirtyIn, n)
+	delete(w.dirtyVLANs, n)
 	delete(w.dirtyRules, n)
 	n.close()
 }
@@ -245,6 +250,7 @@ func (w *World) Touch(n *Netns) {
 	for index := range n.Links {
 		w.dirty[linkKey{n.Key, index}] = true
 	}
+	w.markVLANs(n)
 	w.markRoutes(n)
 	w.markNeighbours(n)
 	w.TouchSysctls(n)

@@ -104,5 +104,5 @@ func TestNothingIsSaidOfAHealthyLab(t *testing.T) {
 
 func adviceOf(lab *labtest.Lab) []labengine.Advice {
 	state := lab.State()
-	return advise.Advise(state.Lab, labengine.Live{Links: state.Links, Nodes: state.Nodes})
+	return advise.Advise(state.Lab, state.Live)
 }

@@ -251,7 +251,7 @@ func (b *binder) take(n *kernel.Netns, link *kernel.Link) {
 	}
 	i := &labengine.Interface{
 		ID: link.ID, Node: n.Node, Name: link.Name, Kind: link.Kind, Up: link.Up(), MTU: link.MTU, MAC: link.MAC,
-		Addresses: link.AddressesText(), Options: link.Options, Impair: link.Impair, Port: link.Port,
+		Addresses: link.AddressesText(), Options: link.Options, VLANs: n.VLANsOf(link), Alias: link.Alias, Impair: link.Impair, Port: link.Port,
 	}
 	if master, ok := n.Links[link.Master]; ok {
 		i.Master = master.ID

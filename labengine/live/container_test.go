@@ -83,12 +83,24 @@ func TestContainer(t *testing.T) {
 	}
 }
 
+// TestContainerIsItsCommand: the number that the pages show is that of the program, not of a shell beside it.
+func TestContainerIsItsCommand(t *testing.T) {
+	lab := labtest.StartLab(t, docker(t, "sleep 1234"))
+	state := lab.Until("the command", func(s labtest.State) bool {
+		return s.Nodes["web"] != nil && s.Nodes["web"].Container != nil && s.Nodes["web"].Container.Command != nil
+	}).Nodes["web"].Container.Command
+	read := fmt.Sprintf("until [ $(cat /proc/%d/comm) = sleep ]; do sleep 0.02; done; ps -o args= -p %d", state.Pid, state.Pid)
+	if got := strings.TrimSpace(lab.Shell("host", read)); got != state.Line {
+		t.Errorf("%d is shown as %q, and ps prints %q", state.Pid, state.Line, got)
+	}
+}
+
 func TestContainerThatCannotStartItsCommand(t *testing.T) {
 	lab := labtest.StartLab(t, docker(t, "nginx --no-such"))
 	lab.Until("the command's end", func(s labtest.State) bool {
 		return s.Nodes["web"] != nil && s.Nodes["web"].Container != nil && s.Nodes["web"].Container.Ended == "exit status 127"
 	})
-	if got := lab.Shell("host", "cat /run/containers/web.log"); !strings.Contains(got, "nginx: not found") {
+	if got := lab.Shell("host", "cat /run/containers/web.log"); !strings.Contains(got, "nginx: command not found") {
 		t.Errorf("the log says %q", got)
 	}
 	lab.CheckKernel()

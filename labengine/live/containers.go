@@ -44,8 +44,9 @@ func (l *Lab) AddContainer(ctx context.Context, node labengine.ID, machine, name
 	c := &container{box: box, machine: at, line: command}
 	netns, err := copyFile(box.NetNS())
 	if err == nil && command != "" {
+		// bash(1) becomes a simple command itself, so that its number is the command's; sh(1) would stay beside it.
 		c.main, err = m.box.Exec(ctx, sandbox.Command{
-			Argv: []string{"sh", "-c", command}, Dir: "/", Container: box, Log: "/run/containers/" + name + ".log",
+			Argv: []string{"bash", "-c", command}, Dir: "/", Container: box, Log: "/run/containers/" + name + ".log",
 		})
 	}
 	if err != nil {

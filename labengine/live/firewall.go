@@ -27,6 +27,7 @@ const ipv4Family, ipv6Family = 0, 1
 type firewall struct {
 	netns uint64 // the cookie of its namespace
 	seen  labengine.Firewall
+	count labengine.Counters
 	twins [2]labengine.Twins
 	fresh [2]bool   // rules have been added since they were read
 	mixed [2]bool   // nft has made a table of iptables' names
@@ -110,7 +111,7 @@ func (b *binder) rules(n *kernel.Netns) {
 		}
 		node = node.WithRules(ipv6, labengine.RulesSeen(authored.Rules(ipv6), tables, f.twins[family], f.fresh[family]))
 		f.fresh[family] = false
-		f.set(ipv6, tables)
+		f.set(ipv6, tables, saved.Counters)
 		changed.Native = changed.Native || saved.Native || f.mixed[family]
 		f.mixed[family] = saved.Native
 	}
@@ -128,7 +129,8 @@ func (b *binder) rules(n *kernel.Netns) {
 		f.next = time.Now().Add(rulesRetry)
 	}
 	b.patch.Nodes[node.ID] = &node
-	b.state(n, func(s *labengine.NodeState) { s.Firewall = f.shown() })
+	put(&b.live.Firewalls, node.ID, f.shown())
+	put(&b.live.Counters, node.ID, f.counted())
 }
 
 // firewallOf is what is known of the rules of a namespace that is a node.
@@ -182,12 +184,19 @@ func (f *firewall) lastKnown(ipv6 bool, names []string) []labengine.FirewallTabl
 	return list
 }
 
-func (f *firewall) set(ipv6 bool, tables []labengine.FirewallTable) {
+func (f *firewall) set(ipv6 bool, tables []labengine.FirewallTable, counters []labengine.Counter) {
 	if ipv6 {
-		f.seen.IPv6 = tables
+		f.seen.IPv6, f.count.IPv6 = tables, counters
 	} else {
-		f.seen.IPv4 = tables
+		f.seen.IPv4, f.count.IPv4 = tables, counters
 	}
+}
+
+func (f *firewall) counters(ipv6 bool) []labengine.Counter {
+	if ipv6 {
+		return f.count.IPv6
+	}
+	return f.count.IPv4
 }
 
 func (f *firewall) tables(ipv6 bool) []labengine.FirewallTable {
@@ -204,4 +213,29 @@ func (f *firewall) shown() *labengine.Firewall {
 	}
 	seen := f.seen
 	return &seen
+}
+
+// counted is a copy for pages; nil where there is nothing.
+func (f *firewall) counted() *labengine.Counters {
+	if len(f.count.IPv4)+len(f.count.IPv6) == 0 {
+		return nil
+	}
+	count := f.count
+	return &count
+}
+
+// put says in a message what a node has now.
+func put[V any](into *map[labengine.ID]*V, id labengine.ID, value *V) {
+	if *into == nil {
+		*into = map[labengine.ID]*V{}
+	}
+	(*into)[id] = value
+}
+
+// forgetRules tells pages that a node has neither rules nor tracked connections.
+func (b *binder) forgetRules(node labengine.ID) {
+	delete(b.lab.tracked, node)
+	put(&b.live.Firewalls, node, nil)
+	put(&b.live.Counters, node, nil)
+	put(&b.live.Conntrack, node, nil)
 }

@@ -1,6 +1,7 @@
 package live_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -86,8 +87,8 @@ func TestMasqueradeAndPortForward(t *testing.T) {
 	}
 	checkRules(t, lab, "host", masquerade, forward) // and not as iptables prints it, with -m tcp and /32
 	printed := lab.Until("the printed rule", func(s labtest.State) bool {
-		return s.Nodes["host"] != nil && s.Nodes["host"].Firewall != nil && len(s.Nodes["host"].Firewall.IPv4) > 0
-	}).Nodes["host"].Firewall.IPv4[0].Chains[0].Rules[0]
+		return s.Firewalls["host"] != nil && len(s.Firewalls["host"].IPv4) > 0
+	}).Firewalls["host"].IPv4[0].Chains[0].Rules[0]
 	if printed.Authored != forward || !strings.Contains(printed.Text, "-d 192.168.1.2/32 -p tcp -m tcp --dport 80") {
 		t.Errorf("the rule is shown as %+v", printed)
 	}
@@ -344,6 +345,20 @@ func TestThousandsOfRules(t *testing.T) {
 	checkRules(t, lab, "third")
 }
 
+// placeOf is where counters have a rule, from 1, or a chain's policy, 0.
+func placeOf(tables []labengine.FirewallTable, table, chain string, rule int) int {
+	place := 0
+	for _, t := range tables {
+		for _, c := range t.Chains {
+			if t.Name == table && c.Name == chain {
+				return place + rule
+			}
+			place += 1 + len(c.Rules)
+		}
+	}
+	return -1
+}
+
 func TestCountersFlowsAndSockets(t *testing.T) {
 	lab := labtest.StartLab(t, masked(t))
 	lab.MustEdit(rules("host", "-A FORWARD -p tcp --dport 7000 -j ACCEPT"))
@@ -357,26 +372,26 @@ func TestCountersFlowsAndSockets(t *testing.T) {
 	serve(lab, "neighbour", 7000)
 	lab.MustRun("blue", "nc", "-zw5", "192.168.1.3", "7000")
 	state := lab.Until("counters and the flow", func(s labtest.State) bool {
-		host := s.Nodes["host"]
-		return host != nil && host.Firewall != nil && host.Conntrack != nil && len(host.Conntrack.Flows) > 0 &&
-			slices.ContainsFunc(host.Firewall.IPv4, func(t labengine.FirewallTable) bool {
-				return t.Name == "filter" && t.Chains[1].Rules[0].Packets > 0
+		host, counters, tracked := s.Firewalls["host"], s.Counters["host"], s.Conntrack["host"]
+		return host != nil && counters != nil && tracked != nil && len(tracked.Flows) > 0 &&
+			slices.ContainsFunc(counters.IPv4, func(c labengine.Counter) bool {
+				return c.At == placeOf(host.IPv4, "filter", "FORWARD", 1) && c.Packets > 0 && c.Bytes > 0
 			})
 	})
-	found := slices.ContainsFunc(state.Nodes["host"].Conntrack.Flows, func(f labengine.Flow) bool {
+	found := slices.ContainsFunc(state.Conntrack["host"].Flows, func(f labengine.Flow) bool {
 		return f.Protocol == "tcp" && f.State != "" && f.Timeout > 0 && f.Assured && !f.Unseen &&
 			f.Original.From == "192.168.15.2" && f.Original.To == "192.168.1.3" && f.Original.ToPort == 7000 &&
 			f.Reply.From == "192.168.1.3" && f.Reply.To == "192.168.1.2" && f.Reply.FromPort == 7000
 	})
 	if !found {
-		t.Errorf("the flows are %+v", state.Nodes["host"].Conntrack)
+		t.Errorf("the flows are %+v", state.Conntrack["host"])
 	}
-	if red := state.Nodes["red"]; red.Firewall != nil || red.Conntrack != nil {
-		t.Errorf("red has a firewall: %+v", red)
+	if state.Firewalls["red"] != nil || state.Counters["red"] != nil || state.Conntrack["red"] != nil {
+		t.Errorf("red has a firewall: %+v", state.Firewalls["red"])
 	}
 	lab.MustRun("blue", "ping", "-c1", "-W3", "192.168.1.3")
 	lab.Until("a flow of ICMP", func(s labtest.State) bool {
-		return slices.ContainsFunc(s.Nodes["host"].Conntrack.Flows, func(f labengine.Flow) bool {
+		return slices.ContainsFunc(s.Conntrack["host"].Flows, func(f labengine.Flow) bool {
 			return f.Protocol == "icmp" && strings.HasPrefix(f.Original.ICMP, "type=8 code=0 id=")
 		})
 	})
@@ -385,24 +400,67 @@ func TestCountersFlowsAndSockets(t *testing.T) {
 	lab.CheckKernel()
 }
 
+// TestCountersDoNotSendRulesAgain: what ticks each second is small, however many rules there are.
+func TestCountersDoNotSendRulesAgain(t *testing.T) {
+	lab := labtest.Start(t, redAndBlue)
+	many := []string{"-A INPUT -i lo -j ACCEPT"}
+	for n := range 10_000 {
+		many = append(many, fmt.Sprintf("-A INPUT -s 10.%d.%d.1 -p tcp --dport %d -m comment --comment 'rule %d' -j ACCEPT", n/250, n%250, n+1, n))
+	}
+	lab.MustEdit(rules("host", many...))
+	lab.Ask(labengine.Request{Watch: &labengine.Watch{Frames: true}})
+	packets := func(s labtest.State) uint64 {
+		if s.Firewalls["host"] == nil || s.Counters["host"] == nil {
+			return 0
+		}
+		place := placeOf(s.Firewalls["host"].IPv4, "filter", "INPUT", 1)
+		for _, c := range s.Counters["host"].IPv4 {
+			if c.At == place {
+				return c.Packets
+			}
+		}
+		return 0
+	}
+	lab.MustRun("host", "ping", "-c1", "127.0.0.1")
+	first := lab.Until("the ping in the counters", func(s labtest.State) bool { return packets(s) >= 2 })
+	lab.MustRun("host", "ping", "-c1", "127.0.0.1")
+	second := lab.Until("another ping", func(s labtest.State) bool { return packets(s) >= 4 })
+	if first.Firewalls["host"] != second.Firewalls["host"] {
+		t.Error("the rules were sent again with what they have counted")
+	}
+	bytes := func(live labengine.Live) int {
+		text, err := json.Marshal(labengine.Message{Live: &live})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(text)
+	}
+	whole := bytes(labengine.Live{Firewalls: second.Firewalls, Nodes: second.Nodes})
+	tick := bytes(labengine.Live{Counters: second.Counters, Conntrack: second.Conntrack})
+	t.Logf("10,000 rules are %d bytes, their counters %d", whole, tick)
+	if tick > 10_000 {
+		t.Errorf("a tick of counters is %d bytes", tick)
+	}
+}
+
 func TestNativeTablesAreShown(t *testing.T) {
 	lab := labtest.Start(t, redAndBlue)
 	lab.MustEdit(rules("host", "-A INPUT -i lo -j ACCEPT"))
 	lab.Shell("host", `nft add table inet mine; nft 'add chain inet mine in { type filter hook input priority 0; policy drop; }'
 		nft add rule inet mine in tcp dport 22 accept; nft add table ip vethlab-probe`)
 	lab.Until("the table", func(s labtest.State) bool {
-		f := s.Nodes["host"].Firewall
+		f := s.Firewalls["host"]
 		return f != nil && f.Tables == 1 && strings.Contains(f.Native, "tcp dport 22 accept") && !strings.Contains(f.Native, "vethlab") &&
 			!strings.Contains(f.Native, "table ip filter")
 	})
 	lab.Shell("host", `nft add table ip nat; nft 'add chain ip nat prerouting { type nat hook prerouting priority dstnat; }'`)
 	lab.Until("the table of iptables' name", func(s labtest.State) bool {
-		return strings.Contains(s.Nodes["host"].Firewall.Native, "table ip nat")
+		return strings.Contains(s.Firewalls["host"].Native, "table ip nat")
 	})
 	lab.CheckKernel()
 	lab.Shell("host", "nft add rule ip filter INPUT ct state established accept")
 	lab.Until("a table that iptables cannot read", func(s labtest.State) bool {
-		f := s.Nodes["host"].Firewall
+		f := s.Firewalls["host"]
 		return strings.Contains(f.Native, "ct state established accept") &&
 			slices.ContainsFunc(f.IPv4, func(t labengine.FirewallTable) bool { return t.Name == "filter" && t.Stale })
 	})
@@ -415,11 +473,11 @@ func TestNativeTablesAreShown(t *testing.T) {
 	}
 	lab.Shell("host", "nft delete rule ip filter INPUT handle $(nft -a list chain ip filter INPUT | sed -n 's/.*established accept # handle //p')")
 	lab.Until("all readable again", func(s labtest.State) bool {
-		return !slices.ContainsFunc(s.Nodes["host"].Firewall.IPv4, func(t labengine.FirewallTable) bool { return t.Stale })
+		return !slices.ContainsFunc(s.Firewalls["host"].IPv4, func(t labengine.FirewallTable) bool { return t.Stale })
 	})
 	lab.Shell("host", "nft delete table ip nat; nft delete table inet mine")
 	lab.Until("no such tables", func(s labtest.State) bool {
-		f := s.Nodes["host"].Firewall
+		f := s.Firewalls["host"]
 		return f != nil && f.Tables == 0 && f.Native == ""
 	})
 	undo(t, lab)
@@ -432,8 +490,8 @@ func TestLegacyRulesAreShown(t *testing.T) {
 		t.Skipf("no iptables-legacy here: %s", out)
 	}
 	lab.Until("the legacy rule", func(s labtest.State) bool {
-		host := s.Nodes["host"]
-		return host != nil && host.Firewall != nil && slices.ContainsFunc(host.Firewall.IPv4, func(t labengine.FirewallTable) bool {
+		host := s.Firewalls["host"]
+		return host != nil && slices.ContainsFunc(host.IPv4, func(t labengine.FirewallTable) bool {
 			return t.Legacy && t.Other && t.Name == "filter" && len(t.Chains[0].Rules) == 1
 		})
 	})

@@ -39,7 +39,7 @@ type look struct {
 	links  map[int]string // names by ifindex
 	family [2]bool        // whose rules have counters
 
-	rules     [2][]labengine.FirewallTable
+	rules     [2]kernel.SavedRules
 	tracked   *labengine.Conntrack
 	sockets   []labengine.Socket
 	switches  []labengine.SwitchTable
@@ -187,8 +187,8 @@ func (l *Lab) lookInto(o *look, all bool) {
 	k := l.inspector.kernel
 	for family := range o.family {
 		if o.family[family] {
-			tables, err := k.Rules(o.file, family == ipv6Family)
-			o.rules[family], o.family[family] = tables, err == nil
+			rules, err := k.Rules(o.file, family == ipv6Family)
+			o.rules[family], o.family[family] = rules, err == nil
 		}
 	}
 	var err error
@@ -216,95 +216,49 @@ func (l *Lab) inspected(looks []*look) {
 			continue // meanwhile gone
 		}
 		f := l.firewalls[o.node]
-		counted := false
 		for family, read := range o.family {
 			if !read || f == nil {
 				continue
 			}
 			ipv6 := family == ipv6Family
-			known, stale := partStale(f.tables(ipv6))
-			switch sameRules(known, o.rules[family]) {
-			case otherRules:
+			if !sameRules(readable(f.tables(ipv6)), o.rules[family].Tables) {
 				l.world.MarkRules(n, ipv6) // of iptables-legacy, the kernel does not tell
-			case otherCounters:
-				f.set(ipv6, append(o.rules[family], stale...))
-				counted = true
+			} else if now := o.rules[family].Counters; !slices.Equal(f.counters(ipv6), now) {
+				f.set(ipv6, f.tables(ipv6), now)
+				put(&b.live.Counters, o.node, f.counted())
 			}
 		}
-		state := l.states[o.node]
-		tracked := o.hasFlows && !reflect.DeepEqual(state.Conntrack, o.tracked)
-		sockets := o.hasSocket && !slices.Equal(state.Sockets, o.sockets)
-		switches := o.ovs != nil && !reflect.DeepEqual(state.Switches, o.switches)
-		if !counted && !tracked && !sockets && !switches {
-			continue
+		if o.hasFlows && !reflect.DeepEqual(l.tracked[o.node], o.tracked) {
+			if l.tracked[o.node] = o.tracked; o.tracked == nil {
+				delete(l.tracked, o.node)
+			}
+			put(&b.live.Conntrack, o.node, o.tracked)
 		}
-		b.state(n, func(s *labengine.NodeState) {
-			if counted {
-				s.Firewall = f.shown()
-			}
-			if tracked {
-				s.Conntrack = o.tracked
-			}
-			if sockets {
-				s.Sockets = o.sockets
-			}
-			if switches {
-				s.Switches = o.switches
-			}
-		})
+		if o.hasSocket && !slices.Equal(l.states[o.node].Sockets, o.sockets) {
+			b.state(n, func(s *labengine.NodeState) { s.Sockets = o.sockets })
+		}
+		if o.ovs != nil && !reflect.DeepEqual(l.states[o.node].Switches, o.switches) {
+			b.state(n, func(s *labengine.NodeState) { s.Switches = o.switches })
+		}
 	}
 	l.sendLive(b.live)
 }
 
-// partStale parts tables that can be read from those that cannot.
-func partStale(tables []labengine.FirewallTable) (known, stale []labengine.FirewallTable) {
-	for _, t := range tables {
-		if t.Stale {
-			stale = append(stale, t)
-		} else {
-			known = append(known, t)
-		}
+// readable are the tables that can be read; those that cannot come after them.
+func readable(tables []labengine.FirewallTable) []labengine.FirewallTable {
+	if at := slices.IndexFunc(tables, func(t labengine.FirewallTable) bool { return t.Stale }); at >= 0 {
+		return tables[:at]
 	}
-	return known, stale
+	return tables
 }
 
-// comparison is how rules that have been read differ from those that are known.
-type comparison int
-
-const (
-	equalRules comparison = iota
-	otherCounters
-	otherRules
-)
-
-// sameRules compares rules, and tells those that have been read what is known of their authors.
-func sameRules(known, read []labengine.FirewallTable) comparison {
-	if len(known) != len(read) {
-		return otherRules
-	}
-	result := equalRules
-	for t := range read {
-		if known[t].Name != read[t].Name || known[t].Other != read[t].Other || len(known[t].Chains) != len(read[t].Chains) {
-			return otherRules
-		}
-		for c := range read[t].Chains {
-			k, r := &known[t].Chains[c], &read[t].Chains[c]
-			if k.Name != r.Name || k.Policy != r.Policy || len(k.Rules) != len(r.Rules) {
-				return otherRules
-			}
-			if k.Packets != r.Packets || k.Bytes != r.Bytes {
-				result = otherCounters
-			}
-			for i := range r.Rules {
-				if k.Rules[i].Text != r.Rules[i].Text {
-					return otherRules
-				}
-				r.Rules[i].Authored = k.Rules[i].Authored
-				if k.Rules[i] != r.Rules[i] {
-					result = otherCounters
-				}
-			}
-		}
-	}
-	return result
+// sameRules says whether rules that have been read are those that are known, whatever their authors have written.
+func sameRules(known, read []labengine.FirewallTable) bool {
+	return slices.EqualFunc(known, read, func(k, r labengine.FirewallTable) bool {
+		return k.Name == r.Name && k.Other == r.Other && slices.EqualFunc(k.Chains, r.Chains, func(k, r labengine.FirewallChain) bool {
+			return k.Name == r.Name && k.Policy == r.Policy && slices.EqualFunc(k.Rules, r.Rules, func(k, r labengine.FirewallRule) bool {
+				return k.Text == r.Text
+			})
+		})
+	})
 }

@@ -11,6 +11,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -77,10 +78,11 @@ type Lab struct {
 	where      atomic.Pointer[interfaces] // which interface a captured link is; read by the tap
 	watching   bool
 
-	firewalls map[labengine.ID]*firewall           // of the nodes that have or had rules
-	states    map[labengine.ID]labengine.NodeState // as pages know them
-	inhabited map[uint64]bool                      // namespaces that processes are in, by inode
-	occupied  bool                                 // there are processes besides the machines' inits
+	firewalls map[labengine.ID]*firewall            // of the nodes that have or had rules
+	tracked   map[labengine.ID]*labengine.Conntrack // of those, what was seen last
+	states    map[labengine.ID]labengine.NodeState  // as pages know them
+	inhabited map[uint64]bool                       // namespaces that processes are in, by inode
+	occupied  bool                                  // there are processes besides the machines' inits
 	inspector inspector
 
 	hub          hub
@@ -107,7 +109,7 @@ func Run(ctx context.Context, box *sandbox.Lab, config Config) error {
 		services: map[labengine.ID]map[string]*service.Server{}, bound: map[kernel.LinkRef]labengine.ID{},
 		refs: map[labengine.ID]kernel.LinkRef{}, cabled: map[labengine.ID]labengine.ID{},
 		moving:    map[labengine.ID]time.Time{},
-		firewalls: map[labengine.ID]*firewall{}, states: map[labengine.ID]labengine.NodeState{},
+		firewalls: map[labengine.ID]*firewall{}, tracked: map[labengine.ID]*labengine.Conntrack{}, states: map[labengine.ID]labengine.NodeState{},
 		journal: labengine.NewJournal(labengine.NewLab(""), 0, nil),
 		status:  labengine.Status{State: labengine.Starting, Since: time.Now().UnixMilli()},
 	}
@@ -222,7 +224,7 @@ func (l *Lab) drain() bool {
 	return err == nil
 }
 
-// How often the settings of namespaces are read while somebody types; the kernel tells of few changes of them. They are
+// How often the settings of namespaces, and of their links that are down, are read while somebody types; the kernel tells of few changes of them. They are
 // twenty files each: of a large lab, so many namespaces are read in turn each time that /proc is, and those that processes
 // are in.
 const (
@@ -246,6 +248,9 @@ func (l *Lab) touchSettings() {
 		inTurn := (i+len(all)-l.nextSettings%len(all))%len(all) < settingsMany
 		if inTurn || l.inhabited[n.Inode] {
 			l.world.TouchSysctls(n)
+			if err := l.world.LookAtLinksDown(n); err != nil {
+				l.Log.Error("links that are down", "error", err)
+			}
 		}
 	}
 	l.nextSettings += settingsMany
@@ -278,6 +283,7 @@ func (l *Lab) committed(c labengine.Change) {
 		if n == nil {
 			delete(l.states, id)
 			delete(l.firewalls, id)
+			delete(l.tracked, id)
 		}
 	}
 	for id, cable := range c.Before.Cables {
@@ -308,7 +314,7 @@ func (l *Lab) committed(c labengine.Change) {
 }
 
 func (l *Lab) sendLive(live labengine.Live) {
-	if len(live.Links)+len(live.Nodes) > 0 {
+	if len(live.Links)+len(live.Nodes)+len(live.Firewalls)+len(live.Counters)+len(live.Conntrack) > 0 {
 		l.hub.broadcast(labengine.Message{Live: &live})
 	}
 }
@@ -344,6 +350,7 @@ func (b *binder) tables(most int, of func(*kernel.Netns) bool) (more bool) {
 			if f := b.lab.firewalls[node.ID]; f != nil && f.netns != n.Key { // the node was made anew
 				*f = *newFirewall(n.Key)
 				delete(b.lab.states, node.ID)
+				b.forgetRules(node.ID)
 			}
 			b.state(n, func(s *labengine.NodeState) { s.Routes, s.Neighbours = routes, n.NeighbourTable() })
 			node.Routes = labengine.RoutesSeen(b.authored(node.ID).Routes, routes)
@@ -415,10 +422,7 @@ func (b *binder) state(n *kernel.Netns, change func(*labengine.NodeState)) {
 		state.Neighbours = slices.DeleteFunc(state.Neighbours, func(n labengine.Neighbour) bool { return n.Dev == labengine.UplinkName })
 	}
 	b.lab.states[n.Node] = state
-	if b.live.Nodes == nil {
-		b.live.Nodes = map[labengine.ID]*labengine.NodeState{}
-	}
-	b.live.Nodes[n.Node] = &state
+	put(&b.live.Nodes, n.Node, &state)
 }
 
 // tryFeatures finds out what the kernel has, while the lab's goroutine goes on.
@@ -451,6 +455,15 @@ func (l *Lab) snapshot() labengine.Snapshot {
 	for id, state := range l.states {
 		live.Nodes[id] = &state
 	}
+	for id, f := range l.firewalls {
+		if seen := f.shown(); seen != nil {
+			put(&live.Firewalls, id, seen)
+		}
+		if count := f.counted(); count != nil {
+			put(&live.Counters, id, count)
+		}
+	}
+	live.Conntrack = maps.Clone(l.tracked)
 	for n := range l.world.All {
 		for _, link := range n.Links {
 			if link.ID != "" {

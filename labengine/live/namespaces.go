@@ -228,10 +228,8 @@ func (b *binder) forget(n *kernel.Netns) {
 	if n.Node != "" {
 		b.lab.letGo(n.Node)
 		b.patch.Nodes[n.Node] = nil
-		if b.live.Nodes == nil {
-			b.live.Nodes = map[labengine.ID]*labengine.NodeState{}
-		}
-		b.live.Nodes[n.Node] = nil
+		put(&b.live.Nodes, n.Node, nil)
+		b.forgetRules(n.Node)
 	}
 	b.lab.tap.Remove(n.Key)
 	b.lab.world.Remove(n)

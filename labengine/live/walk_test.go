@@ -182,8 +182,8 @@ func (w *walker) step() {
 	steps := []func(labengine.Lab){
 		w.addNode, w.addNode, w.addCable, w.addCable, w.addCable, w.delete, w.rename, w.set, w.set, w.address, w.address, w.replug,
 		w.moveNode, w.undo, w.undo, w.redo, w.rule, w.rule, w.rule,
-		w.addBridge, w.addOnTop, w.addPort, w.addPort, w.impair, w.route, w.route, w.sysctl,
-		w.typeBridge, w.typePort, w.typePort, w.typeRoute, w.typeRoute, w.typeSysctl, w.typeImpair,
+		w.addBridge, w.addOnTop, w.addTun, w.addPort, w.addPort, w.impair, w.alias, w.route, w.route, w.sysctl,
+		w.typeBridge, w.typeTun, w.typePort, w.typePort, w.typeRoute, w.typeRoute, w.typeSysctl, w.typeImpair, w.typeAlias,
 		w.typeNamespace, w.typeVeth, w.typeVeth, w.typeSet, w.typeSet, w.typeAddress, w.typeMove, w.typeDelete, w.typeRule, w.typeRule,
 	}
 	if w.containers {

@@ -72,13 +72,40 @@ func (w *walker) impair(lab labengine.Lab) {
 	}
 }
 
+func (w *walker) addTun(lab labengine.Lab) {
+	name := w.name("u")
+	w.edit(labengine.Edit{AddInterface: &labengine.AddInterface{
+		ID: labengine.ID(name), Node: w.anyNode(lab).ID, Name: name, Kind: labengine.Tun, MTU: []int{0, 1400}[w.rand.IntN(2)],
+		Options: []string{"", "mode tap", "mode tap pi 1"}[w.rand.IntN(3)], Addresses: []string{w.randomAddress()},
+	}})
+}
+
+func (w *walker) typeTun(lab labengine.Lab) {
+	name := w.name("y")
+	w.typed("%s tuntap add dev %s mode %s", w.ip(lab, w.hosts(lab).ID), name, []string{"tun", "tap multi_queue"}[w.rand.IntN(2)])
+}
+
+func (w *walker) alias(lab labengine.Lab) {
+	if i, ok := w.anyVeth(lab); ok {
+		text := []string{"", "the way out", "it's up"}[w.rand.IntN(3)]
+		w.edit(labengine.Edit{UpdateInterface: &labengine.UpdateInterface{ID: i.ID, Alias: &text}})
+	}
+}
+
+func (w *walker) typeAlias(lab labengine.Lab) {
+	if i, ok := w.hostsVeth(lab); ok {
+		w.typed("%s link set dev %s alias '%s'", w.ip(lab, i.Node), i.Name, []string{"", "typed alias"}[w.rand.IntN(2)])
+	}
+}
+
 func (w *walker) randomRoute() string {
 	return []string{
 		fmt.Sprintf("10.%d.0.0/16 via 10.0.%d.%d", 1+w.rand.IntN(5), w.rand.IntN(3), 1+w.rand.IntN(200)),
 		fmt.Sprintf("blackhole 10.%d.0.0/16", 20+w.rand.IntN(5)),
 		fmt.Sprintf("10.%d.0.0/16 via 10.0.%d.%d metric 50", 1+w.rand.IntN(5), w.rand.IntN(3), 1+w.rand.IntN(200)),
 		fmt.Sprintf("default via 192.168.15.%d", 1+w.rand.IntN(2)),
-	}[w.rand.IntN(4)]
+		fmt.Sprintf("10.%d.0.0/16 mtu 1400 nexthop via 192.168.15.%d nexthop via 10.0.%d.7 weight 2", 1+w.rand.IntN(5), 1+w.rand.IntN(2), w.rand.IntN(3)),
+	}[w.rand.IntN(5)]
 }
 
 func (w *walker) route(lab labengine.Lab) {

@@ -147,11 +147,12 @@ func TestEveryKindOfInterface(t *testing.T) {
 		options string
 	}{
 		{labengine.Bridge, "", "vlan_filtering 1"}, {labengine.Dummy, "", ""},
+		{labengine.Tun, "", "mode tap multi_queue 1"},
 		{labengine.VXLAN, "host/red:veth-red", "id 42 remote 192.168.15.2 dstport 4789"},
 		{labengine.MACVLAN, "host/red:veth-red", "mode bridge"}, {labengine.VLAN, "host/red:veth-red", "id 10"},
 	} {
 		if p := add(c.kind, c.parent, c.options); p != nil {
-			if p.Code != labengine.CodeRefused || p.Errno != "ENOTSUP" {
+			if p.Code != labengine.CodeRefused || p.Errno != "ENOTSUP" && !strings.Contains(p.Hint, "/dev/net/tun") {
 				t.Errorf("%s: %v", c.kind, p)
 			}
 			t.Logf("not in this kernel: %s (%v)", c.kind, p)
@@ -252,6 +253,109 @@ func TestFeaturesAreTried(t *testing.T) {
 	_, status := lab.Run("host", "sh", "-c", "tc qdisc add dev lo root netem delay 1ms")
 	if has := features["netem"].Answer == labengine.Present; has != (status == 0) {
 		t.Errorf("netem: %+v, and tc ends with %d", features["netem"], status)
+	}
+}
+
+// TestVLANsOfPorts: where the kernel's bridges know no VLANs, each gesture is refused in its words, and nothing is left of it.
+func TestVLANsOfPorts(t *testing.T) {
+	lab := labtest.StartLab(t, bridged(t))
+	filters := lab.Until("features", func(s labtest.State) bool { return len(s.Features) > 0 }).Features["vlan_filtering"].Answer
+	before := lab.State().Lab
+	for _, e := range [][]labengine.Edit{
+		{{UpdateInterface: &labengine.UpdateInterface{ID: "host:veth-red-br", VLANs: new("10 pvid untagged, 20, 30-40")}}},
+		{{UpdateInterface: &labengine.UpdateInterface{ID: "host:veth-red-br", VLANs: new("none")}}},
+		{{UpdateInterface: &labengine.UpdateInterface{ID: "v-net-0", VLANs: new("1 pvid untagged, 10")}}},
+		{ // a port that is made, and a value that is set before the refusal
+			{UpdateInterface: &labengine.UpdateInterface{ID: "red:veth-red", MTU: new(1400)}},
+			{AddCable: &labengine.AddCable{
+				ID: "cnew", A: labengine.End{ID: "new-a", Node: "red", Name: "new-a"},
+				B: labengine.End{ID: "new-b", Node: "host", Name: "new-b", Master: "v-net-0", VLANs: "10 pvid untagged"},
+			}},
+		},
+	} {
+		p := lab.Edit(e...)
+		lab.CheckKernel()
+		if filters == labengine.Present {
+			if p != nil {
+				t.Errorf("%+v: %v", e, p)
+			}
+			lab.CheckScript()
+			continue
+		}
+		if p == nil || p.Code != labengine.CodeRefused || p.Errno != "ENOTSUP" || !strings.Contains(p.Hint, "CONFIG_BRIDGE_VLAN_FILTERING") ||
+			!strings.HasPrefix(p.Command, "bridge vlan ") || p.Message != "RTNETLINK answers: Operation not supported" {
+			t.Errorf("%+v: %v", e, p)
+		}
+		if left := labengine.Compare(before, lab.State().Lab); !left.Empty() {
+			t.Errorf("%+v leaves %+v", e, left)
+		}
+	}
+	p := lab.Edit(labengine.Edit{UpdateInterface: &labengine.UpdateInterface{ID: "red:veth-red", VLANs: new("10")}})
+	if p == nil || p.Code != labengine.CodeBadRequest {
+		t.Errorf("VLANs of what is no port: %v", p)
+	}
+}
+
+// TestIPv6Off: who gives an address where IPv6 is off learns which setting it is, and what switches it on.
+func TestIPv6Off(t *testing.T) {
+	lab := labtest.Start(t, redAndBlue)
+	lab.MustEdit(labengine.Edit{SetSysctl: &labengine.SetSysctl{Node: "host/red", Name: "net.ipv6.conf.all.disable_ipv6", Value: "1"}})
+	address := labengine.Edit{AddAddress: &labengine.AddAddress{Interface: "host/red:veth-red", Address: "fd00::1/64"}}
+	const on = "`ip netns exec red sysctl -w net.ipv6.conf.all.disable_ipv6=0` switches it on"
+	for _, e := range []labengine.Edit{
+		address,
+		{AddRoute: &labengine.AddRoute{Node: "host/red", Route: "fd01::/16 dev veth-red"}},
+		{AddRoute: &labengine.AddRoute{Node: "host/red", Route: "fd01::/16 via fd00::2"}},
+		{AddRoute: &labengine.AddRoute{Node: "host/red", Route: "fd01::/16 nexthop via fe80::2 dev veth-red nexthop via fe80::3 dev veth-red"}},
+	} {
+		p := lab.Edit(e)
+		if p == nil || p.Code != labengine.CodeRefused || !strings.HasSuffix(p.Hint, on) || p.On == "" {
+			t.Errorf("%+v: %v", e, p)
+		}
+		lab.CheckKernel()
+	}
+	_, line, _ := strings.Cut(on, "`")
+	line, _, _ = strings.Cut(line, "`")
+	lab.Shell("host", line)
+	lab.MustEdit(address)
+	lab.Shell("host", "ip netns exec red sysctl -w net.ipv6.conf.veth-red.disable_ipv6=1")
+	lab.Until("no address", func(s labtest.State) bool {
+		return len(s.Lab.Interfaces["host/red:veth-red"].Addresses) == 1
+	})
+	if p := lab.Edit(address); p == nil || !strings.Contains(p.Hint, "net.ipv6.conf.veth-red.disable_ipv6 is 1") {
+		t.Errorf("off on one link: %v", p)
+	}
+}
+
+func TestAlias(t *testing.T) {
+	lab := labtest.StartLab(t, bridged(t))
+	const text = "blue's way out: étage 2"
+	set := func(id labengine.ID, alias string) *labengine.Problem {
+		return lab.Edit(labengine.Edit{UpdateInterface: &labengine.UpdateInterface{ID: id, Alias: &alias}})
+	}
+	for _, id := range []labengine.ID{"red:veth-red", "v-net-0", labengine.LoopbackID("red")} {
+		if p := set(id, text); p != nil {
+			t.Errorf("%s: %v", id, p)
+		}
+	}
+	lab.CheckKernel()
+	if p := set("v-net-0", strings.Repeat("x", 256)); p == nil || p.Code != labengine.CodeBadValue {
+		t.Errorf("256 bytes: %v", p)
+	}
+	if p := set("v-net-0", strings.Repeat("x", 255)); p != nil {
+		t.Errorf("255 bytes: %v", p)
+	}
+	lab.CheckKernel()
+	lab.Shell("host", "ip -n blue link set dev veth-blue alias ' typed  here '; ip link set dev v-net-0 alias ''")
+	lab.Until("what was typed", func(s labtest.State) bool {
+		return s.Lab.Interfaces["blue:veth-blue"].Alias == "typed  here" && s.Lab.Interfaces["v-net-0"].Alias == ""
+	})
+	mustUndo(t, lab, "what was typed")
+	lab.MustEdit(labengine.Edit{Delete: &labengine.Delete{ID: "red"}}) // and undone, the alias is there again
+	mustUndo(t, lab, "the deletion")
+	lab.CheckKernel()
+	if got := lab.State().Lab.Interfaces["red:veth-red"].Alias; got != text {
+		t.Errorf("red:veth-red is called %q", got)
 	}
 }
 

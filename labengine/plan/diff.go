@@ -382,7 +382,7 @@ func (d *differ) values(of []labengine.Interface) {
 	baseline := func(i labengine.Interface) labengine.Interface { // as it is when it has just been made
 		i.Up = i.Kind == labengine.Loopback && d.want.Nodes[i.Node].Kind == labengine.Machine
 		i.Addresses = nil
-		i.Impair = ""
+		i.Impair, i.Alias, i.VLANs = "", "", ""
 		if i.Kind == labengine.Loopback {
 			i.MTU = labengine.DefaultMTU(i.Kind)
 		}
@@ -402,9 +402,9 @@ func (d *differ) values(of []labengine.Interface) {
 		case !stays || d.remade[i.ID]:
 			was = baseline(i)
 		case was.Node != i.Node: // moved
-			was.Up, was.Addresses, was.Master, was.Impair = false, nil, "", ""
+			was.Up, was.Addresses, was.Master, was.Impair, was.VLANs = false, nil, "", "", ""
 		case was.Master != "" && !d.keepsInterface(was.Master): // its bridge has let go of it
-			was.Master = ""
+			was.Master, was.VLANs = "", ""
 		}
 		at := SpotOf(d.want, i.Node)
 		set := SetLink{At: at, Interface: i.ID, Name: i.Name}
@@ -414,11 +414,14 @@ func (d *differ) values(of []labengine.Interface) {
 		if was.MAC != i.MAC && i.MAC != "" {
 			set.MAC = &i.MAC
 		}
+		if was.Alias != i.Alias {
+			set.Alias = &i.Alias
+		}
 		if i.Kind == labengine.OVS { // which changes both itself
 			d.setOVS(i, set.MAC != nil, set.MTU != nil)
 			set.MAC, set.MTU = nil, nil
 		}
-		if set.MTU != nil || set.MAC != nil {
+		if set.MTU != nil || set.MAC != nil || set.Alias != nil {
 			d.do(set)
 		}
 		if was.Options != i.Options {
@@ -429,11 +432,30 @@ func (d *differ) values(of []labengine.Interface) {
 		}
 		if master := masterIn(d.want, i); was.Master != master {
 			d.do(SetMaster{At: at, Interface: i.ID, Name: i.Name, Master: d.want.Interfaces[master].Name})
+			was.VLANs = ""
+		}
+		if was.VLANs != i.VLANs {
+			d.vlans(at, was, i)
 		}
 		d.addresses(at, i, was.Addresses)
 		if was.Up != i.Up {
 			d.do(SetLink{At: at, Interface: i.ID, Name: i.Name, Up: &i.Up})
 		}
+	}
+}
+
+// vlans puts a bridge's port, or the bridge itself, into other VLANs.
+func (d *differ) vlans(at Spot, was, is labengine.Interface) {
+	bridge := d.want.Interfaces[is.Master]
+	if is.Kind == labengine.Bridge {
+		bridge = is
+	}
+	if bridge.Kind != labengine.Bridge { // it has left its bridge, and its VLANs there
+		return
+	}
+	add, remove := labengine.ChangeVLANs(was.VLANsIn(bridge), is.VLANsIn(bridge))
+	if len(add)+len(remove) > 0 {
+		d.do(SetVLANs{At: at, Interface: is.ID, Name: is.Name, Self: is.Kind == labengine.Bridge, Add: add, Remove: remove})
 	}
 }
 

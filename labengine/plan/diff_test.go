@@ -256,3 +256,91 @@ func TestInternetHasNoCommands(t *testing.T) {
 	have := lab(t, "", "")
 	check(t, have, edit(t, have, labengine.Edit{AddNode: &labengine.AddNode{ID: "i", Name: "internet", Kind: labengine.Internet}}), "")
 }
+
+func TestVLANsOfPorts(t *testing.T) {
+	have := lab(t, "red", "red:eth0"+mac1+", host:p0"+mac2)
+	p0, _ := have.InterfaceNamed("host", "p0")
+	bridge := edit(t, have, labengine.Edit{AddInterface: &labengine.AddInterface{
+		ID: "br0", Node: "host", Name: "br0", Kind: labengine.Bridge, Options: "vlan_filtering 1", MAC: "02:00:00:00:00:03",
+	}})
+	set := func(l labengine.Lab, id labengine.ID, vlans string) labengine.Lab {
+		return edit(t, l, labengine.Edit{UpdateInterface: &labengine.UpdateInterface{ID: id, VLANs: &vlans}})
+	}
+	port := edit(t, bridge, labengine.Edit{UpdateInterface: &labengine.UpdateInterface{ID: p0.ID, Master: new(labengine.ID("br0"))}})
+	access := set(set(port, p0.ID, "10 pvid untagged"), "br0", "1 pvid untagged, 10")
+	check(t, have, access, `
+		ip link add name br0 address 02:00:00:00:00:03 type bridge vlan_filtering 1
+		bridge vlan add dev br0 vid 10 self
+		ip link set dev br0 up
+		ip link set dev p0 master br0
+		bridge vlan add dev p0 vid 10 pvid untagged
+		bridge vlan del dev p0 vid 1
+	`)
+	trunk := set(access, p0.ID, "1 pvid untagged, 10, 30-40")
+	check(t, access, trunk, `
+		bridge vlan add dev p0 vid 1 pvid untagged
+		bridge vlan add dev p0 vid 10
+		bridge vlan add dev p0 vid 30-40
+	`)
+	check(t, trunk, set(trunk, p0.ID, ""), `
+		bridge vlan del dev p0 vid 10
+		bridge vlan del dev p0 vid 30-40
+	`)
+	check(t, trunk, set(trunk, p0.ID, "none"), `
+		bridge vlan del dev p0 vid 1
+		bridge vlan del dev p0 vid 10
+		bridge vlan del dev p0 vid 30-40
+	`)
+	out := edit(t, trunk, labengine.Edit{UpdateInterface: &labengine.UpdateInterface{ID: p0.ID, Master: new(labengine.ID(""))}})
+	check(t, trunk, out, `
+		ip link set dev p0 nomaster
+	`)
+	check(t, out, trunk, `
+		ip link set dev p0 master br0
+		bridge vlan add dev p0 vid 10
+		bridge vlan add dev p0 vid 30-40
+	`)
+	inRed := edit(t, lab(t, "red", ""), labengine.Edit{AddInterface: &labengine.AddInterface{
+		ID: "b", Node: "host/red", Name: "b", Kind: labengine.Bridge, Options: "vlan_default_pvid 5", VLANs: "none", MAC: "02:00:00:00:00:03",
+	}})
+	check(t, lab(t, "red", ""), inRed, `
+		ip -n red link add name b address 02:00:00:00:00:03 type bridge vlan_default_pvid 5
+		bridge -n red vlan del dev b vid 5 self
+		ip -n red link set dev b up
+	`)
+}
+
+func TestTun(t *testing.T) {
+	have := lab(t, "red", "")
+	red, _ := have.FindNode("red")
+	want := edit(t, have, labengine.Edit{AddInterface: &labengine.AddInterface{
+		ID: "a", Node: red.ID, Name: "a", Kind: labengine.Tun, Alias: "the VPN",
+	}}, labengine.Edit{AddInterface: &labengine.AddInterface{
+		ID: "b", Node: "host", Name: "b", Kind: labengine.Tun, Options: "mode tap multi_queue 1", MTU: 1400, MAC: "02:00:00:00:00:01",
+	}})
+	check(t, have, want, `
+		ip tuntap add dev b mode tap multi_queue
+		ip link set dev b mtu 1400 address 02:00:00:00:00:01
+		ip -n red tuntap add dev a mode tun
+		ip link set dev b up
+		ip -n red link set dev a alias 'the VPN'
+		ip -n red link set dev a up
+	`)
+}
+
+// TestRouteWithAWayThatIsDown: the kernel keeps such a route, and takes it only while all its ways are up.
+func TestRouteWithAWayThatIsDown(t *testing.T) {
+	have := lab(t, "red blue", "red:e0 10.0.0.1/24, blue:e0 10.0.0.2/24; red:e1 10.1.0.1/24 down, blue:e1 10.1.0.2/24")
+	red, _ := have.FindNode("red")
+	e1, _ := have.InterfaceNamed(red.ID, "e1")
+	have = edit(t, have, labengine.Edit{AddAddress: &labengine.AddAddress{Interface: e1.ID, Address: "fd00::1/64"}})
+	want := edit(t, have, labengine.Edit{AddRoute: &labengine.AddRoute{
+		Node: red.ID, Route: "10.9.0.0/16 nexthop via 10.0.0.2 nexthop via 10.1.0.2",
+	}})
+	check(t, have, want, `
+		ip -n red link set dev e1 up
+		ip -n red route add 10.9.0.0/16 nexthop via 10.0.0.2 nexthop via 10.1.0.2
+		ip -n red link set dev e1 down
+		ip -n red addr add fd00::1/64 dev e1
+	`)
+}

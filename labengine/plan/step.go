@@ -36,8 +36,11 @@ func SpotOf(lab labengine.Lab, node labengine.ID) Spot {
 }
 
 // ip is the ip(8) command for this spot, as typed in the machine's shell, with options of its own.
-func (s Spot) ip(options ...string) string {
-	command := strings.Join(append([]string{"ip"}, options...), " ")
+func (s Spot) ip(options ...string) string { return s.iproute("ip", options...) }
+
+// iproute is a command of iproute2 for this spot.
+func (s Spot) iproute(name string, options ...string) string {
+	command := strings.Join(append([]string{name}, options...), " ")
 	switch {
 	case s.Pid != "":
 		return "nsenter -t " + s.Pid + " -n " + command
@@ -119,7 +122,7 @@ type (
 		Master string // the bridge that the first end becomes a port of
 		Quiet  bool
 	}
-	// AddLink makes a link that is not a cable's: a bridge, dummy, vlan, vxlan or macvlan.
+	// AddLink makes a link that is not a cable's: a bridge, dummy, tun, vlan, vxlan or macvlan.
 	AddLink struct {
 		At        Spot
 		Interface labengine.ID
@@ -138,6 +141,14 @@ type (
 		Interface labengine.ID
 		Name      string
 		Master    string
+	}
+	// SetVLANs changes in which VLANs a bridge's port is, or the bridge itself, bridge(8).
+	SetVLANs struct {
+		At          Spot
+		Interface   labengine.ID
+		Name        string
+		Self        bool // it is a bridge
+		Add, Remove []labengine.PortVLAN
 	}
 	// SetOptions changes a link's options, as ip-link(8) takes them.
 	SetOptions struct {
@@ -209,6 +220,7 @@ type (
 		Up        *bool
 		MTU       *int // bytes
 		MAC       *string
+		Alias     *string // "" takes it away
 	}
 	// AddAddress gives a link an address, CIDR notation.
 	AddAddress struct {
@@ -319,6 +331,9 @@ func (e VethEnd) options(quiet bool) string {
 
 // Commands implements [Step].
 func (s AddLink) Commands() []labengine.Command {
+	if s.Kind == labengine.Tun {
+		return s.tunCommands()
+	}
 	line := s.At.ip() + " link add"
 	netns := ""
 	if s.Parent != "" {
@@ -348,6 +363,37 @@ func (s AddLink) Commands() []labengine.Command {
 	return commands
 }
 
+// tunCommands are ip-tuntap(8)'s, and what that does not say of the link.
+func (s AddLink) tunCommands() []labengine.Command {
+	line := s.At.ip() + " tuntap add dev " + quote(s.Name) + " mode "
+	values, err := labengine.ParseOptions(s.Kind, s.Options)
+	if mode := values["mode"]; err == nil && mode != "" {
+		line += mode
+	} else {
+		line += "tun"
+	}
+	for _, word := range []string{"pi", "vnet_hdr", "multi_queue"} {
+		if values[word] == "1" {
+			line += " " + word
+		}
+	}
+	commands := in(s.At.Machine, line)
+	set := SetLink{At: s.At, Interface: s.Interface, Name: s.Name}
+	if s.MTU != 0 && s.MTU != labengine.DefaultMTU(s.Kind) {
+		set.MTU = &s.MTU
+	}
+	if s.MAC != "" {
+		set.MAC = &s.MAC
+	}
+	if set.MTU != nil || set.MAC != nil {
+		commands = append(commands, set.Commands()...)
+	}
+	if s.Quiet {
+		commands = append(commands, in(s.At.Machine, s.At.ip()+" link set dev "+quote(s.Name)+" addrgenmode none")...)
+	}
+	return commands
+}
+
 // Commands implements [Step].
 func (s SetMaster) Commands() []labengine.Command {
 	line := s.At.ip() + " link set dev " + quote(s.Name)
@@ -360,6 +406,23 @@ func (s SetMaster) Commands() []labengine.Command {
 // Commands implements [Step].
 func (s SetOptions) Commands() []labengine.Command {
 	return in(s.At.Machine, s.At.ip()+" link set dev "+quote(s.Name)+" type "+s.Kind+" "+s.Options)
+}
+
+// Commands implements [Step].
+func (s SetVLANs) Commands() []labengine.Command {
+	self := ""
+	if s.Self {
+		self = " self"
+	}
+	var lines []string
+	for _, v := range s.Add {
+		lines = append(lines, s.At.iproute("bridge")+" vlan add dev "+quote(s.Name)+" "+v.String()+self)
+	}
+	for _, v := range s.Remove {
+		v.PVID, v.Untagged = false, false
+		lines = append(lines, s.At.iproute("bridge")+" vlan del dev "+quote(s.Name)+" "+v.String()+self)
+	}
+	return in(s.At.Machine, lines...)
 }
 
 // Commands implements [Step].
@@ -465,6 +528,9 @@ func (s SetLink) Commands() []labengine.Command {
 	}
 	if s.MAC != nil {
 		line += " address " + *s.MAC
+	}
+	if s.Alias != nil {
+		line += " alias " + quote(*s.Alias)
 	}
 	if s.Up != nil && *s.Up {
 		line += " up"

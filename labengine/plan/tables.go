@@ -56,9 +56,41 @@ func (d *differ) routes() {
 			switch {
 			case slices.Contains(have, text):
 			case slices.Contains(lost, text):
-				d.do(AddRoute{At: at, Route: text, Replace: true})
+				d.addRoute(n.ID, AddRoute{At: at, Route: text, Replace: true})
 			default:
-				d.do(AddRoute{At: at, Route: text})
+				d.addRoute(n.ID, AddRoute{At: at, Route: text})
+			}
+		}
+	}
+}
+
+// addRoute adds a route. The kernel takes one with several ways only while all of their links are up, and keeps it when some
+// are taken down: those are up for a moment, which costs them their IPv6 addresses.
+func (d *differ) addRoute(node labengine.ID, s AddRoute) {
+	var down []labengine.Interface
+	up := false
+	if r, err := labengine.ParseRoute(s.Route); err == nil && len(r.Hops) > 0 {
+		links := d.want.InterfacesOf(node)
+		for _, way := range r.Hops {
+			i, ok := labengine.HopLink(way, links)
+			up = up || ok && i.Up
+			if ok && !i.Up && !slices.ContainsFunc(down, func(other labengine.Interface) bool { return other.ID == i.ID }) {
+				down = append(down, i)
+			}
+		}
+	}
+	if !up {
+		down = nil
+	}
+	for _, i := range down {
+		d.do(SetLink{At: s.At, Interface: i.ID, Name: i.Name, Up: new(true)})
+	}
+	d.do(s)
+	for _, i := range down {
+		d.do(SetLink{At: s.At, Interface: i.ID, Name: i.Name, Up: new(false)})
+		for _, a := range i.Addresses {
+			if strings.Contains(a, ":") {
+				d.do(AddAddress{At: s.At, Interface: i.ID, Dev: i.Name, Address: a})
 			}
 		}
 	}
@@ -95,13 +127,16 @@ func (d *differ) routesLeft(node labengine.ID) (left, lost []string) {
 		if err != nil {
 			continue
 		}
-		i, known := labengine.RouteLink(r, links)
-		is := d.want.Interfaces[i.ID]
-		if known && is.Name != i.Name && r.Dev != "" {
-			r.Dev = is.Name
-			text = r.String()
+		dropped, stays := false, true // any of its ways; all of them, where they shall be
+		for _, way := range r.Ways() {
+			i, known := labengine.HopLink(way, links)
+			is := d.want.Interfaces[i.ID]
+			if known && is.Name != i.Name && way.Dev != "" && r.Rename(way.Dev, is.Name) {
+				text = r.String()
+			}
+			dropped, stays = dropped || known && d.drops(i, is), stays && (!known || is.Up)
 		}
-		if known && d.drops(i, is) {
+		if dropped && (stays || len(r.Hops) == 0) { // of several ways, those that are down stay
 			lost = append(lost, text)
 		} else {
 			left = append(left, text)

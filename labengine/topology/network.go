@@ -36,6 +36,7 @@ type Node struct {
 	tables [2]table            // IPv4, IPv6
 	local  map[netip.Addr]bool // nil of a node with few addresses, which are soon looked through
 	live   labengine.NodeState
+	rules  *labengine.Firewall
 }
 
 // Interface is a network device with where it is.
@@ -86,6 +87,7 @@ func (n *Network) addNodes(live labengine.Live) {
 		if state := live.Nodes[id]; state != nil {
 			added.live = *state
 		}
+		added.rules = live.Firewalls[id]
 		n.nodes[id] = added
 		n.Nodes = append(n.Nodes, added)
 	}
@@ -221,6 +223,9 @@ func (n *Node) proxies() bool {
 
 // Live is what a running lab says of the node; empty where it says nothing.
 func (n *Node) Live() labengine.NodeState { return n.live }
+
+// Firewall is what a running lab says of the node's rules; nil where it says nothing.
+func (n *Node) Firewall() *labengine.Firewall { return n.rules }
 
 // Neighbours are the entries that somebody has made by hand in the node's ARP and NDP tables, as far as a running lab tells.
 func (n *Node) Neighbours() []labengine.Neighbour {

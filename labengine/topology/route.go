@@ -60,7 +60,7 @@ func (n *Node) addRoutes() {
 		}
 	}
 	for _, text := range n.Node.Routes {
-		if r, err := labengine.ParseRoute(text); err == nil && r.Table == "" {
+		if r, err := labengine.ParseRoute(text); err == nil && r.Table == "" && r.TOS == "" && r.From == "" {
 			n.addRoute(r)
 		}
 	}
@@ -100,8 +100,11 @@ func (n *Node) addRoute(r labengine.Route) {
 		}
 		added.Prefix = p
 	}
-	added.Gateway, _ = netip.ParseAddr(r.Via)
-	added.Out = n.interfaceNamed(r.Dev)
+	if ways := r.Ways(); len(ways) > 0 { // the first of several stands for them
+		added.Gateway, _ = netip.ParseAddr(ways[0].Via)
+		added.Out = n.interfaceNamed(ways[0].Dev)
+		added.Onlink = ways[0].Onlink
+	}
 	n.Routes = append(n.Routes, added)
 }
 
@@ -191,7 +194,7 @@ func (t *table) find(a netip.Addr) *Route {
 }
 
 // metric is the route's, with the kernel's own where it is not said.
-func (r *Route) metric() int {
+func (r *Route) metric() uint32 {
 	switch {
 	case r.Metric != 0 || !r.IPv6:
 		return r.Metric

@@ -78,6 +78,8 @@ func isForeign(i *Interface) bool {
 	switch i.Kind {
 	case labengine.Veth:
 		return i.Peer == nil
+	case labengine.Tun: // a program is behind it
+		return true
 	case labengine.Bridge, labengine.OVS, labengine.Dummy, labengine.VLAN, labengine.VXLAN, labengine.MACVLAN:
 		return false
 	}

@@ -7,7 +7,7 @@ const schemaFile = new URL('../src/wire/schema.json', import.meta.url);
 const typesFile = new URL('../src/wire/types.gen.ts', import.meta.url);
 
 const schema = JSON.parse(await readFile(schemaFile, 'utf8'));
-const protocol = schema['x-protocol'];
+const { 'x-protocol': protocol, 'x-hosts': hosts, 'x-routers': routers } = schema;
 // A comment beside a reference would make the generator write a second type ("Patch1") for the sake of the comment.
 (function strip(at) {
 	if (at === null || typeof at !== 'object') return;
@@ -20,7 +20,26 @@ const types = await compile(schema, 'Wire', {
 	unreachableDefinitions: true,
 	style: { singleQuote: true, useTabs: true, printWidth: 120 },
 });
-const text = `${types}\n/** The version of the messages above, in the first message both ways. */\nexport const protocol = ${protocol};\n`;
+const list = (value) =>
+	JSON.stringify(value, null, '\t')
+		.replaceAll(/"(\w+)":/g, '$1:')
+		.replaceAll('"', "'");
+const text = `${types}
+/** The version of the messages above, in the first message both ways. */
+export const protocol = ${protocol};
+
+interface PublicHost {
+	name: string;
+	addresses: readonly string[];
+	resolver: boolean;
+}
+
+/** Who answers on the internet that a lab has. */
+export const publicHosts: readonly PublicHost[] = ${list(hosts)};
+
+/** The routers on the way there, as traceroute(8) meets them. */
+export const publicRouters: readonly PublicHost[] = ${list(routers)};
+`;
 if (process.argv.includes('--check')) {
 	const have = await readFile(typesFile, 'utf8').catch(() => '');
 	if (have !== text) {

@@ -22,6 +22,7 @@ type link struct {
 	MAC       string
 	Addresses string // IPv4 in order, then IPv6 sorted: the kernel lists those newest first
 	Master    string
+	Alias     string
 	Port      string // what a port of an OVS bridge does with VLANs
 	Options   string // a vlan's id, a bridge's stp_state and the like
 	Queue     string // what an impairment is in the kernel: "tbf", "netem", "blackhole"
@@ -37,6 +38,7 @@ type ipLink struct {
 	Flags    []string `json:"flags"`
 	MTU      int      `json:"mtu"`
 	Address  string   `json:"address"`
+	Alias    string   `json:"ifalias"`
 	LinkType string   `json:"link_type"`
 	Master   string   `json:"master"`
 	Qdisc    string   `json:"qdisc"`
@@ -208,10 +210,10 @@ func routesOf(out string) string {
 			strings.HasPrefix(line, "local") || strings.HasPrefix(line, "anycast") {
 			continue
 		}
-		for _, word := range []string{"pref medium", "linkdown", "dead", "dev lo "} {
-			line = strings.Replace(line, word, "", 1)
+		for _, word := range []string{"linkdown", "dead", "dev lo ", "\\"} {
+			line = strings.ReplaceAll(line, word, "")
 		}
-		r, err := labengine.ParseRoute(line)
+		r, err := labengine.ParseRoute(typable(line))
 		if err != nil {
 			list = append(list, err.Error())
 			continue
@@ -222,10 +224,28 @@ func routesOf(out string) string {
 	return strings.Join(list, "; ")
 }
 
+// typable is a route that ip(8) prints as ip(8) takes it: of IPv4, a scope that is not said is global, and a default route
+// through an IPv6 gateway would be taken for IPv6's.
+func typable(line string) string {
+	has := func(word string) bool { return slices.Contains(strings.Fields(line), word) }
+	switch {
+	case has("inet6"):
+		return strings.Replace(line, "default ", "0.0.0.0/0 ", 1)
+	case strings.Contains(line, ":") || has("via") || has("nexthop") || has("scope") || !has("dev"):
+		return line
+	}
+	return line + " scope global"
+}
+
 // compared is a route as it is compared: of one through a gateway, the kernel may choose among several interfaces.
 func compared(r labengine.Route) string {
 	if r.Via != "" && !r.Onlink && !strings.HasPrefix(r.Via, "fe80:") {
 		r.Dev = ""
+	}
+	for i, h := range r.Hops {
+		if h.Via != "" && !h.Onlink && !strings.HasPrefix(h.Via, "fe80:") {
+			r.Hops[i].Dev = ""
+		}
 	}
 	return r.String()
 }
@@ -258,7 +278,7 @@ func (i ipLink) link() link {
 		}
 	}
 	found.Addresses = addressesText(addresses)
-	found.Master, found.Options = i.Master, i.options()
+	found.Master, found.Alias, found.Options = i.Master, i.Alias, i.options()
 	if i.Qdisc == "tbf" || i.Qdisc == "netem" || i.Qdisc == "blackhole" {
 		found.Queue = i.Qdisc
 	}
@@ -274,6 +294,8 @@ func (i ipLink) options() string {
 		switch { // ip(8) says it otherwise in JSON
 		case name == "dstport":
 			name = "port"
+		case name == "mode" && i.LinkInfo.Kind == labengine.Tun:
+			name = "type"
 		case name == "remote" || name == "local":
 			if v, ok := i.LinkInfo.Data[name+"6"]; ok {
 				values[o.Name] = fmt.Sprint(v)
@@ -282,6 +304,8 @@ func (i ipLink) options() string {
 		switch v := i.LinkInfo.Data[name].(type) {
 		case float64:
 			values[o.Name] = fmt.Sprint(int(v))
+		case bool:
+			values[o.Name] = map[bool]string{true: "1", false: "0"}[v]
 		case string:
 			values[o.Name] = v
 		}
@@ -305,10 +329,10 @@ func addressesText(list []string) string {
 // document is the same of the mirror.
 func (l *Lab) document() map[string]link {
 	s := l.State()
-	return documentOf(s.Lab, s.Nodes)
+	return documentOf(s.Lab, s.Firewalls)
 }
 
-func documentOf(lab labengine.Lab, states map[labengine.ID]*labengine.NodeState) map[string]link {
+func documentOf(lab labengine.Lab, firewalls map[labengine.ID]*labengine.Firewall) map[string]link {
 	all := map[string]link{}
 	where := func(n labengine.Node) string {
 		if n.In == "" {
@@ -325,13 +349,13 @@ func documentOf(lab labengine.Lab, states map[labengine.ID]*labengine.NodeState)
 		}
 		all[where(n)] = link{
 			Routes: routesText(n), Sysctls: sysctlsOf(strings.Join(n.Sysctls, "\n")),
-			Iptables: rulesText(n, false, states[n.ID]), Ip6tables: rulesText(n, true, states[n.ID]),
+			Iptables: rulesText(n, false, firewalls[n.ID]), Ip6tables: rulesText(n, true, firewalls[n.ID]),
 		}
 		for _, i := range lab.InterfacesOf(n.ID) {
 			all[where(n)+":"+i.Name] = link{
 				Up: i.Up, MTU: i.MTU, MAC: i.MAC, Addresses: addressesText(i.Addresses), Master: lab.Interfaces[i.Master].Name,
-				Port:    i.Port,
-				Options: i.Options, Queue: queueOf(i.Impair),
+				Port:  i.Port,
+				Alias: i.Alias, Options: i.Options, Queue: queueOf(i.Impair),
 			}
 		}
 	}
@@ -368,7 +392,8 @@ func routesText(n labengine.Node) string {
 // savedRules is what iptables-save prints, by table and chain, without what a fresh namespace has.
 func savedRules(out string) string {
 	var b strings.Builder
-	for _, t := range labengine.ParseSavedRules(out) {
+	tables, _ := labengine.ParseSavedRules(out)
+	for _, t := range tables {
 		for _, c := range t.Chains {
 			writeChain(&b, t.Name, c.Name, c.Policy, func(yield func(string) bool) {
 				for _, r := range c.Rules {
@@ -402,12 +427,12 @@ func sortedLines(text string) string {
 }
 
 // rulesText is the same of a document: each rule as the lab says that the kernel prints it.
-func rulesText(n labengine.Node, ipv6 bool, state *labengine.NodeState) string {
+func rulesText(n labengine.Node, ipv6 bool, firewall *labengine.Firewall) string {
 	twins := map[string]string{} // by table and authored text
-	if state != nil && state.Firewall != nil {
-		tables := state.Firewall.IPv4
+	if firewall != nil {
+		tables := firewall.IPv4
 		if ipv6 {
-			tables = state.Firewall.IPv6
+			tables = firewall.IPv6
 		}
 		for _, t := range tables {
 			for _, c := range t.Chains {
@@ -501,7 +526,7 @@ func (l *Lab) CheckScript() {
 	}
 	kernel := map[string]link{}
 	l.parseDump(first, string(out), kernel)
-	if problem := differ(kernel, documentOf(lab, l.State().Nodes)); problem != "" {
+	if problem := differ(kernel, documentOf(lab, l.State().Firewalls)); problem != "" {
 		l.t.Errorf("the script makes another lab: %s\n%s", problem, plan.Script(lab))
 	}
 }

@@ -83,9 +83,8 @@ type Lab struct {
 
 // State is what the messages so far have said.
 type State struct {
-	Lab      labengine.Lab
-	Links    map[labengine.ID]*labengine.Link
-	Nodes    map[labengine.ID]*labengine.NodeState
+	Lab labengine.Lab
+	labengine.Live
 	Changes  []labengine.Change
 	Status   labengine.Status
 	Frames   []labengine.Frame
@@ -180,7 +179,7 @@ func (l *Lab) take(m labengine.Message, err error) {
 		l.failed = err
 	case m.Snapshot != nil:
 		s.Lab, s.Changes, s.Status, s.Features = m.Snapshot.Lab, m.Snapshot.Changes, m.Snapshot.Status, m.Snapshot.Features
-		s.Links, s.Nodes = m.Snapshot.Live.Links, m.Snapshot.Live.Nodes
+		s.Live = m.Snapshot.Live
 	case m.Change != nil:
 		s.Lab = s.Lab.Clone()
 		s.Lab.Apply(m.Change.Patch)
@@ -188,6 +187,9 @@ func (l *Lab) take(m labengine.Message, err error) {
 	case m.Live != nil:
 		follow(&s.Links, m.Live.Links)
 		follow(&s.Nodes, m.Live.Nodes)
+		follow(&s.Firewalls, m.Live.Firewalls)
+		follow(&s.Counters, m.Live.Counters)
+		follow(&s.Conntrack, m.Live.Conntrack)
 	case m.Status != nil:
 		s.Status = *m.Status
 	case m.Frames != nil:

@@ -9,7 +9,13 @@ import { useLab, useView } from '../session/stores';
 import { useSpoken } from './Canvas';
 import { Edges, Marks, Name, useNodeClasses } from './Nodes';
 
-const stateWords = { up: undefined, down: 'down', 'no carrier': undefined, unknown: undefined } as const;
+const stateWords = {
+	up: undefined,
+	down: 'down',
+	'no carrier': undefined,
+	'no program': undefined,
+	unknown: undefined,
+} as const;
 
 export const BarNode = memo(function BarNode({ id }: { id: string }) {
 	const thing = useLab(useShallow((s) => thingOf(s.lab, id)));

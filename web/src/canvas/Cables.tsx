@@ -278,7 +278,11 @@ function Contact({ out }: { out: Point }) {
 	);
 }
 
-const stateWords: Partial<Record<LinkState, string>> = { down: 'down', 'no carrier': 'no carrier' };
+const stateWords: Partial<Record<LinkState, string>> = {
+	down: 'down',
+	'no carrier': 'no carrier',
+	'no program': 'no program',
+};
 
 const JackLabel = memo(function JackLabel({ id, jack, state }: { id: string; jack: Jack; state: LinkState }) {
 	const labels = useView((v) => v.labels);

@@ -447,7 +447,8 @@ function panTo(flow: ReturnType<typeof useReactFlow>, box: Box, room: { w: numbe
 /** What of the pane can be seen: the inspector slides over its right side where space is short. */
 function roomOf(pane: HTMLElement | null): { w: number; h: number } | undefined {
 	if (!pane) return undefined;
-	const covered = innerWidth < 1800 && useView.getState().inspector ? 300 : 0;
+	const wide = document.getElementById('inspector')?.offsetWidth ?? 0;
+	const covered = innerWidth < 1800 && useView.getState().inspector ? Math.max(300, wide) : 0;
 	return { w: pane.clientWidth - covered, h: pane.clientHeight };
 }
 

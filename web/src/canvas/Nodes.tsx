@@ -9,7 +9,7 @@ import { problemOf } from '../model/problem';
 import { isBridge, shapes, type Thing, thingOf, thingsIn } from '../model/things';
 import { edit } from '../session/actions';
 import { useLab, useView } from '../session/stores';
-import type { Lab, Node } from '../wire/types.gen';
+import type { ContainerState, Lab, Node } from '../wire/types.gen';
 import { useSpoken } from './Canvas';
 import { Failure } from './Failure';
 
@@ -136,7 +136,8 @@ function Rename({ thing: node }: { thing: Pick<Thing, 'id' | 'name' | 'shape'> }
 export const NamespaceNode = memo(function NamespaceNode({ id }: { id: string }) {
 	const node = useLab((s) => s.lab.nodes[id]);
 	const holds = useLab((s) => thingsIn(s.lab, id).length > 0);
-	const process = useLab((s) => s.nodeStates[id]?.container?.command?.line ?? s.lab.nodes[id]?.command);
+	const process = useLab((s) => processOf(s.lab.nodes[id], s.nodeStates[id]?.container));
+	const pids = useLab((s) => pidsOf(s.nodeStates[id]?.container));
 	const classes = useNodeClasses(id);
 	const label = useSpoken(id);
 	if (!node) return null;
@@ -153,13 +154,28 @@ export const NamespaceNode = memo(function NamespaceNode({ id }: { id: string })
 			style={nodeColour(colour)}
 		>
 			<Name thing={{ id, name: node.name, shape: node.kind }} />
-			<span className="node-kind">{node.held ? `held by ${node.held}` : node.kind}</span>
-			{process && <span className="node-process">{process}</span>}
+			<span className="node-kind">{node.held ? `held by ${node.held}` : `${node.kind}${pids}`}</span>
+			{process && (
+				<span className="node-process" title={process}>
+					{process}
+				</span>
+			)}
 			<Edges id={id} name={node.name} />
 			<Marks id={id} />
 		</div>
 	);
 });
+
+/** What a container runs: its command, or how that ended. */
+function processOf(n: Node | undefined, state: ContainerState | undefined): string | undefined {
+	return state?.ended && n?.command ? `ended: ${state.ended}` : (state?.command?.line ?? n?.command);
+}
+
+/** Its process's number as `ps` in its machine shows it, and in itself: ", pid 57, inside 6". */
+function pidsOf(state: ContainerState | undefined): string {
+	const process = state?.command ?? state?.init;
+	return process ? `, pid ${process.pid}, inside ${process.inner}` : '';
+}
 
 export function nodeColour(colour: string | undefined): React.CSSProperties {
 	return (colour ? { '--node': `var(--node-${colour})` } : {}) as React.CSSProperties;

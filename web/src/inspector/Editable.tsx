@@ -1,10 +1,10 @@
 // A value that becomes an input on Enter or click: what will run is shown below it, a refusal stays there too.
-import { useId, useRef, useState } from 'react';
+import { type ReactNode, useEffect, useId, useRef, useState } from 'react';
 import { useRefusal } from '../app/useRefusal';
 import { Words } from '../app/Words';
 import type { Interface } from '../model/lab';
 import { canonicalAddress } from '../model/names';
-import { problemOf } from '../model/problem';
+import { capital, type Problem, problemOf } from '../model/problem';
 import { addAddress, deleteAddress } from '../model/shell';
 import { addressNote, suggestAddressFor } from '../model/suggest';
 import { edit, type Outcome } from '../session/actions';
@@ -13,6 +13,8 @@ import type { Lab } from '../wire/types.gen';
 interface EditableProps {
 	label: string;
 	value: string;
+	/** The value as it is read, where that is not how it is written. */
+	shows?: ReactNode;
 	placeholder?: string;
 	check: (text: string) => unknown;
 	note?: (text: string) => string | undefined;
@@ -25,7 +27,7 @@ interface EditableProps {
 }
 
 export function EditableValue(props: EditableProps) {
-	const { label, value, placeholder, start, testid } = props;
+	const { label, value, shows, placeholder, start, testid } = props;
 	const [editing, setEditing] = useState(false);
 	const button = useRef<HTMLButtonElement>(null);
 	if (editing) {
@@ -46,7 +48,7 @@ export function EditableValue(props: EditableProps) {
 			data-testid={testid}
 			onClick={() => setEditing(true)}
 		>
-			{value || <span className="small">{placeholder}</span>}
+			{shows ?? (value || <span className="small">{placeholder}</span>)}
 		</button>
 	);
 }
@@ -69,8 +71,11 @@ function Line({
 	const [refusal, setRefusal] = useRefusal();
 	const [sent, setSent] = useState(false);
 	const list = useId();
-	const problem = problemOf(() => check(text))?.message ?? refusal;
+	const whole = useRef<HTMLSpanElement>(null);
+	const problem = wordsOf(problemOf(() => check(text))) ?? refusal;
 	const odd = problem ? undefined : note?.(text);
+	// biome-ignore lint/correctness/useExhaustiveDependencies: what comes below the line is to be seen, too
+	useEffect(() => whole.current?.scrollIntoView({ block: 'nearest' }), [text, problem, odd]);
 	const send = () => {
 		if (problem || sent) return;
 		if (text.trim() === value) {
@@ -87,7 +92,7 @@ function Line({
 		});
 	};
 	return (
-		<span className="editing">
+		<span ref={whole} className="editing">
 			<input
 				ref={(e) => {
 					if (e && document.activeElement !== e) e.select();
@@ -128,6 +133,11 @@ function Line({
 			{odd && <span className="field-note">{odd}</span>}
 		</span>
 	);
+}
+
+/** What is wrong with a line, and what would be right. */
+function wordsOf(p: Problem | undefined): string | undefined {
+	return p?.hint ? `${p.message}. ${capital(p.hint)}` : p?.message;
 }
 
 /** An address of an interface, or the line that adds one. */

@@ -1,19 +1,24 @@
 // What is selected, live: interfaces, routes, neighbours. Values are edited in place, with the command that will run.
 import { useMemo } from 'react';
 import { kinds } from '../model/kinds';
-import { type Interface, interfacesOf, isSaved, labelOf, linkState, type Node, switchID } from '../model/lab';
-import { canonicalMAC, checkInterfaceName, checkMTU, hostOf } from '../model/names';
+import { hasMAC, type Interface, interfacesOf, isSaved, labelOf, linkState, type Node, switchID } from '../model/lab';
+import { canonicalMAC, checkAlias, checkInterfaceName, checkMTU, hostOf } from '../model/names';
 import * as shell from '../model/shell';
 import { holderOf, isBridge, shapes, thingOf } from '../model/things';
 import { deleteThings, edit, ping, select } from '../session/actions';
 import { useLab, useView } from '../session/stores';
 import { openTerminal } from '../session/terminals';
 import type { Neighbour } from '../wire/types.gen';
+import { Conntrack } from './Conntrack';
+import { Container } from './Container';
 import { AddressLine, EditableValue } from './Editable';
-import { Impair, Master, Options, Ports } from './LinkParts';
+import { Firewall } from './Firewall';
+import { Impair, Master, Options, Ports, VLANs } from './LinkParts';
 import { Notes } from './Notes';
+import { Outside } from './Outside';
 import { Routes } from './Routes';
 import { Settings } from './Settings';
+import { Services, Sockets } from './Sockets';
 import { SwitchPort, SwitchTables } from './SwitchParts';
 import { useChanging } from './useChanging';
 
@@ -70,7 +75,6 @@ function Subject({ id }: { id: string }) {
 		return (
 			<>
 				<InterfaceHead i={i} />
-				<Notes id={id} />
 				<InterfacePart id={id} withNode />
 				{isBridge(i.kind) && <BridgePorts id={id} />}
 				{i.kind === 'ovs' && <SwitchTables bridge={i} />}
@@ -173,19 +177,29 @@ function NodeInspector({ node }: { node: Node }) {
 					<Options lab={lab} i={bridge} />
 				</section>
 			)}
+			{node.kind === 'container' && <Container node={node} />}
 			{runs && (
 				<>
 					<Routes node={node} />
 					<Settings key={node.id} node={node} />
+					<Firewall key={`firewall ${node.id}`} node={node} />
 				</>
 			)}
+			{node.kind === 'internet' && <Outside node={node} />}
 			{!bridge && interfaces.map((i) => <InterfacePart key={i.id} id={i.id} />)}
-			{runs && state && <Neighbours rows={state.neighbours ?? []} node={node.id} />}
+			{runs && <Services node={node} />}
+			{runs && state && (
+				<>
+					<Sockets key={`sockets ${node.id}`} node={node.id} />
+					<Conntrack key={`conntrack ${node.id}`} node={node.id} />
+					<Neighbours rows={state.neighbours ?? []} node={node.id} />
+				</>
+			)}
 			{runs && !state && (
 				<p className="inspector-part small">
 					{running
-						? 'Neighbours come from the kernel.'
-						: 'Neighbours, and routes that nobody has written, are the kernel’s: start the lab to see them.'}
+						? 'Neighbours, sockets and tracked connections come from the kernel.'
+						: 'Neighbours, sockets, tracked connections, and routes that nobody has written, are the kernel’s: start the lab to see them.'}
 				</p>
 			)}
 		</>
@@ -233,7 +247,7 @@ function InterfacePart({ id, withNode = false }: { id: string; withNode?: boolea
 				</button>
 			</h3>
 			<dl>
-				{!loopback && (
+				{hasMAC(i) && (
 					<>
 						<dt>MAC</dt>
 						<dd>
@@ -246,6 +260,10 @@ function InterfacePart({ id, withNode = false }: { id: string; withNode?: boolea
 								apply={(mac, outcome) => edit([{ updateInterface: { id, mac } }], outcome)}
 							/>
 						</dd>
+					</>
+				)}
+				{!loopback && (
+					<>
 						<dt>MTU</dt>
 						<dd>
 							<EditableValue
@@ -258,7 +276,19 @@ function InterfacePart({ id, withNode = false }: { id: string; withNode?: boolea
 						</dd>
 					</>
 				)}
+				<dt>Alias</dt>
+				<dd>
+					<EditableValue
+						label={`Alias of ${i.name}`}
+						value={i.alias ?? ''}
+						placeholder="none"
+						check={checkAlias}
+						command={(text) => shell.setAlias(lab, i, text)}
+						apply={(alias, outcome) => edit([{ updateInterface: { id, alias } }], outcome)}
+					/>
+				</dd>
 				<Master lab={lab} i={i} />
+				<VLANs lab={lab} i={i} />
 				<SwitchPort lab={lab} i={i} />
 				<dt>{i.kind}</dt>
 				<dd className="mono small">

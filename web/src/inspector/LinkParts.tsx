@@ -4,11 +4,12 @@ import { useId, useState } from 'react';
 import { useRefusal } from '../app/useRefusal';
 import { Words } from '../app/Words';
 import { canonicalImpairment, type Impairment, parseImpairment } from '../model/impair';
-import { type Interface, interfacesOf, switchID } from '../model/lab';
+import { hasMAC, type Interface, interfacesOf, switchID } from '../model/lab';
 import { canonicalOptions, optionsOf, parseOptions, writeOptions } from '../model/options';
 import { capital, problemOf } from '../model/problem';
 import * as shell from '../model/shell';
 import { isBox, isBridge } from '../model/things';
+import { bridgeOf, canonicalVLANs, vlansIn, writeVLANs } from '../model/vlans';
 import { edit, select } from '../session/actions';
 import { useLab } from '../session/stores';
 import type { Lab } from '../wire/types.gen';
@@ -19,8 +20,7 @@ export function useLacking(feature: string | undefined): string | undefined {
 	return useLab((s) => {
 		const f = feature ? s.features[feature] : undefined;
 		if (!f || f.answer === 'yes') return undefined;
-		if (f.answer === 'no' && feature === 'ovs') return `${f.reason ?? 'Open vSwitch is not there'}.`;
-		if (f.answer === 'no') return `This kernel has no ${feature}: ${f.reason ?? 'it was tried, and refused'}.`;
+		if (f.answer === 'no') return capital((f.reason ?? `this kernel has no ${feature}`).replace(/\.?$/, '.'));
 		return `Could not find out whether ${feature} works (${f.reason ?? 'no answer'}).`;
 	});
 }
@@ -98,7 +98,7 @@ function Unavailable({ label, value, why }: { label: string; value: string; why:
 export function Master({ lab, i }: { lab: Lab; i: Interface }) {
 	const [refusal, setRefusal] = useRefusal();
 	const bridges = interfacesOf(lab, i.node).filter((b) => isBox(lab, b) && b.id !== i.id);
-	if (i.kind === 'loopback' || isBridge(i.kind) || lab.nodes[i.node]?.kind === 'lan') return null;
+	if (!hasMAC(i) || isBridge(i.kind) || lab.nodes[i.node]?.kind === 'lan') return null;
 	if (bridges.length === 0 && !i.master) return null;
 	return (
 		<>
@@ -122,6 +122,38 @@ export function Master({ lab, i }: { lab: Lab; i: Interface }) {
 					<span className="field-problem" role="alert">
 						<Words text={refusal} />
 					</span>
+				)}
+			</dd>
+		</>
+	);
+}
+
+/** In which VLANs a bridge's port is, or the bridge itself. */
+export function VLANs({ lab, i }: { lab: Lab; i: Interface }) {
+	const lacking = useLacking('vlan_filtering');
+	const bridge = bridgeOf(lab, i);
+	if (!bridge) return null;
+	let filters = false;
+	problemOf(() => {
+		filters = parseOptions('bridge', bridge.options ?? '').vlan_filtering === '1';
+	});
+	const why =
+		lacking ?? (filters || i.vlans ? undefined : `vlan_filtering of ${bridge.name} is 0: it looks at no VLANs`);
+	const value = i.vlans ?? writeVLANs(vlansIn(bridge, ''));
+	return (
+		<>
+			<dt>VLANs</dt>
+			<dd data-testid={`vlans-${i.name}`}>
+				{why ? (
+					<Unavailable label={`VLANs of ${i.name}`} value={value} why={why} />
+				) : (
+					<EditableValue
+						label={`VLANs of ${i.name}`}
+						value={value}
+						check={canonicalVLANs}
+						command={(text) => shell.setVLANs(lab, i, text)}
+						apply={(text, outcome) => edit([{ updateInterface: { id: i.id, vlans: text } }], outcome)}
+					/>
 				)}
 			</dd>
 		</>
@@ -270,7 +302,6 @@ export function Impair({ lab, i, towards }: { lab: Lab; i: Interface; towards: s
 			{whys.length > 0 && (
 				<p id={whyID} className="small">
 					{whys.join(' ')}
-					{!tbf && ' Rate works.'}
 				</p>
 			)}
 			{draft && <code className="will-run">{shell.impair(lab, i, next)}</code>}

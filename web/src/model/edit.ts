@@ -22,16 +22,18 @@ import type {
 } from '../wire/types.gen';
 import { canonicalImpairment } from './impair';
 import { kinds } from './kinds';
-import { interfaceNamed, labelOf, loopbackID, nodeNamed, switchID, switchName } from './lab';
+import { hasMAC, interfaceNamed, labelOf, loopbackID, nodeNamed, switchID, switchName } from './lab';
 import {
 	byteLength,
 	canonicalAddress,
 	canonicalMAC,
+	checkAlias,
 	checkInterfaceName,
 	checkMTU,
 	checkNodeName,
 	cut,
 	maxInterfaceName,
+	parseIP,
 } from './names';
 import { canonicalOptions, mayHaveParent, needsParent, optionsOf, parseOptions, writeOptions } from './options';
 import { dropDangling } from './patch';
@@ -40,6 +42,7 @@ import { covers, dropRoutes, parseRoute, readRoute, renameInRoutes, withRoutes }
 import { canonicalSwitchPort } from './switchport';
 import { freshSysctl, parseSysctl, withSysctl } from './sysctl';
 import { isBridge } from './things';
+import { bridgeOf, canonicalVLANs } from './vlans';
 
 /** The lab after all the edits, or a refusal that says which of them is not possible; `lab` stays as it is. */
 export function applyEdits(lab: Lab, edits: readonly Edit[]): Lab {
@@ -142,6 +145,8 @@ function addCable(lab: Lab, e: AddCable): void {
 interface Given {
 	mac?: string;
 	addresses?: string[];
+	vlans?: string;
+	alias?: string;
 	impair?: string;
 	port?: string;
 }
@@ -150,12 +155,25 @@ interface Given {
 function addChecked(lab: Lab, made: Interface, given: Given): void {
 	checkIfaceName(lab, made);
 	let i = made;
-	if (given.mac) i = { ...i, mac: about(i.id, () => canonicalMAC(given.mac ?? '')) };
+	if (given.mac) i = withMAC(i, given.mac);
 	checkMaster(lab, i);
+	i = withVLANs(lab, i, given.vlans ?? '');
+	i = withAlias(i, given.alias ?? '');
 	i = withPort(lab, i, given.port ?? '');
 	i = withImpair(i, given.impair ?? '');
 	for (const a of given.addresses ?? []) i = withAddress(i, a);
 	lab.interfaces[i.id] = i;
+}
+
+function withMAC(i: Interface, mac: string): Interface {
+	if (!hasMAC(i)) {
+		refuse('bad-request', `\`${i.name}\` carries packets without frames: it has no MAC`, {
+			on: i.id,
+			field: 'mac',
+			hint: 'make it with mode tap',
+		});
+	}
+	return { ...i, mac: about(i.id, () => canonicalMAC(mac)) };
 }
 
 function withMaster(i: Interface, master: string): Interface {
@@ -167,6 +185,25 @@ function withImpair(i: Interface, text: string): Interface {
 	const impair = about(i.id, () => canonicalImpairment(text));
 	const { impair: _, ...rest } = i;
 	return impair ? { ...rest, impair } : rest;
+}
+
+function withVLANs(lab: Lab, i: Interface, text: string): Interface {
+	const vlans = about(i.id, () => canonicalVLANs(text));
+	if (vlans && !bridgeOf(lab, i)) {
+		refuse('bad-request', `\`${i.name}\` is no port of a bridge: only those, and bridges, are in VLANs like these`, {
+			on: i.id,
+			field: 'vlans',
+			hint: 'make it a port first, or put an interface of kind vlan on it',
+		});
+	}
+	const { vlans: _, ...rest } = i;
+	return vlans ? { ...rest, vlans } : rest;
+}
+
+function withAlias(i: Interface, alias: string): Interface {
+	about(i.id, () => checkAlias(alias));
+	const { alias: _, ...rest } = i;
+	return alias ? { ...rest, alias } : rest;
 }
 
 /** What a port of an OVS bridge does with VLANs. What is no such port has nothing of the kind. */
@@ -214,34 +251,51 @@ function checkMaster(lab: Lab, i: Interface): void {
 		});
 	}
 	if (i.kind === 'loopback') refuse('bad-request', 'lo cannot be a port of a bridge', on);
+	if (!hasMAC(i)) {
+		refuse('bad-request', `\`${i.name}\` carries packets without frames: the kernel makes it no port (EINVAL)`, {
+			...on,
+			hint: 'make it with mode tap',
+		});
+	}
 	if (bridge.node === i.node) return;
 	const [here, there] = [labelOf(lab, i.node), labelOf(lab, bridge.node)];
 	const where = `\`${i.name}\` is in ${here}, and \`${bridge.name}\` in ${there}`;
 	refuse('bad-request', `${where}; a port is where its bridge is`, on);
 }
 
+/** Refuses to put an interface into an internet that is no cable's. */
+function onlyCables(internet: Node, on: string): never {
+	const why = 'there is no shell in it to make anything else';
+	return refuse('bad-request', `only cables are plugged into ${internet.name}: ${why}`, { on, field: 'node' });
+}
+
 function addInterface(lab: Lab, e: AddInterface): void {
 	checkNewID(lab, e.id);
 	const n = lab.nodes[e.node] ?? goneNode(e.node);
-	if (n.kind === 'internet') {
-		const why = 'there is no shell in it to make anything else';
-		refuse('bad-request', `only cables are plugged into ${n.name}: ${why}`, { on: e.id, field: 'node' });
-	}
+	if (n.kind === 'internet') onlyCables(n, e.id);
 	if (!optionsOf(e.kind)) {
 		refuse('bad-request', `interfaces of kind ${JSON.stringify(e.kind)} are not made here`, {
 			on: e.id,
 			field: 'kind',
-			hint: 'the kinds are bridge, ovs, dummy, vlan, vxlan and macvlan',
+			hint: 'the kinds are bridge, ovs, dummy, tun, vlan, vxlan and macvlan',
 		});
 	}
 	const options = about(e.id, () => canonicalOptions(e.kind, e.options ?? ''));
 	checkSwitchPlace(lab, e);
 	const parent = e.parent ? lab.interfaces[e.parent] : undefined;
 	const on = { on: e.id, field: 'parent' };
+	const group = e.kind === 'vxlan' ? parseOptions(e.kind, options).remote : undefined;
+	if (group && !e.parent && isGroup(group)) {
+		refuse('bad-request', `\`${e.name}\` sends to a group, ${group}, and says not out of which interface`, {
+			...on,
+			hint: 'say the interface below it, or the address of one machine',
+		});
+	}
 	if (!e.parent && needsParent(e.kind)) {
 		refuse('bad-request', `a ${e.kind} is made on top of an interface; \`${e.name}\` names none`, on);
 	}
 	if (e.parent && !mayHaveParent(e.kind)) refuse('bad-request', `a ${e.kind} is on top of no other interface`, on);
+	if (e.parent === e.id) refuse('bad-request', `\`${e.name}\` cannot be on top of itself`, on);
 	if (e.parent && !parent) refuse('no-such-interface', `the interface below \`${e.name}\` is gone`, { on: e.parent });
 	if (parent?.kind === 'loopback') refuse('bad-request', `the kernel makes no ${e.kind} on lo`, on);
 	let mtu = e.mtu ?? 0;
@@ -251,6 +305,12 @@ function addInterface(lab: Lab, e: AddInterface): void {
 	if (e.parent) i.parent = e.parent;
 	addChecked(lab, withMaster(withOptions(i, options), e.master ?? ''), e);
 	if (e.place) lab.places[e.id] = e.place;
+}
+
+/** A multicast address: 224.0.0.0/4 or ff00::/8. */
+function isGroup(address: string): boolean {
+	const [first = 0, ...rest] = parseIP(address) ?? [];
+	return rest.length > 3 ? first === 0xff : first >> 4 === 0xe;
 }
 
 const vxlanHeadroom = 50; // bytes; VXLAN_HEADROOM in include/net/vxlan.h
@@ -360,17 +420,25 @@ function updateInterface(lab: Lab, e: UpdateInterface): void {
 	if (i.kind === 'loopback' && (renamed || moved || e.mac !== undefined)) {
 		refuse('bad-request', "the kernel keeps lo's name, place and address", { on: i.id, field: 'name' });
 	}
-	if (e.node !== undefined && !lab.nodes[e.node]) goneNode(e.node);
+	const to = e.node === undefined ? undefined : (lab.nodes[e.node] ?? goneNode(e.node));
+	if (to?.kind === 'internet' && i.kind !== 'veth') onlyCables(to, i.id);
 	let next: Interface = { ...i, node: e.node ?? i.node, name: e.name ?? i.name, up: e.up ?? i.up };
 	if (moved) {
 		// The kernel takes a port out of its bridge when it moves, and what delays it away.
 		checkSwitchPlace(lab, next);
-		next = withMaster(withImpair(next, ''), lab.nodes[next.node]?.kind === 'lan' ? switchID(next.node) : '');
+		if (next.kind !== 'bridge') next = withVLANs(lab, next, '');
+		next = withMaster(
+			withImpair(next, ''),
+			lab.nodes[next.node]?.kind === 'lan' && hasMAC(next) ? switchID(next.node) : '',
+		);
 	}
 	if (e.master !== undefined) {
+		if ((next.master ?? '') !== e.master) next = withVLANs(lab, next, ''); // another bridge knows nothing of them
 		next = withMaster(next, e.master);
 		checkMaster(lab, { ...next, name: i.name });
 	}
+	if (e.vlans !== undefined) next = withVLANs(lab, next, e.vlans);
+	if (e.alias !== undefined) next = withAlias(next, e.alias);
 	const isPort = lab.interfaces[next.master ?? '']?.kind === 'ovs';
 	next = withPort(lab, next, e.port ?? (isPort ? (i.port ?? '') : ''));
 	if (e.impair !== undefined) next = withImpair(next, e.impair);
@@ -384,7 +452,7 @@ function updateInterface(lab: Lab, e: UpdateInterface): void {
 		if (!(i.kind === 'loopback' && e.mtu === 65536)) about(e.id, () => checkMTU(e.mtu ?? 0));
 		next.mtu = e.mtu;
 	}
-	if (e.mac !== undefined) next.mac = about(e.id, () => canonicalMAC(e.mac ?? ''));
+	if (e.mac !== undefined) next = withMAC(next, e.mac);
 	lab.interfaces[e.id] = next;
 	if (named) dropDangling(lab); // a bridge that moves leaves its ports behind
 }

@@ -115,7 +115,7 @@ const delayUnits = [
 	['s', 1e6],
 ] as const;
 
-function parseDelay(text: string): number | undefined {
+export function parseDelay(text: string): number | undefined {
 	for (const [name, micro] of delayUnits) {
 		if (!text.endsWith(name)) continue;
 		const value = number(text.slice(0, -name.length));
@@ -124,7 +124,7 @@ function parseDelay(text: string): number | undefined {
 	return undefined;
 }
 
-function formatDelay(micro: number): string {
+export function formatDelay(micro: number): string {
 	const [name, unit] = [...delayUnits].reverse().find(([, u]) => micro % u === 0) ?? delayUnits[0];
 	return micro / unit + name;
 }

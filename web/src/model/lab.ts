@@ -95,12 +95,18 @@ export function cableLabel(lab: Lab, c: Cable): string {
 }
 
 /** How the state of an interface reads, as ip-link(8) has it. */
-export type LinkState = 'up' | 'down' | 'no carrier' | 'unknown';
+export type LinkState = 'up' | 'down' | 'no carrier' | 'no program' | 'unknown';
 
 export function linkState(i: Interface, link: Link | undefined | null, running: boolean): LinkState {
 	if (!i.up) return 'down';
 	if (!running || !link) return running ? 'unknown' : 'up';
-	return link.carrier ? 'up' : 'no carrier';
+	if (link.carrier) return 'up';
+	return i.kind === 'tun' ? 'no program' : 'no carrier'; // to whom a tun sends is a program's choice
+}
+
+/** Whether it has a hardware address that can be chosen: lo has none, nor has what carries packets without frames. */
+export function hasMAC(i: Interface): boolean {
+	return i.kind !== 'loopback' && !(i.kind === 'tun' && !i.options?.includes('mode tap'));
 }
 
 /** An id for something new. `crypto.randomUUID` is missing on plain http, where workshops are. */

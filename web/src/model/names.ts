@@ -127,6 +127,15 @@ export function canonicalMAC(text: string): string {
 	return mac;
 }
 
+/** Refuses an alias that the kernel does not take, or that no file and no terminal shows as it is. */
+export function checkAlias(alias: string): void {
+	const bad = (message: string) => refuse('bad-value', message, { field: 'alias' });
+	const bytes = new TextEncoder().encode(alias).length;
+	if (bytes > 255) bad(`the alias is ${bytes} bytes; the kernel allows 255 (IFALIASZ)`);
+	if (alias.trim() !== alias) bad('the alias begins or ends with a space');
+	if (/\p{Cc}|\p{Cs}/u.test(alias)) bad('the alias contains a character that cannot be typed');
+}
+
 export function checkMTU(bytes: number): void {
 	if (!Number.isInteger(bytes) || bytes < 68 || bytes > 65535) {
 		refuse('bad-value', `an MTU of ${bytes} bytes is outside 68..65535`, { field: 'mtu' });

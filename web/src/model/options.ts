@@ -52,6 +52,12 @@ const linkOptions: Readonly<Record<string, readonly LinkOption[]>> = {
 		{ name: 'dstport', type: 'number', min: 1, max: 65535, default: '8472', fixed: true, about: 'UDP' },
 		{ name: 'ttl', type: 'number', min: 0, max: 255, default: '0', fixed: true },
 	],
+	tun: [
+		{ name: 'mode', type: 'choice', words: ['tun', 'tap'], default: 'tun', fixed: true, about: 'packets, or frames' },
+		{ name: 'pi', ...onOff, default: '0', fixed: true, about: 'packet information' },
+		{ name: 'vnet_hdr', ...onOff, default: '0', fixed: true },
+		{ name: 'multi_queue', ...onOff, default: '0', fixed: true },
+	],
 	macvlan: [
 		{ name: 'mode', type: 'choice', words: ['private', 'vepa', 'bridge', 'passthru'], default: 'vepa', fixed: true },
 	],

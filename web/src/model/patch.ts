@@ -39,7 +39,7 @@ export function dropDangling(lab: Lab): void {
 	dropOrphans(lab);
 	for (const [id, i] of Object.entries(lab.interfaces)) {
 		if (!i.master || lab.interfaces[i.master]?.node === i.node) continue;
-		const { master: _, port: __, ...port } = i; // ports outlive a bridge
+		const { master: _, vlans: __, port: ___, ...port } = i; // ports outlive a bridge
 		lab.interfaces[id] = port;
 	}
 	for (const id of Object.keys(lab.places)) if (!lab.nodes[id] && !lab.interfaces[id]) delete lab.places[id];

@@ -129,6 +129,8 @@ function interfaceChanges(now: Lab, then: Lab, was: Interface, is: Interface): s
 	if (was.up !== is.up) say(is.up ? 'up' : 'down');
 	if (was.mtu !== is.mtu) say(`MTU ${is.mtu}`);
 	if (was.mac !== is.mac) say(`MAC ${is.mac}`);
+	if ((was.vlans ?? '') !== (is.vlans ?? '')) say(is.vlans || 'the bridge’s own VLAN');
+	if ((was.alias ?? '') !== (is.alias ?? '')) say(is.alias ? `alias “${is.alias}”` : 'no alias');
 	if ((was.impair ?? '') !== (is.impair ?? '')) say(is.impair ? `sends with ${is.impair}` : 'sends as it can');
 	if ((was.port ?? '') !== (is.port ?? '') && is.master) say(is.port || 'all VLANs');
 	if ((was.options ?? '') !== (is.options ?? '')) say(is.options || 'default options');

@@ -4,13 +4,19 @@ import type { Interface, Lab } from '../wire/types.gen';
 import { canonicalImpairment, needsNetem, parseImpairment } from './impair';
 import { problemOf } from './problem';
 import { readRoute } from './route';
+import { parseService, type Service } from './service';
 import { freshSysctl } from './sysctl';
+import { bridgeOf, canonicalVLANs, changeVLANs, vlansIn } from './vlans';
 
 /** `ip -n red`, or `ip` in a machine's own namespace. */
 export function ip(lab: Lab, node: string): string {
+	return iproute(lab, node, 'ip');
+}
+
+function iproute(lab: Lab, node: string, command: string): string {
 	const n = lab.nodes[node];
-	if (n?.kind === 'container') return 'nsenter -t … -n ip';
-	return n?.in ? `ip -n ${quote(n.name)}` : 'ip';
+	if (n?.kind === 'container') return `nsenter -t … -n ${command}`;
+	return n?.in ? `${command} -n ${quote(n.name)}` : command;
 }
 
 export function addAddress(lab: Lab, i: Interface, address: string): string {
@@ -44,9 +50,28 @@ export function quote(word: string): string {
 	return /^[A-Za-z0-9_./:@%+=-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }
 
+/** What puts a bridge's port, or the bridge itself, into other VLANs. */
+export function setVLANs(lab: Lab, i: Interface, text: string): string {
+	const bridge = bridgeOf(lab, i);
+	let lines: string[] = [];
+	problemOf(() => {
+		if (!bridge) return;
+		const { add, remove } = changeVLANs(vlansIn(bridge, i.vlans ?? ''), vlansIn(bridge, canonicalVLANs(text)));
+		const line = (verb: string, v: string) =>
+			`${iproute(lab, i.node, 'bridge')} vlan ${verb} dev ${quote(i.name)} ${v}${i.kind === 'bridge' ? ' self' : ''}`;
+		lines = [...add.map((v) => line('add', v)), ...remove.map((v) => line('del', v))];
+	});
+	return lines.join(' && ');
+}
+
+export function setAlias(lab: Lab, i: Interface, alias: string): string {
+	return `${ip(lab, i.node)} link set dev ${quote(i.name)} alias ${quote(alias)}`;
+}
+
 /** What runs a program in a node's namespace from its machine's shell. */
 function run(lab: Lab, node: string, line: string): string {
 	const n = lab.nodes[node];
+	if (n?.kind === 'container') return `nsenter -t … -n ${line}`;
 	return n?.kind === 'namespace' ? `ip netns exec ${quote(n.name)} ${line}` : line;
 }
 
@@ -57,6 +82,48 @@ export function route(lab: Lab, node: string, verb: 'add' | 'del', text: string)
 
 export function setSysctl(lab: Lab, node: string, name: string, value: string): string {
 	return run(lab, node, `sysctl -w ${quote(`${name}=${value || freshSysctl(name) || '…'}`)}`);
+}
+
+/** A small program that does nearly the same as a service of the lab. */
+export function service(lab: Lab, node: string, verb: 'add' | 'del', text: string): string {
+	let s: Service | undefined;
+	const problem = problemOf(() => {
+		s = parseService(text);
+	});
+	if (problem || !s) return run(lab, node, '…');
+	const { protocol, network, port, names } = s;
+	if (verb === 'del') {
+		const listeners = run(lab, node, `ss -Hlnp --${protocol === 'dns' ? 'udp' : network || 'tcp'} sport = :${port}`);
+		return `kill $(${listeners} | sed 's/.*pid=\\([0-9]*\\).*/\\1/')`;
+	}
+	if (protocol === 'http') {
+		const name = quote(lab.nodes[node]?.name ?? '…');
+		const folder = quote(`/run/www/${lab.nodes[node]?.name ?? '…'}`);
+		const httpd = run(lab, node, `busybox httpd -p ${port} -h ${folder}`);
+		return `mkdir -p ${folder} && echo ${name} > ${folder}/index.html && ${httpd}`;
+	}
+	if (protocol === 'dns') {
+		const records = names.map((n) => ` --host-record=${n.name},${n.address}`).join('');
+		return run(lab, node, `dnsmasq -C /dev/null -x '' -u '' -g '' -p ${port} --no-resolv --no-hosts${records}`);
+	}
+	if (network === 'tcp') return run(lab, node, `busybox nc -ll -p ${port} -e cat &`);
+	const echo = `$s = IO::Socket::INET->new(Proto => "udp", LocalPort => ${port}); $s->send($d) while defined $s->recv($d, 65535)`;
+	return run(lab, node, `perl -MIO::Socket::INET -e ${quote(echo)} &`);
+}
+
+/** Makes a container anew, with another command. */
+export function container(lab: Lab, node: string, command: string): string {
+	const name = lab.nodes[node]?.name ?? '…';
+	const started = command.trim() ? `(${command.trim()}) > /run/containers/${name}.log 2>&1 & ` : '';
+	const inside = `hostname ${name}; ${started}exec sleep infinity`;
+	return `kill -9 … && unshare --net --pid --mount --uts --ipc --fork --mount-proc sh -c ${quote(inside)} &`;
+}
+
+/** Changes of firewall rules, in one line. */
+export function iptables(lab: Lab, node: string, ipv6: boolean, commands: readonly string[]): string {
+	return commands
+		.map((text) => run(lab, node, `${ipv6 ? 'ip6tables' : 'iptables'} ${text.trim() || '…'}`))
+		.join(' && ');
 }
 
 export function setMaster(lab: Lab, i: Interface, master: string): string {

@@ -3,8 +3,11 @@
 import type {
 	Advice,
 	Change,
+	Conntrack,
+	Counters,
 	Edit,
 	Feature,
+	Firewall,
 	Interface,
 	Lab,
 	Link,
@@ -62,6 +65,10 @@ export interface LabState {
 	marks: Record<string, 'pending' | 'failed'>;
 	links: Record<string, Link>;
 	nodeStates: Record<string, NodeState>;
+	/** Rules, what they count, and tracked connections: by node. */
+	firewalls: Record<string, Firewall>;
+	counters: Record<string, Counters>;
+	conntrack: Record<string, Conntrack>;
 	status: Status;
 	/** What the kernel of a running lab has, by the word of the document. */
 	features: Record<string, Feature>;
@@ -77,6 +84,8 @@ export interface LabState {
 	loaded: boolean;
 }
 
+const nothingLive = { links: {}, nodeStates: {}, firewalls: {}, counters: {}, conntrack: {} };
+
 export const initialState: LabState = {
 	id: '',
 	protocol: undefined,
@@ -87,8 +96,7 @@ export const initialState: LabState = {
 	pending: [],
 	failed: [],
 	marks: {},
-	links: {},
-	nodeStates: {},
+	...nothingLive,
 	status: { state: 'stopped', since: 0 },
 	features: {},
 	seq: 0,
@@ -121,8 +129,7 @@ function applySnapshot(s: LabState, snapshot: Snapshot): LabState {
 		...s,
 		id: snapshot.id,
 		confirmed: cleanLab(snapshot.lab),
-		links: {},
-		nodeStates: {},
+		...nothingLive,
 		status: snapshot.status,
 		features: snapshot.features ?? {},
 		seq: snapshot.seq,
@@ -136,7 +143,7 @@ function applySnapshot(s: LabState, snapshot: Snapshot): LabState {
 
 function applyStatus(s: LabState, status: Status): LabState {
 	if (status.state === 'running' || status.state === 'starting') return { ...s, status };
-	return { ...s, status, links: {}, nodeStates: {} }; // nothing is in the kernel
+	return { ...s, status, ...nothingLive }; // nothing is in the kernel
 }
 
 function applyChange(s: LabState, c: Change): LabState {
@@ -175,9 +182,14 @@ export function touchedIDs(c: Change): string[] {
 }
 
 function applyLive(s: LabState, live: Live): LabState {
-	const links = merge(s.links, live.links);
-	const nodeStates = merge(s.nodeStates, live.nodes);
-	return links === s.links && nodeStates === s.nodeStates ? s : { ...s, links, nodeStates };
+	return {
+		...s,
+		links: merge(s.links, live.links),
+		nodeStates: merge(s.nodeStates, live.nodes),
+		firewalls: merge(s.firewalls, live.firewalls),
+		counters: merge(s.counters, live.counters),
+		conntrack: merge(s.conntrack, live.conntrack),
+	};
 }
 
 function applyProbe(s: LabState, event: ProbeEvent): LabState {

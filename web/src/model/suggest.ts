@@ -3,7 +3,7 @@ import type { AddCable, End, Interface, Lab, UpdateInterface } from '../wire/typ
 import { freeNodeName } from './edit';
 import { interfaceNamed, interfacesOf, newID, nodeNamed, peerOf, switchID } from './lab';
 import { canonicalAddress, cut, formatIP, maxInterfaceName, parseIP } from './names';
-import { readRoute, routeLink } from './route';
+import { hopLink, readRoute, waysOf } from './route';
 import { holderOf, isBar, isBridge, machineAround, shapes, type Thing, thingOf } from './things';
 
 /** Whether a cable can join two boxes; the reason, in words for the pointer, if not. */
@@ -251,12 +251,45 @@ export function suggestRoutes(lab: Lab, node: string): string[] {
 	return offers.filter((o) => !has.has(o)).slice(0, 12);
 }
 
+/** Rules that a node could use: NAT on the way out of its bridges' networks and in to who is there, and what a FORWARD that drops needs. */
+export function suggestRules(lab: Lab, node: string): string[] {
+	const own = interfacesOf(lab, node);
+	const offers: string[] = [];
+	for (const b of own.filter((i) => i.kind === 'bridge')) {
+		const subnet = b.addresses.map(toNumber).find((a) => a !== undefined);
+		if (!subnet) continue;
+		const network = toText(networkOf(subnet.host, subnet.length), subnet.length);
+		offers.push(`-t nat -A POSTROUTING -s ${network} ! -o ${b.name} -j MASQUERADE`);
+		const outside = own
+			.filter((i) => i.kind !== 'loopback' && i.id !== b.id)
+			.flatMap((i) => i.addresses.flatMap((text) => toNumber(text) ?? []))[0];
+		const inside = segmentOf(lab, b.id)
+			.flatMap((i) => (i.node === node ? [] : i.addresses.flatMap((text) => toNumber(text) ?? [])))
+			.find((a) => overlaps(a, subnet));
+		if (outside && inside) {
+			const [from, to] = [outside, inside].map((a) => toText(a.host, 32).replace('/32', ''));
+			offers.push(`-t nat -A PREROUTING -d ${from} -p tcp --dport 8080 -j DNAT --to-destination ${to}:80`);
+		}
+		offers.push(`-A FORWARD -i ${b.name} -j ACCEPT`);
+		offers.push(`-A FORWARD -o ${b.name} -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT`);
+	}
+	offers.push('-P FORWARD DROP', '-A INPUT -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT');
+	const has = new Set(lab.nodes[node]?.iptables);
+	return offers.filter((o) => !has.has(o)).slice(0, 12);
+}
+
 /** What is odd about a route, as a note: the kernel refuses a gateway that no network of the node leads to. */
 export function routeNote(lab: Lab, node: string, text: string): string | undefined {
 	const r = readRoute(text);
-	if (r?.type !== '' || r.onlink) return undefined;
-	const i = routeLink(r, interfacesOf(lab, node));
-	if (i && !i.up) return `${i.name} is down: the kernel refuses routes through it`;
-	if (i || r.ipv6) return undefined;
-	return r.dev ? `there is no ${r.dev} here` : `${r.via} is in no network of ${lab.nodes[node]?.name ?? 'this node'}`;
+	if (r?.type !== '') return undefined;
+	for (const way of waysOf(r)) {
+		if (way.onlink) continue;
+		const i = hopLink(way, interfacesOf(lab, node));
+		if (i && !i.up) return `${i.name} is down: the kernel refuses routes through it`;
+		if (i || r.ipv6 || way.via.includes(':')) continue;
+		return way.dev
+			? `there is no ${way.dev} here`
+			: `${way.via} is in no network of ${lab.nodes[node]?.name ?? 'this node'}`;
+	}
+	return undefined;
 }

@@ -4,7 +4,10 @@ import type { Problem } from '../wire/types.gen';
 import { canonicalImpairment, impairmentMark, needsNetem } from './impair';
 import { problemOf } from './problem';
 import { parseRoute } from './route';
+import { parseRule, ruleText } from './rule';
+import { parseService } from './service';
 import { canonicalSwitchPort } from './switchport';
+import { canonicalVLANs } from './vlans';
 
 interface Case {
 	text: string;
@@ -18,12 +21,18 @@ const golden = JSON.parse(
 ) as {
 	routes: Case[];
 	impairments: Case[];
+	rules: Case[];
+	services: Case[];
+	vlans: Case[];
 	switchPorts: Case[];
 };
 
 const reads: Record<keyof typeof golden, (text: string) => string> = {
 	routes: (text) => parseRoute(text).text,
 	impairments: canonicalImpairment,
+	rules: (text) => ruleText(parseRule(text)),
+	services: (text) => parseService(text).text,
+	vlans: canonicalVLANs,
 	switchPorts: canonicalSwitchPort,
 };
 

@@ -80,6 +80,8 @@ export interface View {
 	card: string | undefined;
 	renaming: string | undefined;
 	inspector: boolean;
+	/** Whether the inspector shows a node's rules, and is as wide as they need. */
+	firewall: boolean;
 	outline: boolean;
 	palette: 'closed' | 'commands' | 'keys';
 	dock: { open: boolean; tab: DockTab; height: number };
@@ -100,7 +102,16 @@ export interface View {
 }
 
 /** What this device remembers. */
-const keptKeys = ['labels', 'dock', 'theme', 'suggestAddresses', 'stillness', 'fontSize', 'pasteAsks'] as const;
+const keptKeys = [
+	'labels',
+	'dock',
+	'firewall',
+	'theme',
+	'suggestAddresses',
+	'stillness',
+	'fontSize',
+	'pasteAsks',
+] as const;
 type Remembered = Partial<Pick<View, (typeof keptKeys)[number]>>;
 const rememberAs = 'vethlab.view';
 const remembered = readRemembered();
@@ -120,6 +131,7 @@ export const useView = create<View>()(() => ({
 	card: undefined,
 	renaming: undefined,
 	inspector: true,
+	firewall: remembered.firewall ?? false,
 	outline: false,
 	palette: 'closed',
 	dock: remembered.dock ?? { open: true, tab: 'terminals', height: tall ? 480 : 220 },

@@ -149,6 +149,14 @@ export interface End {
 	 */
 	master?: string;
 	/**
+	 * of a bridge's port; see ParseVLANs
+	 */
+	vlans?: string;
+	/**
+	 * see CheckAlias
+	 */
+	alias?: string;
+	/**
 	 * of what it sends; see ParseImpairment
 	 */
 	impair?: string;
@@ -158,7 +166,7 @@ export interface End {
 	port?: string;
 }
 /**
- * AddInterface makes an interface that no cable makes, as ip-link(8) add does: a bridge, dummy, vlan, vxlan or macvlan; or as ovs-vsctl(8) add-br does. It is up unless it says otherwise.
+ * AddInterface makes an interface that no cable makes, as ip-link(8) add does: a bridge, dummy, tun, vlan, vxlan or macvlan; or as ovs-vsctl(8) add-br does. It is up unless it says otherwise.
  *
  * This interface was referenced by `Wire`'s JSON-Schema
  * via the `definition` "AddInterface".
@@ -188,6 +196,14 @@ export interface AddInterface {
 	 * bytes; 0 is the kernel's own
 	 */
 	mtu?: number;
+	/**
+	 * of a bridge or its port; see ParseVLANs
+	 */
+	vlans?: string;
+	/**
+	 * see CheckAlias
+	 */
+	alias?: string;
 	down?: boolean;
 	master?: string;
 	/**
@@ -232,6 +248,14 @@ export interface UpdateInterface {
 	 * all of its kind's options, as ip-link(8) takes them
 	 */
 	options?: string;
+	/**
+	 * of a bridge or its port; "" is what the bridge gives
+	 */
+	vlans?: string;
+	/**
+	 * "" takes it away
+	 */
+	alias?: string;
 	/**
 	 * of what it sends; "" takes it away
 	 */
@@ -600,6 +624,10 @@ export interface Interface {
 	 */
 	master?: string;
 	/**
+	 * of a bridge and its ports, where not what the bridge gives: "vid 10 pvid untagged"; see ParseVLANs
+	 */
+	vlans?: string;
+	/**
 	 * of a port of an OVS bridge, what it does with VLANs: "tag 10"; see ParseSwitchPort
 	 */
 	port?: string;
@@ -611,6 +639,10 @@ export interface Interface {
 	 * its kind's own, as ip-link(8) takes them: "id 10"; see CanonicalOptions
 	 */
 	options?: string;
+	/**
+	 * what people note at it, ip-link(8); see CheckAlias
+	 */
+	alias?: string;
 	/**
 	 * what happens to the frames that it sends: "delay 100ms loss 2%", "cut"; see ParseImpairment
 	 */
@@ -811,6 +843,24 @@ export interface Live {
 	nodes?: {
 		[k: string]: NodeState | null;
 	};
+	/**
+	 * by node, where there are rules or have been
+	 */
+	firewalls?: {
+		[k: string]: Firewall | null;
+	};
+	/**
+	 * by node, of its firewall; read anew each second while somebody looks
+	 */
+	counters?: {
+		[k: string]: Counters | null;
+	};
+	/**
+	 * by node, where connections are tracked; read as often
+	 */
+	conntrack?: {
+		[k: string]: Conntrack | null;
+	};
 }
 /**
  * Link is the state of an interface in the kernel, as ip-link(8) and ip-address(8) show it.
@@ -866,8 +916,6 @@ export interface NodeState {
 	pid?: number;
 	routes: Route[];
 	neighbours: Neighbour[];
-	firewall?: Firewall;
-	conntrack?: Conntrack;
 	container?: ContainerState;
 	/**
 	 * of a machine's OVS bridges; read anew each second while somebody looks
@@ -902,13 +950,25 @@ export interface Route {
 	 */
 	to: string;
 	/**
-	 * the gateway's address
+	 * the sources that it is for, CIDR notation; IPv6 only
+	 */
+	from?: string;
+	/**
+	 * the type of service that it is for, "0x10"; IPv4 only
+	 */
+	tos?: string;
+	/**
+	 * the gateway's address; of IPv4 routes, it may be IPv6's
 	 */
 	via?: string;
 	/**
 	 * the interface's name
 	 */
 	dev?: string;
+	/**
+	 * of a route with several ways, which then has no gateway and interface of its own
+	 */
+	hops?: Hop[];
 	/**
 	 * the address that packets leave with, unless they have one
 	 */
@@ -922,22 +982,50 @@ export interface Route {
 	 */
 	table?: string;
 	/**
-	 * "link", "host"; "" is what the rest implies
+	 * who made it, "static"; "" is boot, whoever types `ip route add`
+	 */
+	protocol?: string;
+	/**
+	 * "link", "host", "site"; "" is what the rest implies
 	 */
 	scope?: string;
+	/**
+	 * "4", or "5/6" with that of sources first; IPv4 only
+	 */
+	realm?: string;
+	/**
+	 * of a router, "low" or "high", RFC 4191; IPv6 only
+	 */
+	pref?: string;
 	/**
 	 * the gateway is taken to be on the link
 	 */
 	onlink?: boolean;
 	/**
-	 * bytes
+	 * "mtu 1400 advmss lock 1360"; see ParseRouteMetrics
 	 */
-	mtu?: number;
+	metrics?: string;
 	/**
 	 * made by the kernel itself, proto kernel
 	 */
 	kernel?: boolean;
 	ipv6?: boolean;
+}
+/**
+ * Hop is one of the ways of a route that has several.
+ *
+ * This interface was referenced by `Wire`'s JSON-Schema
+ * via the `definition` "Hop".
+ */
+export interface Hop {
+	via?: string;
+	dev?: string;
+	/**
+	 * 2..256, its share of the flows; 0 is 1
+	 */
+	weight?: number;
+	realm?: string;
+	onlink?: boolean;
 }
 /**
  * Neighbour is an entry of the ARP or NDP table, as ip-neighbour(8) shows it.
@@ -953,163 +1041,6 @@ export interface Neighbour {
 	 * "REACHABLE", "STALE", "DELAY", "PROBE", "INCOMPLETE", "FAILED", "PERMANENT", "NOARP"
 	 */
 	state: string;
-}
-/**
- * Firewall is what iptables(8), ip6tables(8) and nft(8) show of a namespace. Counters are read anew each second while somebody looks.
- *
- * This interface was referenced by `Wire`'s JSON-Schema
- * via the `definition` "Firewall".
- */
-export interface Firewall {
-	/**
-	 * the tables that have been used
-	 */
-	ipv4?: FirewallTable[];
-	ipv6?: FirewallTable[];
-	/**
-	 * tables that iptables knows nothing of, as `nft list ruleset` prints them; not saved
-	 */
-	native?: string;
-	/**
-	 * how many those are
-	 */
-	tables?: number;
-}
-/**
- * FirewallTable is a table of iptables(8).
- *
- * This interface was referenced by `Wire`'s JSON-Schema
- * via the `definition` "FirewallTable".
- */
-export interface FirewallTable {
-	/**
-	 * "filter", "nat", "mangle", "raw", "security"
-	 */
-	name: string;
-	chains: FirewallChain[];
-	/**
-	 * of iptables-legacy: the kernel does not tell of changes, so that it is looked at now and then
-	 */
-	legacy?: boolean;
-	/**
-	 * as it was before nft(8) has put into it what iptables cannot read; see native
-	 */
-	stale?: boolean;
-	/**
-	 * of that iptables, of the two, which `iptables` is not here; not saved
-	 */
-	other?: boolean;
-}
-/**
- * FirewallChain is a chain: a hook that packets pass, or a list of rules that others lead to.
- *
- * This interface was referenced by `Wire`'s JSON-Schema
- * via the `definition` "FirewallChain".
- */
-export interface FirewallChain {
-	name: string;
-	/**
-	 * "ACCEPT" or "DROP"; "" for a chain that somebody has made
-	 */
-	policy?: string;
-	/**
-	 * that its policy has met
-	 */
-	packets?: number;
-	bytes?: number;
-	/**
-	 * numbered from 1
-	 */
-	rules: FirewallRule[];
-}
-/**
- * FirewallRule is a rule with what it has counted.
- *
- * This interface was referenced by `Wire`'s JSON-Schema
- * via the `definition` "FirewallRule".
- */
-export interface FirewallRule {
-	/**
-	 * as `iptables -S` prints it: "-A POSTROUTING -o eth0 -j MASQUERADE"
-	 */
-	text: string;
-	/**
-	 * as the document has it, where that is something else
-	 */
-	authored?: string;
-	packets?: number;
-	bytes?: number;
-}
-/**
- * Conntrack is the table of tracked connections, as `conntrack -L` shows it.
- *
- * This interface was referenced by `Wire`'s JSON-Schema
- * via the `definition` "Conntrack".
- */
-export interface Conntrack {
-	/**
-	 * at most 500
-	 */
-	flows: Flow[];
-	/**
-	 * of all
-	 */
-	count: number;
-}
-/**
- * Flow is a tracked connection.
- *
- * This interface was referenced by `Wire`'s JSON-Schema
- * via the `definition` "Flow".
- */
-export interface Flow {
-	/**
-	 * "tcp", "udp", "icmp", … or a number
-	 */
-	protocol: string;
-	/**
-	 * of TCP: "ESTABLISHED", "SYN_SENT", …
-	 */
-	state?: string;
-	/**
-	 * s until it is forgotten, unless another packet comes
-	 */
-	timeout: number;
-	original: FlowEnds;
-	reply: FlowEnds;
-	/**
-	 * no reply has come yet: UNREPLIED
-	 */
-	unseen?: boolean;
-	/**
-	 * both directions have been busy: kept when the table is full
-	 */
-	assured?: boolean;
-	mark?: number;
-}
-/**
- * FlowEnds is where the packets of one direction come from and go to.
- *
- * This interface was referenced by `Wire`'s JSON-Schema
- * via the `definition` "FlowEnds".
- */
-export interface FlowEnds {
-	/**
-	 * an address
-	 */
-	from: string;
-	to: string;
-	fromPort?: number;
-	toPort?: number;
-	/**
-	 * "type=8 code=0 id=57"
-	 */
-	icmp?: string;
-	/**
-	 * where the kernel counts them
-	 */
-	packets?: number;
-	bytes?: number;
 }
 /**
  * ContainerState is what runs in a container because the lab started it.
@@ -1225,6 +1156,183 @@ export interface Socket {
 	 * "busybox (57)", by its number in its machine, where it is known
 	 */
 	process?: string;
+}
+/**
+ * Firewall is what iptables(8), ip6tables(8) and nft(8) show of a namespace. What its rules count is apart, in Counters: thousands of rules are said once, and not each second.
+ *
+ * This interface was referenced by `Wire`'s JSON-Schema
+ * via the `definition` "Firewall".
+ */
+export interface Firewall {
+	/**
+	 * the tables that have been used
+	 */
+	ipv4?: FirewallTable[];
+	ipv6?: FirewallTable[];
+	/**
+	 * tables that iptables knows nothing of, as `nft list ruleset` prints them; not saved
+	 */
+	native?: string;
+	/**
+	 * how many those are
+	 */
+	tables?: number;
+}
+/**
+ * FirewallTable is a table of iptables(8).
+ *
+ * This interface was referenced by `Wire`'s JSON-Schema
+ * via the `definition` "FirewallTable".
+ */
+export interface FirewallTable {
+	/**
+	 * "filter", "nat", "mangle", "raw", "security"
+	 */
+	name: string;
+	chains: FirewallChain[];
+	/**
+	 * of iptables-legacy: the kernel does not tell of changes, so that it is looked at now and then
+	 */
+	legacy?: boolean;
+	/**
+	 * as it was before nft(8) has put into it what iptables cannot read; see native
+	 */
+	stale?: boolean;
+	/**
+	 * of that iptables, of the two, which `iptables` is not here; not saved
+	 */
+	other?: boolean;
+}
+/**
+ * FirewallChain is a chain: a hook that packets pass, or a list of rules that others lead to.
+ *
+ * This interface was referenced by `Wire`'s JSON-Schema
+ * via the `definition` "FirewallChain".
+ */
+export interface FirewallChain {
+	name: string;
+	/**
+	 * "ACCEPT" or "DROP"; "" for a chain that somebody has made
+	 */
+	policy?: string;
+	/**
+	 * numbered from 1
+	 */
+	rules: FirewallRule[];
+}
+/**
+ * FirewallRule is a rule of a chain.
+ *
+ * This interface was referenced by `Wire`'s JSON-Schema
+ * via the `definition` "FirewallRule".
+ */
+export interface FirewallRule {
+	/**
+	 * as `iptables -S` prints it: "-A POSTROUTING -o eth0 -j MASQUERADE"
+	 */
+	text: string;
+	/**
+	 * as the document has it, where that is something else
+	 */
+	authored?: string;
+}
+/**
+ * Counters are what the rules of a Firewall have counted, of each family in the order of places. What has counted nothing is left out.
+ *
+ * This interface was referenced by `Wire`'s JSON-Schema
+ * via the `definition` "Counters".
+ */
+export interface Counters {
+	ipv4?: Counter[];
+	ipv6?: Counter[];
+}
+/**
+ * Counter is what a rule has counted, or of a built-in chain its policy.
+ *
+ * This interface was referenced by `Wire`'s JSON-Schema
+ * via the `definition` "Counter".
+ */
+export interface Counter {
+	/**
+	 * its place in the family's tables, from 0: each chain has one, and then its rules
+	 */
+	at: number;
+	/**
+	 * that it has met
+	 */
+	packets: number;
+	bytes: number;
+}
+/**
+ * Conntrack is the table of tracked connections, as `conntrack -L` shows it.
+ *
+ * This interface was referenced by `Wire`'s JSON-Schema
+ * via the `definition` "Conntrack".
+ */
+export interface Conntrack {
+	/**
+	 * at most 500
+	 */
+	flows: Flow[];
+	/**
+	 * of all
+	 */
+	count: number;
+}
+/**
+ * Flow is a tracked connection.
+ *
+ * This interface was referenced by `Wire`'s JSON-Schema
+ * via the `definition` "Flow".
+ */
+export interface Flow {
+	/**
+	 * "tcp", "udp", "icmp", … or a number
+	 */
+	protocol: string;
+	/**
+	 * of TCP: "ESTABLISHED", "SYN_SENT", …
+	 */
+	state?: string;
+	/**
+	 * s until it is forgotten, unless another packet comes
+	 */
+	timeout: number;
+	original: FlowEnds;
+	reply: FlowEnds;
+	/**
+	 * no reply has come yet: UNREPLIED
+	 */
+	unseen?: boolean;
+	/**
+	 * both directions have been busy: kept when the table is full
+	 */
+	assured?: boolean;
+	mark?: number;
+}
+/**
+ * FlowEnds is where the packets of one direction come from and go to.
+ *
+ * This interface was referenced by `Wire`'s JSON-Schema
+ * via the `definition` "FlowEnds".
+ */
+export interface FlowEnds {
+	/**
+	 * an address
+	 */
+	from: string;
+	to: string;
+	fromPort?: number;
+	toPort?: number;
+	/**
+	 * "type=8 code=0 id=57"
+	 */
+	icmp?: string;
+	/**
+	 * where the kernel counts them
+	 */
+	packets?: number;
+	bytes?: number;
 }
 /**
  * Status says how a lab is.
@@ -1712,3 +1820,117 @@ export interface HTTPProblem {
 
 /** The version of the messages above, in the first message both ways. */
 export const protocol = 1;
+
+interface PublicHost {
+	name: string;
+	addresses: readonly string[];
+	resolver: boolean;
+}
+
+/** Who answers on the internet that a lab has. */
+export const publicHosts: readonly PublicHost[] = [
+	{
+		name: 'dns.google',
+		addresses: [
+			'8.8.8.8',
+			'8.8.4.4',
+			'2001:4860:4860::8888',
+			'2001:4860:4860::8844'
+		],
+		resolver: true
+	},
+	{
+		name: 'one.one.one.one',
+		addresses: [
+			'1.1.1.1',
+			'1.0.0.1',
+			'2606:4700:4700::1111',
+			'2606:4700:4700::1001'
+		],
+		resolver: true
+	},
+	{
+		name: 'dns.quad9.net',
+		addresses: [
+			'9.9.9.9',
+			'2620:fe::fe'
+		],
+		resolver: true
+	},
+	{
+		name: 'example.com',
+		addresses: [
+			'203.0.113.80',
+			'2001:db8:113::80'
+		],
+		resolver: false
+	},
+	{
+		name: 'www.example.com',
+		addresses: [
+			'203.0.113.80',
+			'2001:db8:113::80'
+		],
+		resolver: false
+	},
+	{
+		name: 'example.org',
+		addresses: [
+			'203.0.113.81',
+			'2001:db8:113::81'
+		],
+		resolver: false
+	},
+	{
+		name: 'www.example.org',
+		addresses: [
+			'203.0.113.81',
+			'2001:db8:113::81'
+		],
+		resolver: false
+	},
+	{
+		name: 'client.example.net',
+		addresses: [
+			'203.0.113.10',
+			'2001:db8:113::10'
+		],
+		resolver: false
+	}
+];
+
+/** The routers on the way there, as traceroute(8) meets them. */
+export const publicRouters: readonly PublicHost[] = [
+	{
+		name: 'edge.isp.example',
+		addresses: [
+			'198.51.100.1',
+			'2001:db8:100:1::1'
+		],
+		resolver: false
+	},
+	{
+		name: 'core1.isp.example',
+		addresses: [
+			'198.51.100.2',
+			'2001:db8:100:1::2'
+		],
+		resolver: false
+	},
+	{
+		name: 'core2.transit.example',
+		addresses: [
+			'198.51.100.6',
+			'2001:db8:100:2::2'
+		],
+		resolver: false
+	},
+	{
+		name: 'hosts.transit.example',
+		addresses: [
+			'198.51.100.10',
+			'2001:db8:100:3::2'
+		],
+		resolver: false
+	}
+];
