@@ -21,7 +21,8 @@ func TestDocker(t *testing.T) {
 	made := []string{string(recorded)}
 	if _, err := exec.LookPath("dockerd"); err == nil && os.Getuid() == 0 {
 		var errs strings.Builder
-		cmd := exec.Command("unshare", "-n", "-m", "--propagation", "private", "sh", "testdata/docker.sh")
+		cmd := exec.Command("unshare", "-n", "-m", "-p", "--fork", "--kill-child", "--mount-proc", "--propagation", "private",
+			"sh", "testdata/docker.sh")
 		cmd.Stderr = &errs
 		out, err := cmd.Output()
 		if err != nil {

@@ -1,18 +1,19 @@
 # What Docker makes of `docker run -d -p 8080:80 web`, as docker_test.go compares it: its links, addresses, routes, rules.
 #
-#   unshare -n -m --propagation private sh docker.sh      as root, where dockerd is installed
+#   unshare -n -m -p --fork --kill-child --mount-proc --propagation private sh docker.sh      as root, where dockerd is installed
 #
-# Docker runs in a network and a mount namespace of its own, with folders of its own: of the machine's own network and
-# containers it sees nothing.
+# Docker runs in network, mount and pid namespaces of its own, with folders of its own: of the machine's own network and
+# containers it sees nothing, and when the script ends so does all that it has started. Only cgroups are the machine's.
 set -e
 mount -t tmpfs none /run
 work=/run/work
 mkdir $work
 ip link set lo up
 
-dockerd --data-root $work/data --storage-driver vfs --exec-opt native.cgroupdriver=cgroupfs >"$work/log" 2>&1 &
+dockerd --cgroup-parent /vethlab-docker-test --data-root $work/data --storage-driver vfs --exec-opt native.cgroupdriver=cgroupfs >"$work/log" 2>&1 &
 daemon=$!
-trap 'docker rm -f web >&2 || true; kill $daemon; wait $daemon || true' EXIT
+trap 'docker rm -f web >&2 || true; kill $daemon; wait $daemon || true
+	find /sys/fs/cgroup -depth -type d -path "*/vethlab-docker-test*" -exec rmdir {} + 2>/dev/null || true' EXIT
 tries=0
 until docker version >/dev/null 2>&1; do
 	tries=$((tries + 1))
