@@ -92,6 +92,7 @@ type Message struct {
 	Reply     *Reply      `json:"reply,omitempty"`
 	Terminals *Terminals  `json:"terminals,omitempty"`
 	Advice    *AdviceList `json:"advice,omitempty"`
+	Features  *Features   `json:"features,omitempty"`
 }
 
 // Hello is the first message of a connection.
@@ -110,7 +111,7 @@ type Snapshot struct {
 	Seq       int64              `json:"seq"`
 	Changes   []Change           `json:"changes"` // the newest, oldest first; at most 2,000
 	Terminals []Terminal         `json:"terminals"`
-	Features  map[string]Feature `json:"features,omitempty"` // of a running lab: what its kernel has, by the word of the document
+	Features  map[string]Feature `json:"features,omitempty"` // what the kernel has, by the word of the document; none before it has been tried
 	Advice    []Advice           `json:"advice,omitempty"`
 }
 
@@ -364,6 +365,11 @@ type Reply struct {
 	Seq     int64    `json:"seq,omitempty"`  // of the change that it made
 	Text    string   `json:"text,omitempty"` // of a probe, as ping(8) sums up: "3 packets transmitted, 3 received, 0% packet loss, …"; of an undo: what it took back
 	Problem *Problem `json:"problem,omitempty"`
+}
+
+// Features is what the kernel of a running lab has, tried once the lab has been made.
+type Features struct {
+	Features map[string]Feature `json:"features"`
 }
 
 // AdviceList is all that is surely not meant in a lab, sent a moment after changes, where it differs from the list before. It

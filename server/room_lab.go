@@ -259,6 +259,9 @@ func (r *room) heard(l *running, conn *client.Conn, m client.Message) error {
 	case m.Terminals != nil:
 		r.terminals = m.Terminals.Terminals
 		r.broadcast(m.Raw)
+	case m.Features != nil:
+		r.features = m.Features.Features
+		r.broadcast(m.Raw)
 	case m.Status != nil:
 		r.heardStatus(l, *m.Status)
 	case m.Snapshot != nil:
@@ -317,7 +320,10 @@ func (r *room) heardSnapshot(l *running, s labengine.Snapshot) {
 		r.adopt(s)
 	}
 	l.synced = true
-	r.live, r.terminals, r.features = s.Live, s.Terminals, s.Features
+	r.live, r.terminals = s.Live, s.Terminals
+	if s.Features != nil { // else what was found when the lab last ran holds for the moment
+		r.features = s.Features
+	}
 	r.advise()
 	if r.status.State == labengine.Starting || s.Status.Problem != nil || r.status.Problem != nil {
 		r.setStatus(labengine.Running, s.Status.Problem)

@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -70,8 +71,8 @@ type Lab struct {
 	cabled     map[labengine.ID]labengine.ID               // the cable that an interface is an end of
 	moving     map[labengine.ID]time.Time                  // interfaces on their way to another namespace, since when
 	status     labengine.Status
-	tried      chan struct{} // closed once features is set
-	features   map[string]labengine.Feature
+	trying     sync.WaitGroup
+	features   map[string]labengine.Feature // nil until they have been tried
 	begun      bool
 	refuseAt   int // which step of what is asked for is refused; see Config
 	tap        *capture.Tap
@@ -103,7 +104,7 @@ func Run(ctx context.Context, box *sandbox.Lab, config Config) error {
 	}
 	l := &Lab{
 		Config: config, box: box, world: world,
-		calls: make(chan func()), tried: make(chan struct{}), names: make(chan struct{}, 1), ended: make(chan struct{}),
+		calls: make(chan func()), names: make(chan struct{}, 1), ended: make(chan struct{}),
 		machines: map[labengine.ID]*machine{}, lans: map[labengine.ID]bool{},
 		containers: map[labengine.ID]*container{}, internets: map[labengine.ID]*internet{},
 		services: map[labengine.ID]map[string]*service.Server{}, bound: map[kernel.LinkRef]labengine.ID{},
@@ -119,8 +120,7 @@ func Run(ctx context.Context, box *sandbox.Lab, config Config) error {
 	l.probes.init()
 	l.tap = l.newTap()
 	defer l.tap.Close()
-	go l.tryFeatures()
-	defer func() { <-l.tried }()
+	defer l.trying.Wait()
 	if err := l.startInspector(); err != nil {
 		return err
 	}
@@ -425,16 +425,20 @@ func (b *binder) state(n *kernel.Netns, change func(*labengine.NodeState)) {
 	put(&b.live.Nodes, n.Node, &state)
 }
 
-// tryFeatures finds out what the kernel has, while the lab's goroutine goes on.
+// tryFeatures finds out what the kernel has, and tells it. That takes some 40 ms, and a lab that is being made would wait as
+// long: the kernel makes and deletes one link at a time.
 func (l *Lab) tryFeatures() {
-	defer close(l.tried)
 	scratch, err := sandbox.NewNetNS()
 	if err != nil {
 		l.Log.Error("a namespace to try features in", "error", err)
 		return
 	}
-	l.features = kernel.Features(scratch)
-	l.features[labengine.OVS] = ovsFeature()
+	features := kernel.Features(scratch)
+	features[labengine.OVS] = ovsFeature()
+	l.do(func() {
+		l.features = features
+		l.hub.broadcast(labengine.Message{Features: &labengine.Features{Features: features}})
+	})
 }
 
 // setStatus tells everyone how the lab is.
@@ -450,7 +454,6 @@ func (l *Lab) setStatus(s labengine.Status) {
 
 // snapshot is all that a page needs to show the lab. Tables that have not been read since they changed come after it.
 func (l *Lab) snapshot() labengine.Snapshot {
-	<-l.tried
 	live := labengine.Live{Links: map[labengine.ID]*labengine.Link{}, Nodes: map[labengine.ID]*labengine.NodeState{}}
 	for id, state := range l.states {
 		live.Nodes[id] = &state

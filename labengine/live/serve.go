@@ -240,6 +240,9 @@ func (l *Lab) handle(c *conn, r labengine.Request) {
 				c.send(labengine.Message{Snapshot: &snapshot})
 			}
 			reply(labengine.Change{}, "", err)
+			if err == nil {
+				l.trying.Go(l.tryFeatures)
+			}
 		})
 	case r.Resume != nil:
 		l.do(func() {

@@ -20,7 +20,7 @@ func TestTun(t *testing.T) {
 	}
 	for name, options := range map[string]string{"tun0": "", "tap0": "mode tap", "tap1": "mode tap multi_queue 1 vnet_hdr 1 pi 1"} {
 		if p := add(name, options); p != nil {
-			if f := lab.State().Features["tun"]; f.Answer != labengine.Present && strings.Contains(p.Hint, "/dev/net/tun") {
+			if f := featuresOf(lab)["tun"]; f.Answer != labengine.Present && strings.Contains(p.Hint, "/dev/net/tun") {
 				t.Logf("not on this system: %v, %v", p, f)
 				lab.CheckKernel()
 				return

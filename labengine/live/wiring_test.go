@@ -241,9 +241,14 @@ func TestRestoreAnyRevision(t *testing.T) {
 	}
 }
 
+// featuresOf are what the kernel has, which is tried after the lab has been made.
+func featuresOf(lab *labtest.Lab) map[string]labengine.Feature {
+	return lab.Until("features", func(s labtest.State) bool { return len(s.Features) > 0 }).Features
+}
+
 func TestFeaturesAreTried(t *testing.T) {
 	lab := labtest.Start(t, hostAlone)
-	features := lab.State().Features
+	features := featuresOf(lab)
 	for _, name := range []string{"bridge", "tbf", "netem", "vlan", "vlan_filtering", "vxlan", "macvlan", "dummy"} {
 		f, ok := features[name]
 		if !ok || f.Answer == labengine.NotKnown || f.Answer == labengine.Lacking && !strings.Contains(f.Reason, "CONFIG_") {
@@ -259,7 +264,7 @@ func TestFeaturesAreTried(t *testing.T) {
 // TestVLANsOfPorts: where the kernel's bridges know no VLANs, each gesture is refused in its words, and nothing is left of it.
 func TestVLANsOfPorts(t *testing.T) {
 	lab := labtest.StartLab(t, bridged(t))
-	filters := lab.Until("features", func(s labtest.State) bool { return len(s.Features) > 0 }).Features["vlan_filtering"].Answer
+	filters := featuresOf(lab)["vlan_filtering"].Answer
 	before := lab.State().Lab
 	for _, e := range [][]labengine.Edit{
 		{{UpdateInterface: &labengine.UpdateInterface{ID: "host:veth-red-br", VLANs: new("10 pvid untagged, 20, 30-40")}}},

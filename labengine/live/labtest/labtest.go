@@ -190,6 +190,8 @@ func (l *Lab) take(m labengine.Message, err error) {
 		follow(&s.Firewalls, m.Live.Firewalls)
 		follow(&s.Counters, m.Live.Counters)
 		follow(&s.Conntrack, m.Live.Conntrack)
+	case m.Features != nil:
+		s.Features = m.Features.Features
 	case m.Status != nil:
 		s.Status = *m.Status
 	case m.Frames != nil:

@@ -120,6 +120,7 @@ export function applyMessage(s: LabState, m: Message): LabState {
 	if (m.probe) return applyProbe(s, m.probe);
 	if (m.reply) return applyReply(s, m.reply);
 	if (m.terminals) return { ...s, terminals: m.terminals.terminals ?? [] };
+	if (m.features) return { ...s, features: m.features.features ?? {} };
 	if (m.advice) return { ...s, advice: m.advice.advice ?? [] };
 	return s; // frames go to the frame log
 }

@@ -784,6 +784,7 @@ export interface Message {
 	reply?: Reply;
 	terminals?: Terminals;
 	advice?: AdviceList;
+	features?: Features;
 }
 /**
  * Hello is the first message of a connection.
@@ -820,7 +821,7 @@ export interface Snapshot {
 	changes: Change[];
 	terminals: Terminal[];
 	/**
-	 * of a running lab: what its kernel has, by the word of the document
+	 * what the kernel has, by the word of the document; none before it has been tried
 	 */
 	features?: {
 		[k: string]: Feature;
@@ -1651,6 +1652,17 @@ export interface Terminals {
  */
 export interface AdviceList {
 	advice: Advice[];
+}
+/**
+ * Features is what the kernel of a running lab has, tried once the lab has been made.
+ *
+ * This interface was referenced by `Wire`'s JSON-Schema
+ * via the `definition` "Features".
+ */
+export interface Features {
+	features: {
+		[k: string]: Feature;
+	};
 }
 /**
  * TerminalHello is the first message on a terminal's websocket, as text; binary messages with the shell's output follow. Binary messages to it are keys. A TerminalSize as text changes its size; a TerminalEnd as text is the last message.
