@@ -106,21 +106,25 @@ func runUnshared(b *testing.B, n int, script string, args ...string) (s started)
 	return s
 }
 
-// settled gives a function that waits until the kernel has cleaned up the namespaces that were made since: the next round
-// is not to pay for this one.
-func settled(b *testing.B, n int) func() {
+// settled gives a function that waits until the kernel has cleaned up the namespaces that were made since, and says when
+// that was: the next round is not to pay for this one.
+func settled(b *testing.B, n int) func() time.Time {
 	b.Helper()
 	before := networkNamespaces()
-	return func() {
+	return func() time.Time {
 		if before == 0 { // an ordinary user may not look: about a millisecond each
 			time.Sleep(time.Duration(n) * 2 * time.Millisecond)
+			return time.Now()
 		}
-		const cached = 32 // processors keep some
-		for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
-			if networkNamespaces() <= before+cached {
-				return
+		const still = 300 * time.Millisecond // processors keep freed ones for a while: then no fewer are counted
+		last, since := networkNamespaces(), time.Now()
+		for last > before && time.Since(since) < still {
+			time.Sleep(20 * time.Millisecond)
+			if now := networkNamespaces(); now != last {
+				last, since = now, time.Now()
 			}
 		}
+		return since
 	}
 }
 

@@ -74,12 +74,13 @@ func (r *startRounds) add(b *testing.B, shape shape, floor string, n int, quiet 
 	f := runFloor(b, shape, floor, n, quiet)
 	quit()
 
+	quit = settled(b, 0)
 	empty := startAndStop(b, shape, 0, quiet)
+	quit()
+
 	quit = settled(b, n)
 	lab := startAndStop(b, shape, n, quiet)
-	begun := time.Now()
-	quit()
-	r.gone = append(r.gone, lab.stop+ms(begun))
+	r.gone = append(r.gone, float64(quit().Sub(lab.stopped).Microseconds())/1000)
 
 	quit = settled(b, n)
 	batch := runBatch(b, shape, n)
@@ -112,6 +113,7 @@ func (r *startRounds) report(b *testing.B) {
 type started struct {
 	start, stop float64 // ms
 	reached     float64 // ms from the start on
+	stopped     time.Time
 	kb          float64 // of the kernel's memory for each namespace, while it is up
 }
 
@@ -164,11 +166,11 @@ func startAndStop(b *testing.B, shape shape, n int, quiet bool) (s started) {
 		reach(b, running, n, shape.reach)
 		s.reached = ms(begun)
 	}
-	begun = time.Now()
+	s.stopped = time.Now()
 	if err := running.close(); err != nil {
 		b.Fatal(err)
 	}
-	s.stop = ms(begun)
+	s.stop = ms(s.stopped)
 	return s
 }
 

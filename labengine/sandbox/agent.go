@@ -102,7 +102,7 @@ const agentIdle = 2 * time.Second
 
 // serve answers requests until the lab process is gone, which takes everything with it anyway.
 func (a *agent) serve() {
-	idle := time.AfterFunc(0, debug.FreeOSMemory)
+	idle := time.AfterFunc(agentIdle, debug.FreeOSMemory)
 	for {
 		var req request
 		fds, err := a.recv(&req)

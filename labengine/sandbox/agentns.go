@@ -15,8 +15,8 @@ func netnsPath(name string) (string, error) {
 	return netnsDir + "/" + name, nil
 }
 
-// add makes namespaces one after the other, and passes them up while it makes more: the first at once, the others some
-// at a time, as waking the lab process costs a quarter of what making one does. The first name that fails ends it;
+// add makes namespaces one after the other, and passes them up while it makes more: the first and the last few at once, the
+// others some at a time, as waking the lab process costs a quarter of what making one does. The first name that fails ends it;
 // those before it stay.
 func (a *agent) add(req *request) {
 	var made []int // not passed up yet: those before i
@@ -25,7 +25,7 @@ func (a *agent) add(req *request) {
 		if err == nil {
 			made = append(made, fd)
 		}
-		if i == 0 || len(made) == maxFDs || i == len(req.Names)-1 || err != nil {
+		if left := len(req.Names) - 1 - i; i == 0 || len(made) == maxFDs || len(made) > left || err != nil {
 			first := i + 1 - len(made)
 			if err != nil {
 				first = i - len(made)
