@@ -51,12 +51,18 @@ func (w *World) Apply(ctx context.Context, p plan.Plan, machines Machines, progr
 	defer a.finish()
 	for i, step := range p {
 		err := w.Drain() // before each step: a link of some name may just have gone, and another come
+		if err == nil && !waits(step) {
+			err = a.flush()
+		}
 		if err == nil {
 			err = a.step(p, i)
 		}
 		if err != nil {
 			return w.refused(step, err)
 		}
+	}
+	if err := a.flush(); err != nil {
+		return err
 	}
 	if err := a.finish(); err != nil {
 		return err
@@ -75,6 +81,7 @@ type applier struct {
 	arrivals chan arrival
 	running  int // requests for namespaces under way
 	made     int
+	queue    queue
 }
 
 // arrival is a namespace that has come, or with done set, the end of a request for several.
@@ -184,9 +191,9 @@ func (a *applier) step(p plan.Plan, i int) error {
 	case plan.ChangeRules:
 		return a.changeRules(s)
 	case plan.AddAddress:
-		return a.address(s.At, s.Dev, s.Address, unix.RTM_NEWADDR, unix.NLM_F_CREATE|unix.NLM_F_EXCL)
+		return a.address(s, s.At, s.Dev, s.Address, unix.RTM_NEWADDR, unix.NLM_F_CREATE|unix.NLM_F_EXCL)
 	case plan.DeleteAddress:
-		return a.address(s.At, s.Dev, s.Address, unix.RTM_DELADDR, 0)
+		return a.address(s, s.At, s.Dev, s.Address, unix.RTM_DELADDR, 0)
 	}
 	return fmt.Errorf("no such step: %T", p[i])
 }
@@ -239,8 +246,28 @@ func (a *applier) await(node labengine.ID) (*Netns, error) {
 		if a.running == 0 {
 			return nil, unix.ENOENT
 		}
-		if err := a.arrive(<-a.arrivals); err != nil {
+		came, err := a.next()
+		if err == nil {
+			err = a.arrive(came)
+		}
+		if err != nil {
 			return nil, err
+		}
+	}
+}
+
+// next is the next arrival. What waits is sent while there is none.
+func (a *applier) next() (arrival, error) {
+	for {
+		select {
+		case came := <-a.arrivals:
+			return came, nil
+		default:
+		}
+		if was, err := a.sendOne(); err != nil {
+			return arrival{}, err
+		} else if !was {
+			return <-a.arrivals, nil
 		}
 	}
 }

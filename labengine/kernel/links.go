@@ -19,11 +19,22 @@ func (a *applier) link(at plan.Spot, name string) (*Netns, *Link, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	l, err := a.find(n, name)
+	return n, l, err
+}
+
+// find is the link of a name, which a step that waits to be sent may be about to make.
+func (a *applier) find(n *Netns, name string) (*Link, error) {
+	if _, known := n.LinkNamed(name); !known && a.queue.makes {
+		if err := a.putAside(); err != nil {
+			return nil, err
+		}
+	}
 	l, ok := a.w.find(n, name)
 	if !ok {
-		return nil, nil, unix.ENODEV
+		return nil, unix.ENODEV
 	}
-	return n, l, nil
+	return l, nil
 }
 
 // find is the link of a name. A world that does not listen asks for the number of one that it does not know, which is all
@@ -61,12 +72,16 @@ func (a *applier) onLink(at plan.Spot, name string, kind int, change func(*nl.If
 }
 
 func (n *Netns) onLink(index, kind int, change func(*nl.IfInfomsg), data ...nl.NetlinkRequestData) error {
+	return n.send(linkMessage(index, kind, change, data...))
+}
+
+func linkMessage(index, kind int, change func(*nl.IfInfomsg), data ...nl.NetlinkRequestData) message {
 	msg := nl.NewIfInfomsg(unix.AF_UNSPEC)
 	msg.Index = int32(index)
 	if change != nil {
 		change(msg)
 	}
-	return n.do(kind, 0, append([]nl.NetlinkRequestData{msg}, data...)...)
+	return message{kind: kind, data: append([]nl.NetlinkRequestData{msg}, data...)}
 }
 
 // comesUpWithin is how many steps are looked through for what happens first to a link that is about to be made.
@@ -110,15 +125,19 @@ func (a *applier) setLink(s plan.SetLink) error {
 	if s.Alias != nil {
 		data = append(data, nl.NewRtAttr(unix.IFLA_IFALIAS, []byte(*s.Alias)))
 	}
-	err := a.onLink(s.At, s.Name, unix.RTM_NEWLINK, func(m *nl.IfInfomsg) {
+	n, l, err := a.link(s.At, s.Name)
+	if err != nil {
+		return err
+	}
+	err = a.send(s, n, linkMessage(l.Index, unix.RTM_NEWLINK, func(m *nl.IfInfomsg) {
 		if s.Up != nil {
 			m.Change = unix.IFF_UP
 			if *s.Up {
 				m.Flags = unix.IFF_UP
 			}
 		}
-	}, data...)
-	if n, ok := a.w.Of(s.At.Node); ok && err == nil && s.Alias != nil && a.w.listens {
+	}, data...))
+	if err == nil && s.Alias != nil && a.w.listens {
 		return a.w.LookAtLinksDown(n)
 	}
 	return err
@@ -178,13 +197,14 @@ func (a *applier) addVeth(s plan.AddVeth, up bool) error {
 		}
 	}
 	if s.Master != "" {
-		master, ok := a.w.find(at[0], s.Master)
-		if !ok {
-			return unix.ENODEV
+		master, err := a.find(at[0], s.Master)
+		if err != nil {
+			return err
 		}
 		data = append(data, nl.NewRtAttr(unix.IFLA_MASTER, nl.Uint32Attr(uint32(master.Index))))
 	}
-	if err := at[0].do(unix.RTM_NEWLINK, unix.NLM_F_CREATE|unix.NLM_F_EXCL, append(data, info)...); err != nil {
+	err = a.send(s, at[0], message{kind: unix.RTM_NEWLINK, flags: unix.NLM_F_CREATE | unix.NLM_F_EXCL, data: append(data, info)})
+	if err != nil {
 		return err
 	}
 	if up {
@@ -200,22 +220,20 @@ func (a *applier) addVeth(s plan.AddVeth, up bool) error {
 		return nil
 	}
 	for i, end := range s.Ends {
-		if err := at[i].noLinkLocal(end.Name); err != nil {
+		if err := a.send(s, at[i], noLinkLocal(end.Name)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// noLinkLocal has the kernel make no IPv6 link-local address for a link.
-func (n *Netns) noLinkLocal(name string) error {
+// noLinkLocal has the kernel make no IPv6 link-local address for a link; where there is no IPv6, it makes none anyway.
+func noLinkLocal(name string) message {
 	none := nl.NewRtAttr(unix.IFLA_AF_SPEC, nil)
 	none.AddRtAttr(unix.AF_INET6, nil).AddRtAttr(unix.IFLA_INET6_ADDR_GEN_MODE, []byte{addrGenModeNone})
-	err := n.onLink(0, unix.RTM_NEWLINK, nil, nl.NewRtAttr(unix.IFLA_IFNAME, nl.ZeroTerminated(name)), none)
-	if errors.Is(err, unix.EAFNOSUPPORT) {
-		return nil
-	}
-	return err
+	m := linkMessage(0, unix.RTM_NEWLINK, nil, nl.NewRtAttr(unix.IFLA_IFNAME, nl.ZeroTerminated(name)), none)
+	m.tolerates = unix.EAFNOSUPPORT
+	return m
 }
 
 func (a *applier) setMaster(s plan.SetMaster) error {
@@ -311,7 +329,7 @@ func (a *applier) addLink(s plan.AddLink) error {
 	if err := in.do(unix.RTM_NEWLINK, unix.NLM_F_CREATE|unix.NLM_F_EXCL, data...); err != nil || !s.Quiet {
 		return err
 	}
-	return n.noLinkLocal(s.Name)
+	return n.send(noLinkLocal(s.Name))
 }
 
 // ifaddrmsg is struct ifaddrmsg in uapi/linux/if_addr.h.
@@ -325,7 +343,7 @@ func (m ifaddrmsg) Serialize() []byte {
 	return b
 }
 
-func (a *applier) address(at plan.Spot, dev, text string, kind, flags int) error {
+func (a *applier) address(step plan.Step, at plan.Spot, dev, text string, kind, flags int) error {
 	n, l, err := a.link(at, dev)
 	if err != nil {
 		return err
@@ -345,5 +363,7 @@ func (a *applier) address(at plan.Spot, dev, text string, kind, flags int) error
 	case ip.Is6() && ip.IsLinkLocalUnicast():
 		msg.Scope = unix.RT_SCOPE_LINK
 	}
-	return n.do(kind, flags, msg, nl.NewRtAttr(unix.IFA_LOCAL, ip.AsSlice()), nl.NewRtAttr(unix.IFA_ADDRESS, ip.AsSlice()))
+	return a.send(step, n, message{kind: kind, flags: flags, data: []nl.NetlinkRequestData{
+		msg, nl.NewRtAttr(unix.IFA_LOCAL, ip.AsSlice()), nl.NewRtAttr(unix.IFA_ADDRESS, ip.AsSlice()),
+	}})
 }

@@ -57,6 +57,7 @@ func (s *socket) index(name string) (int, error) {
 type message struct {
 	kind, flags int
 	data        []nl.NetlinkRequestData
+	tolerates   unix.Errno // a refusal that is none; 0 is no such
 }
 
 // append encodes the message. Each is to be answered: a dump ends with NLMSG_DONE, all else with NLMSG_ERROR.
@@ -84,9 +85,16 @@ var answerBuffers = sync.Pool{New: func() any { return new([64 << 10]byte) }}
 // errInterrupted says that things changed while they were listed: NLM_F_DUMP_INTR.
 var errInterrupted = errors.New("changed while it was read")
 
+// refusedMessage is the first message of a call that was refused, and why.
+type refusedMessage struct {
+	at int
+	error
+}
+
+func (r refusedMessage) Unwrap() error { return r.error }
+
 // exchange sends messages in one call, and gives the bodies of what was answered. The kernel carries out those behind one
-// that it refuses, too. The error is that of the first refused: its errno, with the kernel's own words behind it if it has
-// any.
+// that it refuses, too. The error is a [refusedMessage]: its errno, with the kernel's own words behind it if it has any.
 func (s *socket) exchange(messages ...message) ([][]byte, error) {
 	first := s.seq + 1
 	request := make([]byte, 0, 256*len(messages))
@@ -122,8 +130,12 @@ func (s *socket) exchange(messages ...message) ([][]byte, error) {
 			if err == nil && h.flags&unix.NLM_F_DUMP_INTR != 0 {
 				err = errInterrupted
 			}
+			at := h.seq - first
+			if tolerated := messages[at].tolerates; tolerated != 0 && errors.Is(err, tolerated) {
+				err = nil
+			}
 			if err != nil && h.seq < refusedAt {
-				refused, refusedAt = err, h.seq
+				refused, refusedAt = refusedMessage{int(at), err}, h.seq
 			}
 		}
 	}
@@ -162,14 +174,18 @@ func (h header) refusal(body []byte) error {
 
 // do sends one request and waits until it is carried out.
 func (n *Netns) do(kind, flags int, data ...nl.NetlinkRequestData) error {
-	_, err := n.socket.exchange(message{kind, flags, data})
+	return n.send(message{kind: kind, flags: flags, data: data})
+}
+
+func (n *Netns) send(m message) error {
+	_, err := n.socket.exchange(m)
 	return err
 }
 
 // ask sends one request and gives the bodies of what it was answered with.
 func (n *Netns) ask(kind, flags int, data ...nl.NetlinkRequestData) ([][]byte, error) {
 	for {
-		answers, err := n.socket.exchange(message{kind, flags, data})
+		answers, err := n.socket.exchange(message{kind: kind, flags: flags, data: data})
 		if !errors.Is(err, errInterrupted) {
 			return answers, err
 		}

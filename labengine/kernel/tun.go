@@ -61,5 +61,5 @@ func (a *applier) addTun(n *Netns, s plan.AddLink, options map[string]string) er
 	if err := a.setLink(set); err != nil || !s.Quiet {
 		return err
 	}
-	return n.noLinkLocal(s.Name)
+	return n.send(noLinkLocal(s.Name))
 }
