@@ -106,6 +106,13 @@ func (a *applier) comesUp(next plan.Plan, id labengine.ID) bool {
 	return false
 }
 
+func (a *applier) opens(n *Netns) {
+	if a.opened == nil {
+		a.opened = map[*Netns]bool{}
+	}
+	a.opened[n] = true
+}
+
 func (a *applier) setLink(s plan.SetLink) error {
 	if a.up[s.Interface] {
 		delete(a.up, s.Interface)
@@ -137,6 +144,9 @@ func (a *applier) setLink(s plan.SetLink) error {
 			}
 		}
 	}, data...))
+	if s.Up != nil && *s.Up {
+		a.opens(n)
+	}
 	if err == nil && s.Alias != nil && a.w.listens {
 		return a.w.LookAtLinksDown(n)
 	}
@@ -213,6 +223,8 @@ func (a *applier) addVeth(s plan.AddVeth, up bool) error {
 		}
 		a.up[s.Ends[0].Interface] = true
 	}
+	a.opens(at[0])
+	a.opens(at[1])
 	if !a.w.listens && at[0] != at[1] {
 		a.w.pairs = append(a.w.pairs, pair{at: at, name: [2]string{s.Ends[0].Name, s.Ends[1].Name}})
 	}

@@ -219,8 +219,26 @@ func (w *World) Listen() error {
 		p.introduce()
 	}
 	w.pairs, w.impaired = nil, nil
+	for _, n := range w.byKey {
+		w.settle(n)
+	}
 	return w.Drain()
 }
+
+// settle has the kernel put those links of a namespace into service whose carrier has just come. It does that later, on a
+// worker of its own, and what they send until then is lost; unless it is asked for one of them, since Linux 6.8: rtnl_getlink
+// in net/core/rtnetlink.c.
+func (w *World) settle(n *Netns) {
+	const running = unix.IFF_UP | unix.IFF_LOWER_UP
+	for index, l := range n.Links {
+		if l.Kind == labengine.Veth && l.Flags&running == running && l.OperState != operUp {
+			w.refresh(n, index)
+		}
+	}
+}
+
+// operUp is IF_OPER_UP, uapi/linux/if.h.
+const operUp = 6
 
 // Remove lets go of a namespace: without a name and without processes the kernel then ends it.
 func (w *World) Remove(n *Netns) {
