@@ -19,6 +19,7 @@ func (l Lab) Edit(edits []Edit) (Lab, error) {
 	}
 	if slices.ContainsFunc(edits, Edit.mayDropRoutes) {
 		after.dropRoutes(l)
+		after.dropNeighbours(l)
 	}
 	return after.Lab, nil
 }
@@ -87,6 +88,8 @@ func (e Edit) apply(l *draft) error {
 	one(e.DeleteRoute != nil, func() error { return e.DeleteRoute.apply(l) })
 	one(e.AddIPRule != nil, func() error { return e.AddIPRule.apply(l) })
 	one(e.DeleteIPRule != nil, func() error { return e.DeleteIPRule.apply(l) })
+	one(e.AddNeighbour != nil, func() error { return e.AddNeighbour.apply(l) })
+	one(e.DeleteNeighbour != nil, func() error { return e.DeleteNeighbour.apply(l) })
 	one(e.SetSysctl != nil, func() error { return e.SetSysctl.apply(l) })
 	one(e.Iptables != nil, func() error { return e.Iptables.apply(l) })
 	one(e.AddService != nil, func() error { return e.AddService.apply(l) })
@@ -440,7 +443,7 @@ func (e *UpdateInterface) apply(l *draft) error {
 	}
 	if e.Name != nil {
 		if i.Node == l.Interfaces[e.ID].Node {
-			l.renameInRoutes(i.Node, i.Name, *e.Name)
+			l.renameInTables(i.Node, i.Name, *e.Name)
 		}
 		i.Name = *e.Name
 	}
@@ -477,10 +480,10 @@ func (e *UpdateInterface) apply(l *draft) error {
 	return nil
 }
 
-// renameInRoutes has a node's routes follow an interface's new name, as they do in the kernel.
-func (l *draft) renameInRoutes(node ID, from, to string) {
+// renameInTables has a node's routes and neighbours follow an interface's new name, as they do in the kernel.
+func (l *draft) renameInTables(node ID, from, to string) {
 	n := l.Nodes[node]
-	n.Routes = RenameInRoutes(n.Routes, from, to)
+	n.Routes, n.Neighbours = RenameInRoutes(n.Routes, from, to), RenameInNeighbours(n.Neighbours, from, to)
 	l.Nodes[node] = n
 }
 

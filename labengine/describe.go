@@ -62,6 +62,7 @@ func (d *describer) nodes(p Patch) {
 		if had && has {
 			d.list(was.Routes, is.Routes, "Route %s in "+is.Name, "Take the route %s from "+is.Name)
 			d.list(was.IPRules, is.IPRules, "Rule %s in "+is.Name, "Take the rule %s from "+is.Name)
+			d.list(was.Neighbours, is.Neighbours, "Neighbour %s in "+is.Name, "Take the neighbour %s from "+is.Name)
 			d.list(was.Sysctls, is.Sysctls, "Set %s in "+is.Name, "Take back %s in "+is.Name)
 			d.rules(is.Name, "iptables ", was.Iptables, is.Iptables)
 			d.rules(is.Name, "ip6tables ", was.Ip6tables, is.Ip6tables)

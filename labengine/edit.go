@@ -20,6 +20,8 @@ type Edit struct {
 	DeleteRoute     *DeleteRoute     `json:"deleteRoute,omitempty"`
 	AddIPRule       *AddIPRule       `json:"addIPRule,omitempty"`
 	DeleteIPRule    *DeleteIPRule    `json:"deleteIPRule,omitempty"`
+	AddNeighbour    *AddNeighbour    `json:"addNeighbour,omitempty"`
+	DeleteNeighbour *DeleteNeighbour `json:"deleteNeighbour,omitempty"`
 	SetSysctl       *SetSysctl       `json:"setSysctl,omitempty"`
 	Iptables        *Iptables        `json:"iptables,omitempty"`
 	AddService      *AddService      `json:"addService,omitempty"`
@@ -105,6 +107,18 @@ type AddIPRule struct {
 type DeleteIPRule struct {
 	Node ID     `json:"node"`
 	Rule string `json:"rule"`
+}
+
+// AddNeighbour writes a permanent entry into a node's ARP or NDP table, as ip-neighbour(8) add does.
+type AddNeighbour struct {
+	Node      ID     `json:"node"`
+	Neighbour string `json:"neighbour"` // "192.168.15.2 lladdr 02:00:00:00:00:02 dev veth-red"
+}
+
+// DeleteNeighbour takes such an entry away. It is said as the lab has it.
+type DeleteNeighbour struct {
+	Node      ID     `json:"node"`
+	Neighbour string `json:"neighbour"`
 }
 
 // SetSysctl sets one of a node's settings, as sysctl(8) -w does. An empty value is that of a fresh namespace.

@@ -214,6 +214,7 @@ func (l Lab) asFarAsPossible(now Lab) Lab {
 func (j *Journal) revert(before, after Patch) (Lab, error) {
 	lab := j.Lab.Revert(before, after)
 	lab.dropLostRoutes(j.Lab)
+	lab.dropLostNeighbours(j.Lab)
 	p := Compare(j.Lab, lab)
 	nodes, interfaces := map[nodeName]ID{}, map[interfaceName]ID{} // of what comes back, or gets its old name back
 	for id, n := range p.Nodes {

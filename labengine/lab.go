@@ -49,6 +49,10 @@ type Node struct {
 
 	Routes  []string `json:"routes,omitempty"`  // as ip-route(8) takes them; none that the kernel makes itself
 	IPRules []string `json:"ipRules,omitempty"` // as ip-rule(8) takes them; not the three that each namespace has
+
+	// The permanent entries of the ARP and NDP tables, as ip-neighbour(8) takes them; see [ParseNeighbour].
+	Neighbours []string `json:"neighbours,omitempty"`
+
 	Sysctls []string `json:"sysctls,omitempty"` // "net.ipv4.ip_forward=1", as sysctl(8) prints them: what differs from a fresh namespace
 
 	Iptables  []string `json:"iptables,omitempty"`  // as iptables(8) takes them, without its name: -P, -N and -A, a chain's rules in order

@@ -38,8 +38,8 @@ func Compare(have, want Lab) Patch {
 }
 
 func sameNode(a, b Node) bool {
-	return slices.Equal(a.Routes, b.Routes) && slices.Equal(a.IPRules, b.IPRules) && slices.Equal(a.Sysctls, b.Sysctls) && slices.Equal(a.Iptables, b.Iptables) &&
-		slices.Equal(a.Ip6tables, b.Ip6tables) && slices.Equal(a.Services, b.Services) && a.ID == b.ID && a.Name == b.Name &&
+	return slices.Equal(a.Routes, b.Routes) && slices.Equal(a.IPRules, b.IPRules) && slices.Equal(a.Neighbours, b.Neighbours) &&
+		slices.Equal(a.Sysctls, b.Sysctls) && slices.Equal(a.Iptables, b.Iptables) && slices.Equal(a.Ip6tables, b.Ip6tables) && slices.Equal(a.Services, b.Services) && a.ID == b.ID && a.Name == b.Name &&
 		a.Kind == b.Kind && a.In == b.In && a.Order == b.Order && a.Held == b.Held && a.Command == b.Command
 }
 

@@ -3,7 +3,7 @@ package labengine
 import "slices"
 
 // Saved is the part of a lab that a file has words for: no namespaces that only a process holds, no interfaces of other
-// kinds, and no routes through such.
+// kinds, and no routes and neighbours through such.
 func (l Lab) Saved() Lab {
 	l = l.Clone()
 	for id, n := range l.Nodes {
@@ -27,6 +27,14 @@ func (l Lab) Saved() Lab {
 		through := func(text string) bool {
 			r, err := ParseRoute(text)
 			return err != nil || slices.ContainsFunc(r.Ways(), func(way Hop) bool { return unsaved[interfaceName{id, way.Dev}] })
+		}
+		unsavedNeighbour := func(text string) bool {
+			p, err := ParseNeighbour(text)
+			return err != nil || unsaved[interfaceName{id, p.Dev}]
+		}
+		if slices.ContainsFunc(n.Neighbours, unsavedNeighbour) {
+			n.Neighbours = slices.DeleteFunc(slices.Clone(n.Neighbours), unsavedNeighbour)
+			l.Nodes[id] = n
 		}
 		if slices.ContainsFunc(n.Routes, through) {
 			n.Routes = slices.DeleteFunc(slices.Clone(n.Routes), through)

@@ -14,6 +14,14 @@ type textList struct {
 // textLists are the lists of a node besides its routes, in the order in which they are written.
 var textLists = []textList{
 	{
+		"neighbours", "a permanent neighbour", "192.168.15.2 lladdr 02:00:00:00:00:02 dev eth0",
+		func(n *labengine.Node) *[]string { return &n.Neighbours },
+		func(text string) (string, error) {
+			p, err := labengine.ParseNeighbour(text)
+			return p.Text, err
+		},
+	},
+	{
 		"rules", "a rule of the routing policy", "from 192.168.15.0/24 table 100",
 		func(n *labengine.Node) *[]string { return &n.IPRules },
 		func(text string) (string, error) {

@@ -240,7 +240,7 @@ func keySchema(key string) object {
 		return list(object{"type": "string", "pattern": `[^\s]`}, "As ip-route(8) takes them: default via 192.168.15.5.")
 	case "command":
 		return object{"$ref": "#/$defs/text", "description": "What a container's init starts, one line for sh(1)."}
-	case "rules", "iptables", "ip6tables", "services":
+	case "neighbours", "rules", "iptables", "ip6tables", "services":
 		for _, l := range textLists {
 			if l.key == key {
 				return list(object{"type": "string", "pattern": `[^\s]`}, "In order, each as in: "+l.example+".")

@@ -36,17 +36,17 @@ func isBridge(kind labengine.Kind) bool { return labengine.HasPorts(string(kind)
 // nodeShapes are what nodes may have, by kind.
 var nodeShapes = map[labengine.Kind]shape{
 	labengine.Machine: {
-		of: "a machine", keys: []string{"name", "kind", "sysctls", "routes", "rules", "iptables", "ip6tables", "services", "interfaces"},
+		of: "a machine", keys: []string{"name", "kind", "sysctls", "routes", "neighbours", "rules", "iptables", "ip6tables", "services", "interfaces"},
 		hints: notAnInterface,
 	},
 	labengine.Namespace: {
 		of:    "a namespace",
-		keys:  []string{"name", "kind", "in", "sysctls", "routes", "rules", "iptables", "ip6tables", "services", "interfaces"},
+		keys:  []string{"name", "kind", "in", "sysctls", "routes", "neighbours", "rules", "iptables", "ip6tables", "services", "interfaces"},
 		hints: notAnInterface,
 	},
 	labengine.Container: {
 		of: "a container", keys: []string{
-			"name", "kind", "in", "command", "sysctls", "routes", "rules", "iptables", "ip6tables", "services", "interfaces",
+			"name", "kind", "in", "command", "sysctls", "routes", "neighbours", "rules", "iptables", "ip6tables", "services", "interfaces",
 		}, hints: notAnInterface,
 	},
 	labengine.Internet: {of: "an internet", keys: []string{"name", "kind", "sysctls", "routes", "interfaces"}},
@@ -76,7 +76,7 @@ var notAnInterface = map[string]string{
 
 // nodeShape is what some node may have.
 var nodeShape = shape{of: "a node", keys: []string{
-	"name", "kind", "in", "command", "addresses", "options", "vlans", "mtu", "mac", "up", "alias", "sysctls", "routes", "rules", "iptables",
+	"name", "kind", "in", "command", "addresses", "options", "vlans", "mtu", "mac", "up", "alias", "sysctls", "routes", "neighbours", "rules", "iptables",
 	"ip6tables", "services", "interfaces",
 }}
 

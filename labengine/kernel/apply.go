@@ -67,7 +67,13 @@ func (w *World) Apply(ctx context.Context, p plan.Plan, machines Machines, progr
 	if err := a.finish(); err != nil {
 		return err
 	}
-	return w.Drain()
+	err := w.Drain()
+	if w.listens { // else that is Listen's
+		for n := range a.opened {
+			w.settle(n)
+		}
+	}
+	return err
 }
 
 type applier struct {
@@ -82,6 +88,7 @@ type applier struct {
 	running  int // requests for namespaces under way
 	made     int
 	queue    queue
+	opened   map[*Netns]bool // where links have been set up
 }
 
 // arrival is a namespace that has come, or with done set, the end of a request for several.
@@ -163,6 +170,14 @@ func (a *applier) step(p plan.Plan, i int) error {
 	case plan.DeleteIPRule:
 		err := a.ipRule(s.At, s.Rule, false)
 		if errors.Is(err, unix.ENOENT) { // it has gone already
+			return nil
+		}
+		return err
+	case plan.AddNeighbour:
+		return a.neighbour(s.At, s.Neighbour, unix.RTM_NEWNEIGH, unix.NLM_F_CREATE|unix.NLM_F_REPLACE)
+	case plan.DeleteNeighbour:
+		err := a.neighbour(s.At, s.Neighbour, unix.RTM_DELNEIGH, 0)
+		if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENODEV) { // it has gone already
 			return nil
 		}
 		return err

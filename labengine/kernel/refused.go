@@ -101,6 +101,8 @@ func hint(step plan.Step, errno syscall.Errno) (labengine.ID, string) {
 		}
 	case plan.AddIPRule:
 		on, name = s.At.Node, s.Rule
+	case plan.AddNeighbour:
+		on, name = s.At.Node, s.Neighbour
 	case plan.AddNamespace:
 		on, name = s.At.Node, s.At.Netns
 	case plan.DeleteNamespace:

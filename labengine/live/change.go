@@ -268,8 +268,8 @@ func (l *Lab) rollBack(want labengine.Lab, patch labengine.Patch, steps plan.Pla
 	l.commitSeen(seen{patch: l.onlyPresent(own.Then(left.patch)), live: left.live})
 }
 
-// claim moves from others' what steps of ours have done besides what was meant: what was made anew, and links and routes
-// around it that have gone, as the kernel takes them away along with something.
+// claim moves from others' what steps of ours have done besides what was meant: what was made anew, and links, routes and
+// neighbours around it that have gone, as the kernel takes them away along with something.
 func (l *Lab) claim(own, others *labengine.Patch, steps plan.Plan, meant labengine.Patch) {
 	near, _ := l.journal.Lab.Around(meant)
 	touched := steps.Interfaces()
@@ -291,14 +291,19 @@ func (l *Lab) claim(own, others *labengine.Patch, steps plan.Plan, meant labengi
 		if n == nil || !had {
 			continue
 		}
-		lost := slices.DeleteFunc(slices.Clone(was.Routes), func(r string) bool { return slices.Contains(n.Routes, r) })
-		if len(lost) > 0 {
+		routes, neighbours := missing(was.Routes, n.Routes), missing(was.Neighbours, n.Neighbours)
+		if len(routes)+len(neighbours) > 0 {
 			ours, theirs := was, *n
-			ours.Routes = slices.DeleteFunc(slices.Clone(was.Routes), func(r string) bool { return slices.Contains(lost, r) })
-			theirs.Routes = slices.Concat(n.Routes, lost)
+			ours.Routes, ours.Neighbours = missing(was.Routes, routes), missing(was.Neighbours, neighbours)
+			theirs.Routes, theirs.Neighbours = slices.Concat(n.Routes, routes), slices.Concat(n.Neighbours, neighbours)
 			own.Nodes[id], others.Nodes[id] = &ours, &theirs
 		}
 	}
+}
+
+// missing is what of a list is not in another one.
+func missing(list, from []string) []string {
+	return slices.DeleteFunc(slices.Clone(list), func(entry string) bool { return slices.Contains(from, entry) })
 }
 
 // unfollow takes out of a patch that others have made what is of our own making: where a port is half changed, its bridge
@@ -331,7 +336,8 @@ func tablesOf(n labengine.Node, seen *labengine.Node, before labengine.Node) *la
 	if seen == nil {
 		seen = &before
 	}
-	n.Routes, n.Sysctls, n.Iptables, n.Ip6tables = seen.Routes, seen.Sysctls, seen.Iptables, seen.Ip6tables
+	n.Routes, n.Neighbours, n.Sysctls = seen.Routes, seen.Neighbours, seen.Sysctls
+	n.Iptables, n.Ip6tables = seen.Iptables, seen.Ip6tables
 	return &n
 }
 

@@ -354,6 +354,9 @@ func (b *binder) tables(most int, of func(*kernel.Netns) bool) (more bool) {
 			}
 			b.state(n, func(s *labengine.NodeState) { s.Routes, s.Neighbours = routes, n.NeighbourTable() })
 			node.Routes = labengine.RoutesSeen(b.authored(node.ID).Routes, routes)
+			if node.Kind != labengine.LAN && node.Kind != labengine.Internet { // nobody can type them there
+				node.Neighbours = labengine.NeighboursSeen(b.authored(node.ID).Neighbours, n.NeighbourTable())
+			}
 			if rules, err := n.IPRules(); err == nil {
 				node.IPRules = labengine.IPRulesSeen(b.authored(node.ID).IPRules, rules)
 			}

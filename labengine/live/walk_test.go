@@ -187,7 +187,7 @@ func (w *walker) step() {
 		w.typeNamespace, w.typeVeth, w.typeVeth, w.typeSet, w.typeSet, w.typeAddress, w.typeMove, w.typeDelete, w.typeRule, w.typeRule,
 	}
 	if w.containers {
-		steps = append(steps, w.service, w.service)
+		steps = append(steps, w.service, w.service, w.neighbour, w.neighbour, w.typeNeighbour)
 	}
 	if w.ovs {
 		steps = append(steps, w.addOVS, w.addOVS, w.addPort, w.addPort, w.addPort, w.setPort, w.setPort, w.setOVS, w.typePort,

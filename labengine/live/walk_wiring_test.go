@@ -189,3 +189,26 @@ func (w *walker) typeImpair(lab labengine.Lab) {
 	}
 	w.typed("%s qdisc replace dev %s root tbf rate 5mbit burst 20kb latency 50ms", tc, i.Name)
 }
+
+func (w *walker) randomNeighbour(dev string) string {
+	return fmt.Sprintf("10.0.0.%d lladdr 02:00:00:00:00:%02x dev %s", 1+w.rand.IntN(5), w.rand.IntN(256), dev)
+}
+
+func (w *walker) neighbour(lab labengine.Lab) {
+	i, ok := w.anyVeth(lab)
+	if !ok {
+		return
+	}
+	n := lab.Nodes[i.Node]
+	if text, has := pick(w, n.Neighbours); has && w.rand.IntN(3) == 0 {
+		w.edit(labengine.Edit{DeleteNeighbour: &labengine.DeleteNeighbour{Node: n.ID, Neighbour: text}})
+		return
+	}
+	w.edit(labengine.Edit{AddNeighbour: &labengine.AddNeighbour{Node: n.ID, Neighbour: w.randomNeighbour(i.Name)}})
+}
+
+func (w *walker) typeNeighbour(lab labengine.Lab) {
+	if i, ok := w.hostsVeth(lab); ok {
+		w.typed("%s neigh replace %s", w.ip(lab, i.Node), w.randomNeighbour(i.Name))
+	}
+}

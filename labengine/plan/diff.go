@@ -86,6 +86,7 @@ func Diff(have, want labengine.Lab) Plan {
 	d.bridgeMTUs()
 	d.sysctls(true)
 	d.routes()
+	d.neighbours()
 	d.services()
 	d.rules()
 	return d.plan

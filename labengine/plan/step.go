@@ -186,6 +186,16 @@ type (
 		At   Spot
 		Rule string
 	}
+	// AddNeighbour writes a permanent entry into the ARP or NDP table, ip-neighbour(8); what is there for the address goes.
+	AddNeighbour struct {
+		At        Spot
+		Neighbour string
+	}
+	// DeleteNeighbour takes one away.
+	DeleteNeighbour struct {
+		At        Spot
+		Neighbour string
+	}
 	// SetSysctl sets one setting of a namespace, sysctl(8).
 	SetSysctl struct {
 		At          Spot
@@ -489,6 +499,20 @@ func ipRuleCommand(at Spot, verb, rule string) []labengine.Command {
 		line = strings.Replace(line, "ip", "ip -6", 1)
 	}
 	return in(at.Machine, line+" rule "+verb+" "+quoteWords(rule))
+}
+
+// Commands implements [Step].
+func (s AddNeighbour) Commands() []labengine.Command {
+	return in(s.At.Machine, s.At.ip()+" neigh replace "+quoteWords(s.Neighbour))
+}
+
+// Commands implements [Step]: the address and the interface say which.
+func (s DeleteNeighbour) Commands() []labengine.Command {
+	p, err := labengine.ParseNeighbour(s.Neighbour)
+	if err != nil {
+		return nil
+	}
+	return in(s.At.Machine, s.At.ip()+" neigh del "+p.IP+" dev "+quote(p.Dev))
 }
 
 // Commands implements [Step].

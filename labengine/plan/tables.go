@@ -114,6 +114,46 @@ func (d *differ) ipRules(at Spot, n labengine.Node) {
 	}
 }
 
+// neighbours writes permanent entries and takes others away, links being what they are to be. The kernel drops them with
+// their link, when that goes down and when its MAC changes: those are put back where they are still wanted.
+func (d *differ) neighbours() {
+	for _, n := range d.nodes {
+		var have []string
+		if d.keepsNode(n.ID) {
+			have = d.neighboursLeft(n.ID)
+		}
+		at := SpotOf(d.want, n.ID)
+		for _, text := range have {
+			if !slices.Contains(n.Neighbours, text) {
+				d.do(DeleteNeighbour{At: at, Neighbour: text})
+			}
+		}
+		for _, text := range n.Neighbours {
+			if !slices.Contains(have, text) {
+				d.do(AddNeighbour{At: at, Neighbour: text})
+			}
+		}
+	}
+}
+
+// neighboursLeft are the entries that a node that stays still has once its links have changed, by their new names.
+func (d *differ) neighboursLeft(node labengine.ID) []string {
+	var left []string
+	for _, text := range d.have.Nodes[node].Neighbours {
+		p, err := labengine.ParseNeighbour(text)
+		was, had := d.have.InterfaceNamed(node, p.Dev)
+		is := d.want.Interfaces[was.ID]
+		if err != nil || had && (!d.keepsInterface(was.ID) || !labengine.KeepsNeighbours(was, is)) {
+			continue
+		}
+		if had {
+			p.Dev = is.Name
+		}
+		left = append(left, p.String())
+	}
+	return left
+}
+
 // routesLeft are the routes that a node that stays still has once its links and addresses have changed, by their links' new
 // names, and those that the kernel will have dropped, or may have.
 func (d *differ) routesLeft(node labengine.ID) (left, lost []string) {

@@ -27,6 +27,7 @@ type link struct {
 	Options   string // a vlan's id, a bridge's stp_state and the like
 	Queue     string // what an impairment is in the kernel: "tbf", "netem", "blackhole"
 	Routes    string // of a namespace: sorted, without those that the kernel makes itself
+	Permanent string // of a namespace: sorted, the permanent entries of ARP and NDP tables
 	Sysctls   string // of a namespace: those that a test looks at
 	Iptables  string // of a namespace: as iptables-save prints them, without what a fresh one has
 	Ip6tables string
@@ -113,6 +114,8 @@ const dumpAll = `
 		echo ROUTES
 		ip -o -4 route show table all
 		ip -o -6 route show table all
+		echo NEIGHBOURS
+		ip neigh show nud permanent
 		echo SYSCTLS
 		sysctl -e ` + lookedAt + `
 		echo IPTABLES
@@ -151,7 +154,8 @@ func (l *Lab) parseDump(machine, out string, all map[string]link) {
 			where += "/" + name
 		}
 		text, rest, _ := strings.Cut(text, "ROUTES\n")
-		routes, rest, _ := strings.Cut(rest, "SYSCTLS\n")
+		routes, rest, _ := strings.Cut(rest, "NEIGHBOURS\n")
+		neighbours, rest, _ := strings.Cut(rest, "SYSCTLS\n")
 		sysctls, rest, _ := strings.Cut(rest, "IPTABLES\n")
 		iptables, rest, _ := strings.Cut(rest, "IP6TABLES\n")
 		ip6tables, switches, _ := strings.Cut(rest, "OVS\n")
@@ -160,7 +164,7 @@ func (l *Lab) parseDump(machine, out string, all map[string]link) {
 			l.t.Fatalf("%s: %v\n%s", where, err, text)
 		}
 		all[where] = link{
-			Routes: routesOf(routes), Sysctls: sysctlsOf(sysctls), Iptables: savedRules(iptables), Ip6tables: savedRules(ip6tables),
+			Routes: routesOf(routes), Permanent: permanentOf(neighbours), Sysctls: sysctlsOf(sysctls), Iptables: savedRules(iptables), Ip6tables: savedRules(ip6tables),
 		}
 		for _, i := range links {
 			if i.Ifname != "ovs-netdev" { // the datapath's own, which does nothing
@@ -200,6 +204,18 @@ func (l *Lab) ovsPorts(where, out string, all map[string]link) {
 		port.Master, port.Port = words[1], canonical
 		all[where+":"+words[0]] = port
 	}
+}
+
+// permanentOf are the entries of ip(8)'s output as a document has them: it puts the interface first.
+func permanentOf(out string) string {
+	var list []string
+	for line := range strings.Lines(out) {
+		words := strings.Fields(line) // 10.0.0.9 dev eth0 lladdr 02:… PERMANENT
+		if len(words) >= 5 && words[3] == "lladdr" {
+			list = append(list, words[0]+" lladdr "+words[4]+" dev "+words[2])
+		}
+	}
+	return sortedLines(strings.Join(list, "\n"))
 }
 
 // routesOf are the routes of ip(8)'s output that a document has.
@@ -348,7 +364,7 @@ func documentOf(lab labengine.Lab, firewalls map[labengine.ID]*labengine.Firewal
 			continue // in no machine whose shell could show it
 		}
 		all[where(n)] = link{
-			Routes: routesText(n), Sysctls: sysctlsOf(strings.Join(n.Sysctls, "\n")),
+			Routes: routesText(n), Permanent: sortedLines(strings.Join(n.Neighbours, "\n")), Sysctls: sysctlsOf(strings.Join(n.Sysctls, "\n")),
 			Iptables: rulesText(n, false, firewalls[n.ID]), Ip6tables: rulesText(n, true, firewalls[n.ID]),
 		}
 		for _, i := range lab.InterfacesOf(n.ID) {

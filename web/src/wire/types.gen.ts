@@ -69,6 +69,8 @@ export interface Edit {
 	deleteRoute?: DeleteRoute;
 	addIPRule?: AddIPRule;
 	deleteIPRule?: DeleteIPRule;
+	addNeighbour?: AddNeighbour;
+	deleteNeighbour?: DeleteNeighbour;
 	setSysctl?: SetSysctl;
 	iptables?: Iptables;
 	addService?: AddService;
@@ -335,6 +337,29 @@ export interface DeleteIPRule {
 	rule: string;
 }
 /**
+ * AddNeighbour writes a permanent entry into a node's ARP or NDP table, as ip-neighbour(8) add does.
+ *
+ * This interface was referenced by `Wire`'s JSON-Schema
+ * via the `definition` "AddNeighbour".
+ */
+export interface AddNeighbour {
+	node: string;
+	/**
+	 * "192.168.15.2 lladdr 02:00:00:00:00:02 dev veth-red"
+	 */
+	neighbour: string;
+}
+/**
+ * DeleteNeighbour takes such an entry away. It is said as the lab has it.
+ *
+ * This interface was referenced by `Wire`'s JSON-Schema
+ * via the `definition` "DeleteNeighbour".
+ */
+export interface DeleteNeighbour {
+	node: string;
+	neighbour: string;
+}
+/**
  * SetSysctl sets one of a node's settings, as sysctl(8) -w does. An empty value is that of a fresh namespace.
  *
  * This interface was referenced by `Wire`'s JSON-Schema
@@ -571,6 +596,10 @@ export interface Node {
 	 * as ip-rule(8) takes them; not the three that each namespace has
 	 */
 	ipRules?: string[];
+	/**
+	 * The permanent entries of the ARP and NDP tables, as ip-neighbour(8) takes them; see ParseNeighbour.
+	 */
+	neighbours?: string[];
 	/**
 	 * "net.ipv4.ip_forward=1", as sysctl(8) prints them: what differs from a fresh namespace
 	 */
