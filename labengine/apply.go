@@ -480,13 +480,6 @@ func (e *UpdateInterface) apply(l *draft) error {
 	return nil
 }
 
-// renameInTables has a node's routes and neighbours follow an interface's new name, as they do in the kernel.
-func (l *draft) renameInTables(node ID, from, to string) {
-	n := l.Nodes[node]
-	n.Routes, n.Neighbours = RenameInRoutes(n.Routes, from, to), RenameInNeighbours(n.Neighbours, from, to)
-	l.Nodes[node] = n
-}
-
 // changedOptions checks options for an interface that is there.
 func (i Interface) changedOptions(text string) (string, error) {
 	options, err := ParseOptions(i.Kind, text)

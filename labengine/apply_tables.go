@@ -100,3 +100,10 @@ func (e *SetSysctl) apply(l *draft) error {
 	l.Nodes[n.ID] = n
 	return nil
 }
+
+// renameInTables has a node's routes and neighbours follow an interface's new name, as they do in the kernel.
+func (l *draft) renameInTables(node ID, from, to string) {
+	n := l.Nodes[node]
+	n.Routes, n.Neighbours = RenameInRoutes(n.Routes, from, to), RenameInNeighbours(n.Neighbours, from, to)
+	l.Nodes[node] = n
+}

@@ -2,25 +2,24 @@
 import { useMemo } from 'react';
 import { kinds } from '../model/kinds';
 import { hasMAC, type Interface, interfacesOf, isSaved, labelOf, linkState, type Node, switchID } from '../model/lab';
-import { canonicalMAC, checkAlias, checkInterfaceName, checkMTU, hostOf } from '../model/names';
+import { canonicalMAC, checkAlias, checkInterfaceName, checkMTU } from '../model/names';
 import * as shell from '../model/shell';
 import { holderOf, isBridge, shapes, thingOf } from '../model/things';
-import { deleteThings, edit, ping, select } from '../session/actions';
+import { deleteThings, edit, select } from '../session/actions';
 import { useLab, useView } from '../session/stores';
 import { openTerminal } from '../session/terminals';
-import type { Neighbour } from '../wire/types.gen';
 import { Conntrack } from './Conntrack';
 import { Container } from './Container';
 import { AddressLine, EditableValue } from './Editable';
 import { Firewall } from './Firewall';
 import { Impair, Master, Options, Ports, VLANs } from './LinkParts';
+import { Neighbours } from './Neighbours';
 import { Notes } from './Notes';
 import { Outside } from './Outside';
 import { Routes } from './Routes';
 import { Settings } from './Settings';
 import { Services, Sockets } from './Sockets';
 import { SwitchPort, SwitchTables } from './SwitchParts';
-import { useChanging } from './useChanging';
 
 export function Inspector() {
 	const open = useView((v) => v.inspector);
@@ -192,9 +191,9 @@ function NodeInspector({ node }: { node: Node }) {
 				<>
 					<Sockets key={`sockets ${node.id}`} node={node.id} />
 					<Conntrack key={`conntrack ${node.id}`} node={node.id} />
-					<Neighbours rows={state.neighbours ?? []} node={node.id} />
 				</>
 			)}
+			{runs && <Neighbours key={`neighbours ${node.id}`} node={node} />}
 			{runs && !state && (
 				<p className="inspector-part small">
 					{running
@@ -315,47 +314,4 @@ function useShownAddresses(i: Interface | undefined): { address: string; kernel:
 		const extra = (link?.addresses ?? []).filter((a) => a.kernel && !i.addresses.includes(a.address));
 		return [...own, ...extra.map((a) => ({ address: a.address, kernel: true }))];
 	}, [i, link]);
-}
-
-function Neighbours({ rows: list, node }: { rows: Neighbour[]; node: string }) {
-	const rows = useChanging(list, (n) => `${n.ip} ${n.dev}`);
-	return (
-		<section className="inspector-part" aria-label="Neighbours: ARP and NDP" data-testid="neighbours">
-			<h3>
-				Neighbours <span className="small">ARP, NDP</span>
-			</h3>
-			<table className="live-rows mono">
-				<thead className="sr-only">
-					<tr>
-						<th scope="col">Address</th>
-						<th scope="col">MAC</th>
-						<th scope="col">Device</th>
-						<th scope="col">State</th>
-					</tr>
-				</thead>
-				<tbody>
-					{rows.map((r) => (
-						<tr key={r.key} className={r.className} data-testid="neighbour-row">
-							<td>
-								{r.sign}
-								<button
-									type="button"
-									className="plain"
-									title={`ping ${r.value.ip}`}
-									onClick={() => ping(node, hostOf(r.value.ip), 1)}
-								>
-									{r.value.ip}
-								</button>
-								<span className="neighbour-mac">{r.value.mac ?? '–'}</span>
-							</td>
-							<td className="small">
-								{r.value.dev} {r.value.state}
-							</td>
-						</tr>
-					))}
-				</tbody>
-			</table>
-			{rows.length === 0 && <p className="small mono">none</p>}
-		</section>
-	);
 }

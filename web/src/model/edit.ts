@@ -5,21 +5,26 @@ import type {
 	AddCable,
 	AddInterface,
 	AddNode,
-	AddRoute,
-	AddService,
 	DeleteAddress,
-	DeleteRoute,
-	DeleteService,
 	Edit,
 	Interface,
 	Lab,
 	Node,
 	PlaceNode,
-	SetSysctl,
 	UpdateInterface,
 	UpdateLab,
 	UpdateNode,
 } from '../wire/types.gen';
+import {
+	addNeighbour,
+	addRoute,
+	addService,
+	deleteNeighbour,
+	deleteRoute,
+	deleteService,
+	goneNode,
+	setSysctl,
+} from './edittables';
 import { canonicalImpairment } from './impair';
 import { kinds } from './kinds';
 import { hasMAC, interfaceNamed, labelOf, loopbackID, nodeNamed, switchID, switchName } from './lab';
@@ -37,10 +42,9 @@ import {
 } from './names';
 import { canonicalOptions, mayHaveParent, needsParent, optionsOf, parseOptions, writeOptions } from './options';
 import { dropDangling } from './patch';
-import { Refused, refuse, shown } from './problem';
-import { covers, dropRoutes, parseRoute, readRoute, renameInRoutes, withRoutes } from './route';
+import { about, Refused, refuse } from './problem';
+import { dropRoutes, renameInRoutes, withRoutes } from './route';
 import { canonicalSwitchPort } from './switchport';
-import { freshSysctl, parseSysctl, withSysctl } from './sysctl';
 import { isBridge } from './things';
 import { bridgeOf, canonicalVLANs } from './vlans';
 
@@ -67,6 +71,8 @@ function applyEdit(lab: Lab, e: Edit): void {
 	if (e.addInterface) addInterface(lab, e.addInterface);
 	if (e.addRoute) addRoute(lab, e.addRoute);
 	if (e.deleteRoute) deleteRoute(lab, e.deleteRoute);
+	if (e.addNeighbour) addNeighbour(lab, e.addNeighbour);
+	if (e.deleteNeighbour) deleteNeighbour(lab, e.deleteNeighbour);
 	if (e.setSysctl) setSysctl(lab, e.setSysctl);
 	if (e.addService) addService(lab, e.addService);
 	if (e.deleteService) deleteService(lab, e.deleteService);
@@ -315,60 +321,6 @@ function isGroup(address: string): boolean {
 
 const vxlanHeadroom = 50; // bytes; VXLAN_HEADROOM in include/net/vxlan.h
 
-function addRoute(lab: Lab, e: AddRoute): void {
-	const n = lab.nodes[e.node] ?? goneNode(e.node);
-	const route = about(e.node, () => parseRoute(e.route));
-	for (const text of n.routes ?? []) {
-		const other = readRoute(text);
-		if (!other || !(covers(route, other) || covers(other, route))) continue;
-		refuse('exists', `${labelOf(lab, n.id)} has the route \`${text}\` already`, { on: n.id, field: 'route' });
-	}
-	lab.nodes[n.id] = withRoutes(n, [...(n.routes ?? []), route.text]);
-}
-
-function deleteRoute(lab: Lab, e: DeleteRoute): void {
-	const n = lab.nodes[e.node] ?? goneNode(e.node);
-	const at = (n.routes ?? []).indexOf(e.route);
-	if (at < 0) {
-		refuse('gone', `${labelOf(lab, n.id)} has no route \`${e.route}\``, { on: n.id, field: 'route' });
-	}
-	lab.nodes[n.id] = withRoutes(n, (n.routes ?? []).toSpliced(at, 1));
-}
-
-function setSysctl(lab: Lab, e: SetSysctl): void {
-	const n = lab.nodes[e.node] ?? goneNode(e.node);
-	if (n.kind === 'internet') {
-		refuse('bad-request', `the routers of ${n.name} are set up as they have to be`, { on: n.id, field: 'sysctl' });
-	}
-	const wanted =
-		e.value ||
-		(freshSysctl(e.name) ??
-			refuse('bad-value', `what a fresh namespace has for ${shown(e.name)} is not known here`, {
-				on: n.id,
-				field: 'sysctl',
-				hint: 'set it to a value',
-			}));
-	const { name, value } = about(n.id, () => parseSysctl(`${e.name}=${wanted}`));
-	const { sysctls: _, ...rest } = n;
-	const sysctls = withSysctl(n.sysctls ?? [], name, value);
-	lab.nodes[n.id] = sysctls.length > 0 ? { ...rest, sysctls } : rest;
-}
-
-/** What a service's words mean is left to the engine; the page shows them as they are. */
-function addService(lab: Lab, e: AddService): void {
-	const n = lab.nodes[e.node] ?? goneNode(e.node);
-	lab.nodes[n.id] = { ...n, services: [...(n.services ?? []), e.service] };
-}
-
-function deleteService(lab: Lab, e: DeleteService): void {
-	const n = lab.nodes[e.node] ?? goneNode(e.node);
-	if (!n.services?.includes(e.service)) {
-		const on = { on: n.id, field: 'service' };
-		refuse('gone', `${labelOf(lab, n.id)} has no service \`${e.service}\``, on);
-	}
-	lab.nodes[n.id] = { ...n, services: (n.services ?? []).filter((s) => s !== e.service) };
-}
-
 function updateNode(lab: Lab, e: UpdateNode): void {
 	const n = lab.nodes[e.id] ?? goneNode(e.id);
 	let next: Node = { ...n, name: e.name ?? n.name };
@@ -597,19 +549,5 @@ function freeInterfaceName(lab: Lab, node: string, name: string): string {
 	for (let count = 2; ; count++) {
 		const next = cut(name, maxInterfaceName - String(count).length) + count;
 		if (!interfaceNamed(lab, node, next)) return next;
-	}
-}
-
-function goneNode(id: string): never {
-	refuse('no-such-node', 'this node is gone', { on: id });
-}
-
-/** Says which object a refusal of a value is about. */
-function about<T>(on: string, check: () => T): T {
-	try {
-		return check();
-	} catch (err) {
-		if (err instanceof Refused && !err.problem.on) throw new Refused({ ...err.problem, on });
-		throw err;
 	}
 }

@@ -72,3 +72,13 @@ function editDistance(a: string, b: string): number {
 	}
 	return row[b.length] ?? 0;
 }
+
+/** Says which object a refusal of a value is about. */
+export function about<T>(on: string, check: () => T): T {
+	try {
+		return check();
+	} catch (err) {
+		if (err instanceof Refused && !err.problem.on) throw new Refused({ ...err.problem, on });
+		throw err;
+	}
+}

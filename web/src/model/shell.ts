@@ -80,6 +80,15 @@ export function route(lab: Lab, node: string, verb: 'add' | 'del', text: string)
 	return `${ip(lab, node)}${ipv6} route ${verb} ${text || '…'}`;
 }
 
+export function addNeighbour(lab: Lab, node: string, text: string): string {
+	return `${ip(lab, node)} neigh replace ${text || '…'}`;
+}
+
+export function deleteNeighbour(lab: Lab, node: string, text: string): string {
+	const [address, , , , dev] = text.split(' ');
+	return `${ip(lab, node)} neigh del ${address} dev ${dev}`;
+}
+
 export function setSysctl(lab: Lab, node: string, name: string, value: string): string {
 	return run(lab, node, `sysctl -w ${quote(`${name}=${value || freshSysctl(name) || '…'}`)}`);
 }
