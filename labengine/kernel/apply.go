@@ -69,9 +69,7 @@ func (w *World) Apply(ctx context.Context, p plan.Plan, machines Machines, progr
 	}
 	err := w.Drain()
 	if w.listens { // else that is Listen's
-		for n := range a.opened {
-			w.settle(n)
-		}
+		a.settle()
 	}
 	return err
 }
@@ -88,7 +86,27 @@ type applier struct {
 	running  int // requests for namespaces under way
 	made     int
 	queue    queue
-	opened   map[*Netns]bool // where links have been set up
+	opened   []opened
+}
+
+// opened is a link that has been set up, or made.
+type opened struct {
+	in   *Netns
+	name string
+}
+
+// settle has both ends of what was set up in service: the one that was set up first is so only now.
+func (a *applier) settle() {
+	for _, o := range a.opened {
+		l, ok := o.in.LinkNamed(o.name)
+		if !ok {
+			continue
+		}
+		a.w.settle(o.in, l)
+		if at, peer, ok := a.w.PeerOf(o.in, l); ok {
+			a.w.settle(at, peer)
+		}
+	}
 }
 
 // arrival is a namespace that has come, or with done set, the end of a request for several.

@@ -106,13 +106,6 @@ func (a *applier) comesUp(next plan.Plan, id labengine.ID) bool {
 	return false
 }
 
-func (a *applier) opens(n *Netns) {
-	if a.opened == nil {
-		a.opened = map[*Netns]bool{}
-	}
-	a.opened[n] = true
-}
-
 func (a *applier) setLink(s plan.SetLink) error {
 	if a.up[s.Interface] {
 		delete(a.up, s.Interface)
@@ -145,7 +138,7 @@ func (a *applier) setLink(s plan.SetLink) error {
 		}
 	}, data...))
 	if s.Up != nil && *s.Up {
-		a.opens(n)
+		a.opened = append(a.opened, opened{n, s.Name})
 	}
 	if err == nil && s.Alias != nil && a.w.listens {
 		return a.w.LookAtLinksDown(n)
@@ -223,8 +216,7 @@ func (a *applier) addVeth(s plan.AddVeth, up bool) error {
 		}
 		a.up[s.Ends[0].Interface] = true
 	}
-	a.opens(at[0])
-	a.opens(at[1])
+	a.opened = append(a.opened, opened{at[0], s.Ends[0].Name})
 	if !a.w.listens && at[0] != at[1] {
 		a.w.pairs = append(a.w.pairs, pair{at: at, name: [2]string{s.Ends[0].Name, s.Ends[1].Name}})
 	}

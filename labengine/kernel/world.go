@@ -220,20 +220,21 @@ func (w *World) Listen() error {
 	}
 	w.pairs, w.impaired = nil, nil
 	for _, n := range w.byKey {
-		w.settle(n)
+		for _, l := range n.Links {
+			if l.Flags&unix.IFF_LOWER_UP != 0 {
+				w.settle(n, l)
+			}
+		}
 	}
 	return w.Drain()
 }
 
-// settle has the kernel put those links of a namespace into service whose carrier has just come. It does that later, on a
-// worker of its own, and what they send until then is lost; unless it is asked for one of them, since Linux 6.8: rtnl_getlink
-// in net/core/rtnetlink.c.
-func (w *World) settle(n *Netns) {
-	const running = unix.IFF_UP | unix.IFF_LOWER_UP
-	for index, l := range n.Links {
-		if l.Kind == labengine.Veth && l.Flags&running == running && l.OperState != operUp {
-			w.refresh(n, index)
-		}
+// settle has the kernel put a veth that is up into service, if its carrier has just come. It does that later, on a worker of its
+// own, and what the link sends until then is lost; unless it is asked for that link, since Linux 6.8: rtnl_getlink in
+// net/core/rtnetlink.c.
+func (w *World) settle(n *Netns, l *Link) {
+	if l.Kind == labengine.Veth && l.Up() && l.OperState != operUp {
+		w.refresh(n, l.Index)
 	}
 }
 
