@@ -1,3 +1,4 @@
+import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { drawn } from '../../test/lab';
 import type { Change, Edit } from '../wire/types.gen';
@@ -98,4 +99,10 @@ test.each([
 	['vethlab: 1', ''],
 ])('%j is about "%s"', (document, want) => {
 	expect(aboutExample(document)).toBe(want);
+});
+
+const examples = new URL('../../../examples/', import.meta.url);
+
+test.each(readdirSync(examples).filter((name) => name.endsWith('.yaml')))('%s says in a sentence what it is', (name) => {
+	expect(aboutExample(readFileSync(new URL(name, examples), 'utf8'))).toMatch(/^[^#]{30,180}[.]$/);
 });
