@@ -103,6 +103,9 @@ test.each([
 
 const examples = new URL('../../../examples/', import.meta.url);
 
-test.each(readdirSync(examples).filter((name) => name.endsWith('.yaml')))('%s says in a sentence what it is', (name) => {
-	expect(aboutExample(readFileSync(new URL(name, examples), 'utf8'))).toMatch(/^[^#]{30,180}[.]$/);
-});
+test.each(readdirSync(examples).filter((name) => name.endsWith('.yaml')))(
+	'%s says in a sentence what it is',
+	(name) => {
+		expect(aboutExample(readFileSync(new URL(name, examples), 'utf8'))).toMatch(/^[^#]{30,180}[.]$/);
+	},
+);
