@@ -260,7 +260,7 @@ const JackMark = memo(function JackMark({ id }: { id: string }) {
 			<JackLabel id={id} jack={jack} state={state} />
 			{touched && (
 				// On the border, where neither a note's mark nor the label is.
-				<text className="mark-terminal" {...(isUpright(jack.side) ? { x: -7, y: 21 } : { x: 9, y: 4 })}>
+				<text className="mark-terminal" {...(isUpright(jack.side) ? { x: -6, y: 18 } : { x: 7, y: 3 })}>
 					{'>_'}
 				</text>
 			)}

@@ -5,6 +5,7 @@ import type { Change, Edit } from '../wire/types.gen';
 import { aboutExample } from './example';
 import { problemText } from './problem';
 import { addAddress, quote, rename, setUp } from './shell';
+import { addWords } from './things';
 import { asSentence, entryOf, holderOfName, takenBackText, withName } from './wording';
 
 const lab = drawn('host: red blue', 'red:veth-red -- blue:veth-blue');
@@ -109,3 +110,11 @@ test.each(readdirSync(examples).filter((name) => name.endsWith('.yaml')))(
 		expect(aboutExample(readFileSync(new URL(name, examples), 'utf8'))).toMatch(/^[^#]{30,180}[.]$/);
 	},
 );
+
+test.each([
+	['namespace', 'Add a namespace'],
+	['ovs', 'Add an OVS bridge'],
+	['internet', 'Add the internet'],
+] as const)('the tool for %s is called "%s"', (shape, want) => {
+	expect(addWords(shape)).toBe(want);
+});
