@@ -73,7 +73,8 @@ func (d *describer) nodes(p Patch) {
 		}
 		if !had || !has {
 			for _, i := range append(d.before.InterfacesOf(id), d.after.InterfacesOf(id)...) {
-				d.covered[i.ID] = i.Kind == Loopback || !has
+				own := i.Kind == Loopback || i.ID == SwitchID(id) // it comes with its node
+				d.covered[i.ID] = own || !has
 			}
 		}
 	}
@@ -82,7 +83,7 @@ func (d *describer) nodes(p Patch) {
 	slices.SortFunc(deleted, byOrder)
 	for _, kind := range []Kind{Machine, LAN, Internet, Namespace, Container} {
 		if names := namesOf(added, kind); len(names) > 0 {
-			d.say("Add %s %s", plural(string(kind), len(names)), list(names))
+			d.say("Add %s", kindAndNames(kind, names))
 		}
 	}
 	var names []string
@@ -313,6 +314,18 @@ func plural(word string, count int) string {
 		return word
 	}
 	return word + "s"
+}
+
+// kindAndNames is "namespaces red and blue" or "LAN office"; one that is called as its kind is, "internet", is named once.
+func kindAndNames(kind Kind, names []string) string {
+	if len(names) == 1 && names[0] == string(kind) {
+		return names[0]
+	}
+	word := string(kind)
+	if kind == LAN {
+		word = "LAN"
+	}
+	return plural(word, len(names)) + " " + list(names)
 }
 
 // list is "red", "red and blue" or "red, blue and 3 more".

@@ -77,6 +77,13 @@ test('a rule typed on the page lets red out; it counts, and conntrack shows what
 	await expectAccessible(page);
 	expect(await server.document(page)).toContain(masquerade);
 
+	// It stays open from node to node, but not where there are no rules: it would cover the picture for nothing.
+	const fold = page.getByTestId('firewall-fold');
+	await select(page, 'red');
+	await expect(fold).toHaveAttribute('aria-expanded', 'false');
+	await select(page, 'host');
+	await expect(fold).toHaveAttribute('aria-expanded', 'true');
+
 	const host = await openTerminal(page, 'host');
 	await host.type('iptables -t nat -S POSTROUTING', `-A POSTROUTING -s 192.168.15.0/24 ! -o v-net-0 -j MASQUERADE`);
 });

@@ -51,6 +51,7 @@ test('four namespaces on a bridge, their host, a neighbour, NAT on the way out a
 	}
 	await ping(page, 'red', '192.168.15.4', '3 received');
 	await ping(page, 'host', '192.168.15.1', '0 received');
+	await expect(page.getByTestId('probe-summary').filter({ hasText: '0 received' })).toHaveClass(/field-problem/);
 	await page.getByTestId('node-v-net-0').locator('.node-name').click();
 	await line(page, 'add-address-v-net-0', '192.168.15.5/24');
 	await ping(page, 'host', '192.168.15.1', '3 received');

@@ -98,10 +98,11 @@ var tcpStates = []string{
 	"NONE", "SYN_SENT", "SYN_RECV", "ESTABLISHED", "FIN_WAIT", "CLOSE_WAIT", "LAST_ACK", "TIME_WAIT", "CLOSE", "SYN_SENT2",
 }
 
-// protocols are the ones that have a name in conntrack(8), by number.
+// protocols are the ones that have a name in conntrack(8), by number; and IGMP, which every bridge with an address sends.
 var protocols = map[uint8]string{
 	unix.IPPROTO_ICMP: "icmp", unix.IPPROTO_TCP: "tcp", unix.IPPROTO_UDP: "udp", unix.IPPROTO_ICMPV6: "icmpv6",
-	unix.IPPROTO_GRE: "gre", unix.IPPROTO_SCTP: "sctp", unix.IPPROTO_UDPLITE: "udplite", unix.IPPROTO_DCCP: "dccp",
+	unix.IPPROTO_IGMP: "igmp", unix.IPPROTO_GRE: "gre",
+	unix.IPPROTO_SCTP: "sctp", unix.IPPROTO_UDPLITE: "udplite", unix.IPPROTO_DCCP: "dccp",
 }
 
 func parseFlow(body []byte) labengine.Flow {

@@ -259,7 +259,8 @@ const JackMark = memo(function JackMark({ id }: { id: string }) {
 			{state === 'down' && <Contact out={n} />}
 			<JackLabel id={id} jack={jack} state={state} />
 			{touched && (
-				<text className="mark-terminal" x={-n.x * 2 - 7} y={-12}>
+				// On the border, where neither a note's mark nor the label is.
+				<text className="mark-terminal" {...(isUpright(jack.side) ? { x: -6, y: 18 } : { x: 7, y: 3 })}>
 					{'>_'}
 				</text>
 			)}

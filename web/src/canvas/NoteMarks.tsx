@@ -12,7 +12,8 @@ import { useGeometry, useLab, useView } from '../session/stores';
 
 export const NoteLayer = memo(function NoteLayer() {
 	const ids = useNotes(useShallow((n) => Object.keys(n.marks)));
-	return ids.map((id) => <NoteMark key={id} id={id} />);
+	const previews = useView((v) => v.preview !== undefined); // whose signs are in the same places
+	return previews ? null : ids.map((id) => <NoteMark key={id} id={id} />);
 });
 
 const NoteMark = memo(function NoteMark({ id }: { id: string }) {

@@ -49,6 +49,7 @@ function Line({ open }: { open: QuickAddAt }) {
 		input.current?.focus();
 		input.current?.setSelectionRange(open.text.length, open.text.length);
 	}, [open]);
+	const isEmpty = text.trim() === '';
 	const place = open.at ? canvasView.toScreen(open.at) : undefined;
 	const pane = document.getElementById('canvas')?.getBoundingClientRect();
 	const style =
@@ -84,8 +85,8 @@ function Line({ open }: { open: QuickAddAt }) {
 					}
 				}}
 			/>
-			<p className={'ok' in read || text.trim() === '' ? 'says' : 'says field-problem'} aria-live="polite">
-				<Words text={'ok' in read ? read.ok.says : text.trim() === '' ? quickAddHelp : read.words} />
+			<p className={`says ${isEmpty ? 'is-help' : 'ok' in read ? '' : 'field-problem'}`} aria-live="polite">
+				<Words text={'ok' in read ? read.ok.says : isEmpty ? quickAddHelp : read.words} />
 			</p>
 		</div>
 	);

@@ -1,7 +1,7 @@
 import { Cable, Hand, ListTree, MousePointer2, Plus } from 'lucide-react';
 import { addThing, quickAdd, toggleOutline } from '../commands/commands';
 import { useLacking } from '../inspector/LinkParts';
-import { type Shape, shapes } from '../model/things';
+import { addWords, type Shape } from '../model/things';
 import { toast } from '../session/actions';
 import { type Tool, useView } from '../session/stores';
 import { dragType } from './Canvas';
@@ -121,8 +121,6 @@ export function Tools() {
 	);
 }
 
-const labels: Partial<Record<Shape, string>> = { internet: 'Add the internet', ovs: 'Add an OVS bridge' };
-
 interface SourceProps {
 	shape: Shape;
 	title: string;
@@ -139,7 +137,7 @@ function Source({ shape, title, feature, children }: SourceProps) {
 			tabIndex={-1}
 			draggable={!lacking}
 			aria-disabled={lacking !== undefined}
-			aria-label={`${labels[shape] ?? `Add a ${shapes[shape].title}`}${lacking ? `: ${lacking}` : ''}`}
+			aria-label={`${addWords(shape)}${lacking ? `: ${lacking}` : ''}`}
 			title={lacking ?? title}
 			data-testid={`palette-${shape}`}
 			onDragStart={(e) => {

@@ -6,7 +6,7 @@ import { newID } from '../model/lab';
 import { bridgePlace, freePlace, lanPlace, machinePlace, withPlaces } from '../model/places';
 import { sizes } from '../model/sizes';
 import { freeName } from '../model/suggest';
-import { isBox, isBridge, machineAround, type Shape, shapes, thingOf, thingsIn } from '../model/things';
+import { addWords, isBox, isBridge, machineAround, type Shape, shapes, thingOf, thingsIn } from '../model/things';
 import { announce, deleteThings, edit, redo, select, startLab, stopLab, toast, undo } from '../session/actions';
 import { type DockTab, type Labels, useGeometry, useLab, useView } from '../session/stores';
 import { openTerminal, splitTerminal } from '../session/terminals';
@@ -156,7 +156,7 @@ export const commands: Command[] = [
 	...(Object.keys(shapes) as Shape[]).map(
 		(shape): Command => ({
 			id: `add-${shape}`,
-			name: `Add ${shape === 'internet' ? 'the internet' : `a ${shapes[shape].title}`}`,
+			name: addWords(shape),
 			group: 'Draw',
 			keys: [],
 			run: () => addThing(shape),

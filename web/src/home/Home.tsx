@@ -119,7 +119,9 @@ export function Home({ open }: { open: (id: string) => void }) {
 									>
 										{x.title}
 									</button>
-									<span className="second">{aboutExample(x.document)}</span>
+									<span className="second">
+										<Words text={aboutExample(x.document)} />
+									</span>
 								</li>
 							))}
 						</ul>

@@ -16,16 +16,21 @@ import { RuleList } from './RuleList';
 export function Firewall({ node }: { node: Node }) {
 	const lab = useLab((s) => s.lab);
 	const live = useLab((s) => s.firewalls[node.id]);
-	const open = useView((v) => v.firewall);
+	const shown = useView((v) => v.firewall);
+	const [opened, setOpened] = useState<string>();
 	const [ipv6, setIPv6] = useState(() => !node.iptables?.length && (node.ip6tables?.length ?? 0) > 0);
 	const four = useMemo(() => firewallRows(node, live, false), [node, live]);
 	const six = useMemo(() => firewallRows(node, live, true), [node, live]);
 	const rows = ipv6 ? six : four;
+	// It stays open from node to node where there is something to read, and does not cover the picture for nothing.
+	const open = shown && (opened === node.id || [...four, ...six].some((r) => r.kind === 'rule'));
+	if (open && opened !== node.id) setOpened(node.id); // and stays when the last rule goes
 	const packets = () => packetsOf(rows, countersAt(useLab.getState().counters[node.id], ipv6));
 	const [start, setStart] = useState({ ipv6, packets: packets() });
 	if (open && start.ipv6 !== ipv6) setStart({ ipv6, packets: packets() });
 	const toggle = () => {
 		setStart({ ipv6, packets: packets() });
+		setOpened(open ? undefined : node.id);
 		useView.setState({ firewall: !open });
 		requestAnimationFrame(() => canvasView.reveal(node.id)); // beside an inspector that is wider now
 	};

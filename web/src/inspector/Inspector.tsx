@@ -140,7 +140,7 @@ function NodeInspector({ node }: { node: Node }) {
 				<p className="small">
 					{machine ? `${what} in ${machine}` : what}
 					{node.held && `, held by ${node.held}, not saved`}
-					{state?.pid ? `, init ${state.pid}` : ''}
+					{state?.pid ? `, its init is pid ${state.pid}` : ''}
 					{node.kind === 'lan' && ': a switch between machines, in none of them'}
 					{node.kind === 'internet' && ': the world outside; 8.8.8.8, 1.1.1.1 and example.com answer'}
 				</p>

@@ -43,9 +43,16 @@ export function Notes({ id }: { id: string }) {
 export function NoteList() {
 	const list = useNotes((n) => n.list);
 	const lab = useLab((s) => s.lab);
+	const held = useLab((s) => major(s.advice).length > 0);
 	const notes = major(list);
 	if (notes.length === 0)
-		return <p className="dock-empty">Nothing that looks unintended: addresses, routes and links fit together.</p>;
+		return (
+			<p className="dock-empty">
+				{held
+					? 'The lab is being changed. Notes come once it has rested for some seconds.'
+					: 'Nothing that looks unintended: addresses, routes and links fit together.'}
+			</p>
+		);
 	return (
 		// biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls is reached by keys
 		<ul className="log log-rows notes" tabIndex={0} aria-label="Notes on the lab">

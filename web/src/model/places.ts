@@ -10,7 +10,8 @@ export type Places = Readonly<Record<string, Place>>;
 const slotStep = { x: 348, y: 132 }; // room for a cable's labels between two nodes
 const clearance = { x: 48, y: 24 };
 const firstSlot = { x: 40, y: headerHeight + 32 };
-const betweenMachines = 216;
+const betweenMachines = 216; // room for the labels of a cable from one to the next
+const besideOnLAN = 96; // where cables leave below, to a LAN
 const toBar = 100; // from nodes to the bar that they are plugged into: room for the labels of both ends
 const toLAN = 104;
 const column = 220; // from a node to the next above or below a bar
@@ -36,7 +37,12 @@ export function slotsFor(lab: Lab, kept: Places = {}): Places {
 	}
 	const outer = room.in('').filter((t) => !room.places[t.id]);
 	const onLAN = room.in('').some((t) => t.shape === 'lan');
-	for (const t of outer) if (!isBar(t.shape)) room.places[t.id] = rightOfAll(room, onLAN ? t : undefined);
+	const across = joinedAcross(lab);
+	for (const t of outer) {
+		if (isBar(t.shape)) continue;
+		const gap = onLAN && !across.has(t.id) ? besideOnLAN : betweenMachines;
+		room.places[t.id] = rightOfAll(room, gap, onLAN ? t : undefined);
+	}
 	for (const t of outer) if (isBar(t.shape)) room.places[t.id] = belowJoined(lab, room, t);
 	for (const t of things) {
 		const place = room.places[t.id];
@@ -60,7 +66,7 @@ export function freePlace(lab: Lab, machine: string, size = sizes.namespace): Pl
 
 /** Where a new machine goes: right of the others. */
 export function machinePlace(lab: Lab): Place {
-	return rightOfAll(new Room(lab, thingsOf(lab)));
+	return rightOfAll(new Room(lab, thingsOf(lab)), betweenMachines);
 }
 
 /** Where a new bridge goes in its machine or namespace: below what is there, in the middle. */
@@ -168,12 +174,27 @@ function belowAll(room: Room, inner: readonly Thing[], bar: Thing | undefined): 
 }
 
 /** On one line with the others by their tops, or by the foot of `standing`, as a LAN is below them. */
-function rightOfAll(room: Room, standing?: Thing): Place {
+function rightOfAll(room: Room, gap: number, standing?: Thing): Place {
 	const boxes = room.boxes(room.in('').filter((t) => !isBar(t.shape)));
 	if (boxes.length === 0) return { x: 0, y: 0 };
 	const foot = Math.max(...boxes.map((b) => b.y + b.h));
 	const y = standing ? foot - room.size(standing).h : Math.min(...boxes.map((b) => b.y));
-	return snapped(Math.max(...boxes.map((b) => b.x + b.w)) + betweenMachines, y);
+	return snapped(Math.max(...boxes.map((b) => b.x + b.w)) + gap, y);
+}
+
+/** The machines from which a cable leads to another one, or to the internet, with no LAN between. */
+function joinedAcross(lab: Lab): Set<string> {
+	const across = new Set<string>();
+	for (const c of Object.values(lab.cables)) {
+		const outer = c.ends.map((end) => {
+			const node = lab.nodes[lab.interfaces[end]?.node ?? ''];
+			return node && (node.in ? lab.nodes[node.in] : node);
+		});
+		const [a, b] = outer;
+		if (!a || !b || a === b || a.kind === 'lan' || b.kind === 'lan') continue;
+		across.add(a.id).add(b.id);
+	}
+	return across;
 }
 
 /** Below the boxes that it joins, or all, in the middle between them; right of other bars that are there. */

@@ -36,7 +36,7 @@ describe('a line that says what it will do', () => {
 
 describe('a line that says why it cannot', () => {
 	test.each([
-		['', 'write for example ns red blue'],
+		['', 'write for example `ns red blue`'],
 		['hub x', '`hub` is no kind of thing'],
 		['ns', 'a namespace needs a name'],
 		['ns red', 'host already has a namespace `red`'],

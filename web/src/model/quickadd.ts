@@ -26,8 +26,20 @@ export interface QuickAddContext {
 	addresses: boolean;
 }
 
-export const quickAddHelp =
-	'ns red blue · br v-net-0 192.168.15.5/24 · red blue -- v-net-0 · lan office · route red default via 192.168.15.5';
+const lines = [
+	'ns red blue',
+	'br v-net-0 192.168.15.5/24',
+	'red blue -- v-net-0',
+	'lan office',
+	'route red default via 192.168.15.5',
+];
+
+/** Lines to write, as they stand under an empty one. */
+export const quickAddHelp = lines.map((line) => `\`${line}\``).join(' · ');
+
+const known = Object.values(shapes)
+	.map((s) => `\`${s.words[0]}\``)
+	.join(' ');
 
 /** Whether the first new thing of a line goes into a machine. */
 export function goesIntoMachine(line: string): boolean {
@@ -39,7 +51,7 @@ export function goesIntoMachine(line: string): boolean {
 export function readQuickAdd(lab: Lab, line: string, context: QuickAddContext): QuickAdd {
 	const words = line.trim().split(/\s+/).filter(Boolean);
 	const [first = '', ...rest] = words;
-	if (words.length === 0) return refuse('bad-request', `write for example ${quickAddHelp.split(' · ')[0]}`);
+	if (words.length === 0) return refuse('bad-request', `write for example \`${lines[0]}\``);
 	if (words.includes('--')) return readCables(lab, words, context);
 	for (const kind of ['bridge', 'ovs'] as const) {
 		if (shapes[kind].words.includes(first)) return readBridges(lab, kind, rest, context);
@@ -50,7 +62,8 @@ export function readQuickAdd(lab: Lab, line: string, context: QuickAddContext): 
 	if (optionsOf(first)) return readInterface(lab, first, rest, context);
 	if (first === 'route') return readRoute(lab, rest, context);
 	if (first === 'router') return readRouters(lab, rest, context);
-	return refuse('bad-request', `\`${first}\` is no kind of thing`, { hint: quickAddHelp });
+	const hint = `there are ${known}; cables are written \`red -- blue\``;
+	return refuse('bad-request', `\`${first}\` is no kind of thing`, { hint });
 }
 
 function readNodes(lab: Lab, kind: Kind, given: string[], context: QuickAddContext): QuickAdd {

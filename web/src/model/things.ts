@@ -43,6 +43,13 @@ export const shapes: Readonly<Record<Shape, KindInfo>> = {
 	},
 };
 
+const withArticle: Partial<Record<Shape, string>> = { internet: 'the internet', ovs: 'an OVS bridge' };
+
+/** "Add a namespace", "Add an OVS bridge": what a tool and a command are called. */
+export function addWords(shape: Shape): string {
+	return `Add ${withArticle[shape] ?? `a ${shapes[shape].title}`}`;
+}
+
 export function isBridge(shape: string): shape is BridgeShape {
 	return shape === 'bridge' || shape === 'ovs';
 }

@@ -1,9 +1,11 @@
+import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { drawn } from '../../test/lab';
 import type { Change, Edit } from '../wire/types.gen';
 import { aboutExample } from './example';
 import { problemText } from './problem';
 import { addAddress, quote, rename, setUp } from './shell';
+import { addWords } from './things';
 import { asSentence, entryOf, holderOfName, takenBackText, withName } from './wording';
 
 const lab = drawn('host: red blue', 'red:veth-red -- blue:veth-blue');
@@ -98,4 +100,21 @@ test.each([
 	['vethlab: 1', ''],
 ])('%j is about "%s"', (document, want) => {
 	expect(aboutExample(document)).toBe(want);
+});
+
+const examples = new URL('../../../examples/', import.meta.url);
+
+test.each(readdirSync(examples).filter((name) => name.endsWith('.yaml')))(
+	'%s says in a sentence what it is',
+	(name) => {
+		expect(aboutExample(readFileSync(new URL(name, examples), 'utf8'))).toMatch(/^[^#]{30,180}[.]$/);
+	},
+);
+
+test.each([
+	['namespace', 'Add a namespace'],
+	['ovs', 'Add an OVS bridge'],
+	['internet', 'Add the internet'],
+] as const)('the tool for %s is called "%s"', (shape, want) => {
+	expect(addWords(shape)).toBe(want);
 });

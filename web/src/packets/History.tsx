@@ -116,7 +116,7 @@ function Entry({ change, newest }: { change: Change; newest: boolean }) {
 			<time className="small" dateTime={change.at}>
 				{new Date(change.at).toLocaleTimeString('en-GB')}
 			</time>
-			<span className="small">{origins[change.origin]}</span>
+			<span className="small origin">{origins[change.origin]}</span>
 			<span>{change.sentence}</span>
 			<span className="small">{change.author ? (change.author === me ? 'you' : change.author) : ''}</span>
 			{change.undone && <span className="small">undone</span>}

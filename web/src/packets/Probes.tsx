@@ -120,6 +120,7 @@ function Result({ probe }: { probe: Probe }) {
 		if (i) return `${labelOf(s.lab, i.node)}:${i.name}`;
 		return s.lab.nodes[probe.from] ? labelOf(s.lab, probe.from) : '(gone)';
 	});
+	const isAnswered = probe.events.some((e) => !e.error);
 	return (
 		<li data-testid="probe-result">
 			<p>
@@ -138,7 +139,10 @@ function Result({ probe }: { probe: Probe }) {
 				</p>
 			))}
 			{probe.reply && (
-				<p className={`mono ${probe.reply.problem ? 'field-problem' : 'summary'}`} data-testid="probe-summary">
+				<p
+					className={`mono ${probe.reply.problem || !isAnswered ? 'field-problem' : 'summary'}`}
+					data-testid="probe-summary"
+				>
 					{probe.reply.problem ? problemText(probe.reply.problem) : probe.reply.text}
 				</p>
 			)}
