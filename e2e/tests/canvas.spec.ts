@@ -2,6 +2,8 @@ import { drawCable, expect, expectAccessible, middleOf, newLab, openTerminal, qu
 
 test('drawn on the canvas: two namespaces, a cable, addresses, a ping, and its packets', async ({ home }) => {
 	const page = await newLab(home);
+	// Its panels scroll; the page has no way to.
+	expect(await page.evaluate(() => document.documentElement.scrollHeight - window.innerHeight)).toBe(0);
 
 	for (const name of ['red', 'blue']) {
 		await page.getByTestId('palette-namespace').click();

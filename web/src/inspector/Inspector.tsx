@@ -281,6 +281,7 @@ function InterfacePart({ id, withNode = false }: { id: string; withNode?: boolea
 						label={`Alias of ${i.name}`}
 						value={i.alias ?? ''}
 						placeholder="none"
+						testid={`alias-${i.name}`}
 						check={checkAlias}
 						command={(text) => shell.setAlias(lab, i, text)}
 						apply={(alias, outcome) => edit([{ updateInterface: { id, alias } }], outcome)}
