@@ -106,38 +106,9 @@ func runUnshared(b *testing.B, n int, script string, args ...string) (s started)
 	return s
 }
 
-// settled gives a function that waits until the kernel has cleaned up the namespaces that were made since, and says when
-// that was: the next round is not to pay for this one.
-func settled(b *testing.B, n int) func() time.Time {
-	b.Helper()
-	before := networkNamespaces()
-	return func() time.Time {
-		if before == 0 { // an ordinary user may not look: about a millisecond each
-			time.Sleep(time.Duration(n) * 2 * time.Millisecond)
-			return time.Now()
-		}
-		const still = 300 * time.Millisecond // processors keep freed ones for a while: then no fewer are counted
-		last, since := networkNamespaces(), time.Now()
-		for last > before && time.Since(since) < still {
-			time.Sleep(20 * time.Millisecond)
-			if now := networkNamespaces(); now != last {
-				last, since = now, time.Now()
-			}
-		}
-		return since
-	}
-}
-
-// networkNamespaces is how many the machine has, those included that the kernel still cleans up, as its slab counts them.
-func networkNamespaces() int {
-	for line := range strings.Lines(slabs()) {
-		if fields := strings.Fields(line); len(fields) > 1 && fields[0] == "net_namespace" {
-			n, _ := strconv.Atoi(fields[1])
-			return n
-		}
-	}
-	return 0
-}
+// settle waits until the kernel has cleaned up so many namespaces: the next round is not to pay for this one. It takes a
+// millisecond for each, and nothing tells when it is over: what slabinfo(5) counts stays, as processors keep freed objects.
+func settle(n int) { time.Sleep(100*time.Millisecond + time.Duration(n)*2*time.Millisecond) }
 
 // slabs is slabinfo(5); empty where an ordinary user may not look.
 func slabs() string {

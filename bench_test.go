@@ -63,28 +63,21 @@ var (
 
 // startRounds is what each round of a size took, in ms and KB of the kernel's memory for each namespace.
 type startRounds struct {
-	floor, empty, start, stop, gone, batch, batchStop, ratio, batchRatio, floorReached, reached rounds
-	floorKB, labKB, batchKB                                                                     rounds
+	floor, empty, start, stop, batch, batchStop, ratio, batchRatio, floorReached, reached rounds
+	floorKB, labKB, batchKB                                                               rounds
 }
 
 // add measures each of the three once.
 func (r *startRounds) add(b *testing.B, shape shape, floor string, n int, quiet bool) {
 	b.Helper()
-	quit := settled(b, n)
 	f := runFloor(b, shape, floor, n, quiet)
-	quit()
-
-	quit = settled(b, 0)
+	settle(n)
 	empty := startAndStop(b, shape, 0, quiet)
-	quit()
-
-	quit = settled(b, n)
+	settle(0)
 	lab := startAndStop(b, shape, n, quiet)
-	r.gone = append(r.gone, float64(quit().Sub(lab.stopped).Microseconds())/1000)
-
-	quit = settled(b, n)
+	settle(n)
 	batch := runBatch(b, shape, n)
-	quit()
+	settle(n)
 
 	r.floor, r.floorKB = append(r.floor, f.start), append(r.floorKB, f.kb)
 	r.empty, r.start, r.stop, r.labKB = append(r.empty, empty.start), append(r.start, lab.start), append(r.stop, lab.stop), append(r.labKB, lab.kb)
@@ -101,7 +94,6 @@ func (r *startRounds) report(b *testing.B) {
 	b.ReportMetric(r.floor.median(), "floor-ms")
 	b.ReportMetric(r.batch.median(), "ip-batch-ms")
 	b.ReportMetric(r.ratio.median(), "x-floor")
-	b.ReportMetric(r.gone.median(), "gone-ms")
 	if r.reached.median() > 0 {
 		b.ReportMetric(r.reached.median(), "reached-ms")
 		b.ReportMetric(r.floorReached.median(), "floor-reached-ms")
@@ -113,7 +105,6 @@ func (r *startRounds) report(b *testing.B) {
 type started struct {
 	start, stop float64 // ms
 	reached     float64 // ms from the start on
-	stopped     time.Time
 	kb          float64 // of the kernel's memory for each namespace, while it is up
 }
 
@@ -166,11 +157,11 @@ func startAndStop(b *testing.B, shape shape, n int, quiet bool) (s started) {
 		reach(b, running, n, shape.reach)
 		s.reached = ms(begun)
 	}
-	s.stopped = time.Now()
+	begun = time.Now()
 	if err := running.close(); err != nil {
 		b.Fatal(err)
 	}
-	s.stop = ms(s.stopped)
+	s.stop = ms(begun)
 	return s
 }
 
