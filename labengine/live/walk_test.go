@@ -43,13 +43,8 @@ func TestRandomWalk(t *testing.T) {
 	for _, seed := range seedsOr(seeds...) {
 		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
 			t.Parallel()
-			w := walker{
-				Lab: labtest.Start(t, redAndBlue), t: t, rand: rand.New(rand.NewPCG(seed, 0)), containers: seed >= seedContainers && seed < seedOVS, ovs: seed >= seedOVS,
-			}
-			for range steps {
-				w.step()
-				w.CheckKernel()
-			}
+			w := newWalker(t, seed, 0)
+			w.walk(steps)
 			w.CheckScript()
 			w.undoAll()
 			w.CheckKernel()
@@ -64,15 +59,9 @@ func TestRefusedAtEachStep(t *testing.T) {
 	for _, seed := range seedsOr(1, 2, seedContainers+2, seedOVS+2) {
 		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
 			t.Parallel()
-			w := walker{
-				Lab: labtest.Start(t, redAndBlue), t: t, rand: rand.New(rand.NewPCG(seed, 1)),
-				containers: seed >= seedContainers && seed < seedOVS, ovs: seed >= seedOVS,
-				refusing: true,
-			}
-			for range steps {
-				w.step()
-				w.CheckKernel()
-			}
+			w := newWalker(t, seed, 1)
+			w.refusing = true
+			w.walk(steps)
 			t.Logf("%d steps were refused", w.refused)
 			w.CheckScript()
 			if w.refused == 0 {
@@ -89,15 +78,9 @@ func TestTypedMeanwhile(t *testing.T) {
 	for _, seed := range seedsOr(1, 2, seedContainers+3, seedOVS+3) {
 		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
 			t.Parallel()
-			w := walker{
-				Lab: labtest.Start(t, redAndBlue), t: t, rand: rand.New(rand.NewPCG(seed, 2)),
-				containers: seed >= seedContainers && seed < seedOVS, ovs: seed >= seedOVS,
-				meanwhile: true,
-			}
-			for range steps {
-				w.step()
-				w.CheckKernel()
-			}
+			w := newWalker(t, seed, 2)
+			w.meanwhile = true
+			w.walk(steps)
 			w.CheckScript()
 		})
 	}
@@ -116,6 +99,24 @@ type walker struct {
 
 	note  bool // what would be typed is noted instead
 	noted string
+}
+
+// newWalker starts a lab to walk in. Walks of several kinds that begin with the same seed are different walks.
+func newWalker(t *testing.T, seed, kind uint64) *walker {
+	t.Helper()
+	return &walker{
+		Lab: labtest.Start(t, redAndBlue), t: t, rand: rand.New(rand.NewPCG(seed, kind)),
+		containers: seed >= seedContainers && seed < seedOVS, ovs: seed >= seedOVS,
+	}
+}
+
+// walk takes so many steps. After each, the document and the kernel are the same lab.
+func (w *walker) walk(steps int) {
+	w.t.Helper()
+	for range steps {
+		w.step()
+		w.CheckKernel()
+	}
 }
 
 // send asks for something in the way of this walk.
