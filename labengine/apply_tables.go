@@ -34,6 +34,17 @@ func (e *DeleteRoute) apply(l *draft) error {
 	return nil
 }
 
+// dropped is a list without the entries that are gone; nil where nothing is left.
+func dropped(list []string, gone func(string) bool) []string {
+	var left []string
+	for _, entry := range list {
+		if !gone(entry) {
+			left = append(left, entry)
+		}
+	}
+	return left
+}
+
 // without is a list without one entry; nil where nothing is left.
 func without(list []string, entry string) []string {
 	at := slices.Index(list, entry)

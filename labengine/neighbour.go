@@ -135,10 +135,8 @@ func (l *draft) dropNeighbours(before Lab) {
 			was, had := before.Interfaces[is.ID]
 			return err != nil || !has || had && !KeepsNeighbours(was, is)
 		}
-		if slices.ContainsFunc(n.Neighbours, gone) {
-			if n.Neighbours = slices.DeleteFunc(slices.Clone(n.Neighbours), gone); len(n.Neighbours) == 0 {
-				n.Neighbours = nil
-			}
+		if left := dropped(n.Neighbours, gone); len(left) < len(n.Neighbours) {
+			n.Neighbours = left
 			l.Nodes[id] = n
 		}
 	}
@@ -152,10 +150,11 @@ func (l *Lab) dropLostNeighbours(now Lab) {
 			_, has := l.InterfaceNamed(id, p.Dev)
 			return err != nil || !has && !slices.Contains(now.Nodes[id].Neighbours, text)
 		}
-		if !slices.Equal(n.Neighbours, now.Nodes[id].Neighbours) && slices.ContainsFunc(n.Neighbours, lost) {
-			if n.Neighbours = slices.DeleteFunc(slices.Clone(n.Neighbours), lost); len(n.Neighbours) == 0 {
-				n.Neighbours = nil
-			}
+		if slices.Equal(n.Neighbours, now.Nodes[id].Neighbours) {
+			continue
+		}
+		if left := dropped(n.Neighbours, lost); len(left) < len(n.Neighbours) {
+			n.Neighbours = left
 			l.Nodes[id] = n
 		}
 	}

@@ -240,10 +240,8 @@ func (l *draft) dropRoutes(before Lab) {
 			}
 			return worked && (lost || !up) // else it never worked: whoever wrote it knows why
 		}
-		if slices.ContainsFunc(n.Routes, gone) {
-			if n.Routes = slices.DeleteFunc(slices.Clone(n.Routes), gone); len(n.Routes) == 0 {
-				n.Routes = nil
-			}
+		if left := dropped(n.Routes, gone); len(left) < len(n.Routes) {
+			n.Routes = left
 			l.Nodes[id] = n
 		}
 	}
@@ -268,10 +266,11 @@ func (l *Lab) dropLostRoutes(now Lab) {
 			}
 			return !up
 		}
-		if !slices.Equal(n.Routes, now.Nodes[id].Routes) && slices.ContainsFunc(n.Routes, lost) {
-			if n.Routes = slices.DeleteFunc(slices.Clone(n.Routes), lost); len(n.Routes) == 0 {
-				n.Routes = nil
-			}
+		if slices.Equal(n.Routes, now.Nodes[id].Routes) {
+			continue
+		}
+		if left := dropped(n.Routes, lost); len(left) < len(n.Routes) {
+			n.Routes = left
 			l.Nodes[id] = n
 		}
 	}
