@@ -24,6 +24,8 @@ type Machines interface {
 	// AddNamespaces makes namespaces in the named machine and hands each over as soon as it is there, on a goroutine of
 	// its own; done is called once, after the last.
 	AddNamespaces(ctx context.Context, machine string, names []string, made func(i int, netns *os.File), done func(error))
+	// FinishNamespaces gives the namespaces that were made in the named machine the rest of their settings: those of bridges.
+	FinishNamespaces(ctx context.Context, machine string) error
 	DeleteNamespace(ctx context.Context, machine, name string) error
 	RenameNamespace(ctx context.Context, machine, from, to string) error
 	// AddContainer makes a container in the named machine, and gives its network namespace.
@@ -45,14 +47,21 @@ type Machines interface {
 const addrGenModeNone = 1
 
 // Apply carries out a plan. It stops at the first step that is refused, with a [labengine.Problem] that has the step's
-// command, the kernel's words and errno, and what to do; what was done until then stays, and is in the world.
+// command, the kernel's words and errno, and what to do; what was done until then stays, and is in the world. Where the world
+// does not listen yet, [Machines.FinishNamespaces] is left to the caller, but for what a step depends on.
 func (w *World) Apply(ctx context.Context, p plan.Plan, machines Machines, progress func(namespaces int)) error {
 	a := &applier{w: w, ctx: ctx, machines: machines, progress: progress}
-	defer a.finish()
+	defer a.leave()
 	for i, step := range p {
-		err := w.Drain() // before each step: a link of some name may just have gone, and another come
+		var err error
+		if w.listens {
+			err = w.Drain() // before each step: a link of some name may just have gone, and another come
+		}
 		if err == nil && !waits(step) {
 			err = a.flush()
+		}
+		if err == nil && needsSettings(step) {
+			err = a.finishSettings()
 		}
 		if err == nil {
 			err = a.step(p, i)
@@ -67,10 +76,14 @@ func (w *World) Apply(ctx context.Context, p plan.Plan, machines Machines, progr
 	if err := a.finish(); err != nil {
 		return err
 	}
-	err := w.Drain()
-	if w.listens { // else that is Listen's
-		a.settle()
+	if !w.listens { // what follows is then Listen's, and the caller's
+		return nil
 	}
+	if err := a.finishSettings(); err != nil {
+		return err
+	}
+	err := w.Drain()
+	a.settle()
 	return err
 }
 
@@ -83,7 +96,8 @@ type applier struct {
 	up       map[labengine.ID]bool // interfaces that were made up, before their step
 	coming   map[labengine.ID]bool // namespaces that have been asked for, and have not come yet
 	arrivals chan arrival
-	running  int // requests for namespaces under way
+	running  int             // requests for namespaces under way
+	bare     map[string]bool // machines whose new namespaces lack settings
 	made     int
 	queue    queue
 	opened   []opened
@@ -236,7 +250,7 @@ func (a *applier) step(p plan.Plan, i int) error {
 func (a *applier) request(p plan.Plan, i int) {
 	first := p[i].(plan.AddNamespace)
 	if a.coming == nil {
-		a.coming = map[labengine.ID]bool{}
+		a.coming, a.bare = map[labengine.ID]bool{}, map[string]bool{}
 		a.arrivals = make(chan arrival, 64)
 	}
 	if a.coming[first.At.Node] {
@@ -258,16 +272,35 @@ func (a *applier) request(p plan.Plan, i int) {
 		}
 	}
 	a.running++
-	arrived := 0
-	arrivals := a.arrivals
-	w := a.w
-	go a.machines.AddNamespaces(a.ctx, first.At.Machine, names, func(i int, file *os.File) {
-		arrived = i + 1
-		netns, err := w.open(file)
-		arrivals <- arrival{step: steps[i], node: steps[i].At.Node, netns: netns, err: err}
-	}, func(err error) {
-		arrivals <- arrival{step: steps[min(arrived, len(steps)-1)], done: true, err: err}
-	})
+	a.bare[first.At.Machine] = true
+	files := make(chan *os.File, len(names))
+	end := make(chan error, 1)
+	go a.machines.AddNamespaces(a.ctx, first.At.Machine, names,
+		func(_ int, file *os.File) { files <- file },
+		func(err error) { end <- err; close(files) })
+	go func() {
+		arrived := a.w.openComing(files, func(i int, netns *Netns, err error) {
+			a.arrivals <- arrival{step: steps[i], node: steps[i].At.Node, netns: netns, err: err}
+		})
+		a.arrivals <- arrival{step: steps[min(arrived, len(steps)-1)], done: true, err: <-end}
+	}()
+}
+
+// openComing opens namespaces as they come, those together that have come by then, and says how many there were.
+func (w *World) openComing(files <-chan *os.File, opened func(i int, n *Netns, err error)) int {
+	i := 0
+	for file := range files {
+		some := []*os.File{file}
+		for more := len(files); more > 0; more-- {
+			some = append(some, <-files)
+		}
+		list, errs := w.openAll(some)
+		for k := range list {
+			opened(i, list[k], errs[k])
+			i++
+		}
+	}
+	return i
 }
 
 // await takes in namespaces until the one of this node has come.
@@ -279,28 +312,8 @@ func (a *applier) await(node labengine.ID) (*Netns, error) {
 		if a.running == 0 {
 			return nil, unix.ENOENT
 		}
-		came, err := a.next()
-		if err == nil {
-			err = a.arrive(came)
-		}
-		if err != nil {
+		if err := a.arrive(<-a.arrivals); err != nil {
 			return nil, err
-		}
-	}
-}
-
-// next is the next arrival. What waits is sent while there is none.
-func (a *applier) next() (arrival, error) {
-	for {
-		select {
-		case came := <-a.arrivals:
-			return came, nil
-		default:
-		}
-		if was, err := a.sendOne(); err != nil {
-			return arrival{}, err
-		} else if !was {
-			return <-a.arrivals, nil
 		}
 	}
 }
@@ -328,6 +341,15 @@ func (a *applier) arrive(n arrival) error {
 	return nil
 }
 
+// leave has nothing under way, and nothing half made.
+func (a *applier) leave() {
+	a.queue.close()
+	a.finish()
+	if a.w.listens {
+		a.finishSettings()
+	}
+}
+
 // finish waits for namespaces that are still to come, so that none is left unseen.
 func (a *applier) finish() error {
 	var first error
@@ -337,6 +359,34 @@ func (a *applier) finish() error {
 		}
 	}
 	return first
+}
+
+// needsSettings says whether a step depends on the settings of the namespace that it is in.
+func needsSettings(step plan.Step) bool {
+	switch s := step.(type) {
+	case plan.SetSysctl:
+		return true
+	case plan.AddLink:
+		return s.Kind == labengine.Bridge
+	}
+	return false
+}
+
+// finishSettings has all namespaces that have come, and those that were asked for with them, have all of their settings.
+func (a *applier) finishSettings() error {
+	if len(a.bare) == 0 {
+		return nil
+	}
+	if err := a.finish(); err != nil {
+		return err
+	}
+	for machine := range a.bare {
+		if err := a.machines.FinishNamespaces(a.ctx, machine); err != nil {
+			return err
+		}
+	}
+	clear(a.bare)
+	return nil
 }
 
 func (a *applier) deleteMachine(s plan.DeleteMachine) error {

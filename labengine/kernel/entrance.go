@@ -41,13 +41,21 @@ func (e *entrance) in(file *os.File, f func() error) error {
 	return <-result
 }
 
-func (e *entrance) open(file *os.File) (*socket, error) {
-	var s *socket
-	err := e.in(file, func() (err error) {
-		s, err = newSocket()
-		return err
-	})
-	return s, err
+// open opens a netlink socket in each of several namespaces; of one where that fails, the error.
+func (e *entrance) open(files []*os.File) ([]*socket, []error) {
+	sockets, errs := make([]*socket, len(files)), make([]error, len(files))
+	done := make(chan struct{})
+	e.calls <- func() {
+		defer close(done)
+		for i, file := range files {
+			if errs[i] = unix.Setns(int(file.Fd()), unix.CLONE_NEWNET); errs[i] == nil {
+				sockets[i], errs[i] = newSocket()
+			}
+		}
+		unix.Setns(int(e.home.Fd()), unix.CLONE_NEWNET)
+	}
+	<-done
+	return sockets, errs
 }
 
 func (e *entrance) close() {

@@ -25,8 +25,8 @@ func (a *applier) link(at plan.Spot, name string) (*Netns, *Link, error) {
 
 // find is the link of a name, which a step that waits to be sent may be about to make.
 func (a *applier) find(n *Netns, name string) (*Link, error) {
-	if _, known := n.LinkNamed(name); !known && a.queue.makes {
-		if err := a.putAside(); err != nil {
+	if _, known := n.LinkNamed(name); !known {
+		if err := a.flush(); err != nil {
 			return nil, err
 		}
 	}
@@ -125,11 +125,7 @@ func (a *applier) setLink(s plan.SetLink) error {
 	if s.Alias != nil {
 		data = append(data, nl.NewRtAttr(unix.IFLA_IFALIAS, []byte(*s.Alias)))
 	}
-	n, l, err := a.link(s.At, s.Name)
-	if err != nil {
-		return err
-	}
-	err = a.send(s, n, linkMessage(l.Index, unix.RTM_NEWLINK, func(m *nl.IfInfomsg) {
+	err := a.sendTo(s, s.At, s.Name, linkMessage(0, unix.RTM_NEWLINK, func(m *nl.IfInfomsg) {
 		if s.Up != nil {
 			m.Change = unix.IFF_UP
 			if *s.Up {
@@ -137,13 +133,17 @@ func (a *applier) setLink(s plan.SetLink) error {
 			}
 		}
 	}, data...))
+	if err != nil || !a.w.listens {
+		return err
+	}
+	n, _ := a.w.Of(s.At.Node)
 	if s.Up != nil && *s.Up {
 		a.opened = append(a.opened, opened{n, s.Name})
 	}
-	if err == nil && s.Alias != nil && a.w.listens {
+	if s.Alias != nil {
 		return a.w.LookAtLinksDown(n)
 	}
-	return err
+	return nil
 }
 
 func (a *applier) moveLink(s plan.MoveLink) error {
@@ -348,16 +348,12 @@ func (m ifaddrmsg) Serialize() []byte {
 }
 
 func (a *applier) address(step plan.Step, at plan.Spot, dev, text string, kind, flags int) error {
-	n, l, err := a.link(at, dev)
-	if err != nil {
-		return err
-	}
 	prefix, err := netip.ParsePrefix(text)
 	if err != nil {
 		return err
 	}
 	ip := prefix.Addr()
-	msg := ifaddrmsg{unix.IfAddrmsg{Family: unix.AF_INET6, Prefixlen: uint8(prefix.Bits()), Index: uint32(l.Index)}}
+	msg := ifaddrmsg{unix.IfAddrmsg{Family: unix.AF_INET6, Prefixlen: uint8(prefix.Bits())}}
 	if ip.Is4() {
 		msg.Family = unix.AF_INET
 	}
@@ -367,7 +363,7 @@ func (a *applier) address(step plan.Step, at plan.Spot, dev, text string, kind, 
 	case ip.Is6() && ip.IsLinkLocalUnicast():
 		msg.Scope = unix.RT_SCOPE_LINK
 	}
-	return a.send(step, n, message{kind: kind, flags: flags, data: []nl.NetlinkRequestData{
+	return a.sendTo(step, at, dev, message{kind: kind, flags: flags, data: []nl.NetlinkRequestData{
 		msg, nl.NewRtAttr(unix.IFA_LOCAL, ip.AsSlice()), nl.NewRtAttr(unix.IFA_ADDRESS, ip.AsSlice()),
 	}})
 }

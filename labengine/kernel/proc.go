@@ -8,6 +8,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -168,42 +169,52 @@ func OpenHeld(pid int) (*os.File, error) { return os.Open(fmt.Sprintf("/proc/%d/
 // MountWatch follows the names of a machine's network namespaces, which are mounts: ip-netns(8). poll(2) on mountinfo tells
 // when mounts change, each open file once.
 type MountWatch struct {
-	mounts *os.File // the watching goroutine's
-	quit   *os.File // the end of a pipe that is closed to stop
-	done   chan struct{}
+	changed func()
+	started sync.Once
+	mounts  *os.File // the watching goroutine's
+	stop    *os.File // that goroutine's end of a pipe
+	quit    *os.File // the other end, which is closed to stop it
+	done    chan struct{}
 
 	names   *os.File // mountinfo again, for Named
 	changes syscall.RawConn
 	named   map[string]uint64 // what Named said last
 }
 
-// WatchMounts calls changed, on a goroutine of its own, whenever the mounts that process pid sees have changed.
+// WatchMounts has changed called, on a goroutine of its own, whenever the mounts that process pid sees have changed, once
+// Start has been called.
 func WatchMounts(pid int, changed func()) (*MountWatch, error) {
-	m := &MountWatch{done: make(chan struct{})}
-	r, err := m.open(pid)
+	m := &MountWatch{changed: changed, done: make(chan struct{})}
+	err := m.open(pid)
 	if err != nil {
 		m.mounts.Close() // of those that are nil this does nothing
 		m.names.Close()
 		return nil, err
 	}
-	go func() {
-		defer close(m.done)
-		defer r.Close()
-		polled := []unix.PollFd{{Fd: int32(m.mounts.Fd()), Events: unix.POLLPRI}, {Fd: int32(r.Fd()), Events: unix.POLLIN}}
-		for {
-			_, err := unix.Poll(polled, -1)
-			if err != nil && !errors.Is(err, unix.EINTR) || polled[1].Revents != 0 {
-				return
-			}
-			if polled[0].Revents&(unix.POLLPRI|unix.POLLERR) != 0 {
-				changed()
-			}
-		}
-	}()
 	return m, nil
 }
 
-func (m *MountWatch) open(pid int) (quit *os.File, err error) {
+// Start begins to call changed: at once, if mounts have changed by now. Where many names are about to be made, each would
+// wake somebody.
+func (m *MountWatch) Start() {
+	m.started.Do(func() { go m.watch() })
+}
+
+func (m *MountWatch) watch() {
+	defer close(m.done)
+	polled := []unix.PollFd{{Fd: int32(m.mounts.Fd()), Events: unix.POLLPRI}, {Fd: int32(m.stop.Fd()), Events: unix.POLLIN}}
+	for {
+		_, err := unix.Poll(polled, -1)
+		if err != nil && !errors.Is(err, unix.EINTR) || polled[1].Revents != 0 {
+			return
+		}
+		if polled[0].Revents&(unix.POLLPRI|unix.POLLERR) != 0 {
+			m.changed()
+		}
+	}
+}
+
+func (m *MountWatch) open(pid int) (err error) {
 	name := fmt.Sprintf("/proc/%d/mountinfo", pid)
 	if m.mounts, err = openUnpolled(name); err == nil {
 		m.names, err = openUnpolled(name)
@@ -212,9 +223,9 @@ func (m *MountWatch) open(pid int) (quit *os.File, err error) {
 		m.changes, err = m.names.SyscallConn()
 	}
 	if err == nil {
-		quit, m.quit, err = os.Pipe()
+		m.stop, m.quit, err = os.Pipe()
 	}
-	return quit, err
+	return err
 }
 
 // openUnpolled opens a file that Go's own poller leaves alone: that would be told of changes in place of who asks.
@@ -258,8 +269,10 @@ func (m *MountWatch) moved() bool {
 
 // Close stops the watch and waits until changed is not called any more.
 func (m *MountWatch) Close() {
+	m.started.Do(func() { close(m.done) })
 	m.quit.Close()
 	<-m.done
+	m.stop.Close()
 	m.mounts.Close()
 	m.names.Close()
 }

@@ -2,18 +2,30 @@ package kernel
 
 import (
 	"errors"
+	"sync"
 
 	"golang.org/x/sys/unix"
 
 	"vethlab/labengine/plan"
 )
 
-// queue is what waits to be sent. While a lab is made nobody else is in it to come between; and each call has to get the lock
-// under which the kernel changes links, against the thread that makes namespaces. So links are made as their namespaces
-// come, and what belongs to the links is done while the next are awaited, and after the last.
+// queue is what waits to be sent. While a lab is made nobody else is in it to come between, and the kernel makes and changes
+// links under one lock, which a goroutine of the queue's own keeps busy: it sends what makes links as their namespaces come,
+// and what belongs to the links while the next are awaited, and after the last.
 type queue struct {
-	batch         // what is being put together
-	later []batch // what makes no link, in order
+	batch   // what is being put together
+	links   chan batch
+	others  chan batch
+	pending sync.WaitGroup // what was given to the sender
+	sender  sync.WaitGroup
+
+	mu     sync.Mutex   // guards what follows
+	failed *refusedStep // nothing is sent any more
+}
+
+type refusedStep struct {
+	plan.Step
+	err error
 }
 
 // batch is requests in one namespace, for one call.
@@ -21,11 +33,15 @@ type batch struct {
 	of       *Netns
 	messages []message
 	steps    []plan.Step // each message's
-	makes    bool        // a link, which a later step may look for
+	makes    bool        // a link
+	request  request
 }
 
 // queued bounds the messages of one call, so that their answers fit the socket's buffer.
 const queued = 32
+
+// queuedBatches bounds what waits for the sender. Policy: the applier waits.
+const queuedBatches = 1024
 
 // waits says whether a step's requests may wait; before any other step they are sent.
 func waits(step plan.Step) bool {
@@ -42,51 +58,114 @@ func (a *applier) send(step plan.Step, n *Netns, m message) error {
 		return n.send(m)
 	}
 	q := &a.queue
-	if q.of != n || len(q.messages) == queued {
-		if err := a.putAside(); err != nil {
-			return err
-		}
+	if q.of != n || len(q.messages) == queued || q.makes && m.link != "" { // the link has to be there to be found
+		q.putAside()
 	}
 	q.of, q.messages, q.steps = n, append(q.messages, m), append(q.steps, step)
 	q.makes = q.makes || m.kind == unix.RTM_NEWLINK && m.flags&unix.NLM_F_CREATE != 0
-	return nil
+	return a.refusedLater()
 }
 
-// putAside has another batch begin. One that makes a link is sent.
-func (a *applier) putAside() error {
-	b := a.queue.batch
-	a.queue.batch = batch{}
+// sendTo is send for a request about the link of a name, which may be about to be made.
+func (a *applier) sendTo(step plan.Step, at plan.Spot, name string, m message) error {
+	n, err := a.await(at.Node)
+	if err != nil {
+		return err
+	}
+	if !a.w.listens {
+		m.link = name
+	} else if l, ok := n.LinkNamed(name); ok {
+		m.index = l.Index
+	} else {
+		return unix.ENODEV
+	}
+	return a.send(step, n, m)
+}
+
+// putAside gives what has been put together to the sender, and has another batch begin.
+func (q *queue) putAside() {
+	b := q.batch
+	q.batch = batch{}
+	if len(b.messages) == 0 {
+		return
+	}
+	if q.links == nil {
+		q.links, q.others = make(chan batch, queuedBatches), make(chan batch, queuedBatches)
+		q.sender.Go(q.sendAll)
+	}
+	b.request = b.of.socket.prepare(b.messages...)
+	q.pending.Add(1)
 	if b.makes {
-		return a.sendBatch(b)
+		q.links <- b
+	} else {
+		q.others <- b
 	}
-	if len(b.messages) > 0 {
-		a.queue.later = append(a.queue.later, b)
+}
+
+// sendAll is the sender.
+func (q *queue) sendAll() {
+	for {
+		select {
+		case b, more := <-q.links:
+			if !more {
+				return
+			}
+			q.sendBatch(b)
+		case b := <-q.others:
+			for len(q.links) > 0 { // those that it is about were put there before it
+				q.sendBatch(<-q.links)
+			}
+			q.sendBatch(b)
+		}
+	}
+}
+
+func (q *queue) sendBatch(b batch) {
+	defer q.pending.Done()
+	if q.refused() != nil {
+		return
+	}
+	if failed := b.send(); failed != nil {
+		q.mu.Lock()
+		q.failed = failed
+		q.mu.Unlock()
+	}
+}
+
+func (q *queue) refused() *refusedStep {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.failed
+}
+
+// refusedLater is the problem of the first step that was refused since it was put into the queue.
+func (a *applier) refusedLater() error {
+	if failed := a.queue.refused(); failed != nil {
+		return a.w.refused(failed.Step, failed.err)
 	}
 	return nil
 }
 
-// sendOne sends the batch that has waited longest, and says whether there was one.
-func (a *applier) sendOne() (was bool, err error) {
-	if len(a.queue.later) == 0 {
-		return false, nil
-	}
-	b := a.queue.later[0]
-	a.queue.later = a.queue.later[1:]
-	return true, a.sendBatch(b)
-}
-
-// flush sends all that waits.
+// flush returns when all that waited has been sent.
 func (a *applier) flush() error {
-	err := a.putAside()
-	for more := true; more && err == nil; {
-		more, err = a.sendOne()
-	}
-	return err
+	a.queue.putAside()
+	a.queue.pending.Wait()
+	return a.refusedLater()
 }
 
-// sendBatch gives the problem of the first step that is refused.
-func (a *applier) sendBatch(b batch) error {
-	_, err := b.of.socket.exchange(b.messages...)
+// close ends the sender, with what it was given.
+func (q *queue) close() {
+	q.pending.Wait()
+	if q.links != nil {
+		close(q.links)
+	}
+	q.sender.Wait()
+	q.links = nil
+}
+
+// send gives the first step that is refused.
+func (b batch) send() *refusedStep {
+	_, err := b.of.socket.carryOut(b.request)
 	if err == nil {
 		return nil
 	}
@@ -95,5 +174,5 @@ func (a *applier) sendBatch(b batch) error {
 	if errors.As(err, &refused) {
 		step = b.steps[refused.at]
 	}
-	return a.w.refused(step, err)
+	return &refusedStep{step, err}
 }

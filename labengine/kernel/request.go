@@ -57,8 +57,13 @@ func (s *socket) index(name string) (int, error) {
 type message struct {
 	kind, flags int
 	data        []nl.NetlinkRequestData
+	index       int        // of the link that it is about, where data do not say; 0 is none
+	link        string     // the link's name, where its index is to be found when the message is sent
 	tolerates   unix.Errno // a refusal that is none; 0 is no such
 }
+
+// indexAt is where the structs that messages about a link begin with, ifinfomsg and ifaddrmsg, have its index.
+const indexAt = 4
 
 // append encodes the message. Each is to be answered: a dump ends with NLMSG_DONE, all else with NLMSG_ERROR.
 func (m message) append(to []byte, seq uint32) []byte {
@@ -76,6 +81,9 @@ func (m message) append(to []byte, seq uint32) []byte {
 		to = append(to, d.Serialize()...)
 	}
 	native.PutUint32(to[at:], uint32(len(to)-at))
+	if m.index != 0 {
+		native.PutUint32(to[at+unix.SizeofNlMsghdr+indexAt:], uint32(m.index))
+	}
 	return to // all that Serialize gives is aligned
 }
 
@@ -96,20 +104,48 @@ func (r refusedMessage) Unwrap() error { return r.error }
 // exchange sends messages in one call, and gives the bodies of what was answered. The kernel carries out those behind one
 // that it refuses, too. The error is a [refusedMessage]: its errno, with the kernel's own words behind it if it has any.
 func (s *socket) exchange(messages ...message) ([][]byte, error) {
-	first := s.seq + 1
-	request := make([]byte, 0, 256*len(messages))
+	return s.carryOut(s.prepare(messages...))
+}
+
+// request is messages for one call, encoded.
+type request struct {
+	messages []message
+	bytes    []byte
+	at       []int  // where in bytes each message begins
+	first    uint32 // its sequence number
+}
+
+func (s *socket) prepare(messages ...message) request {
+	r := request{messages: messages, bytes: make([]byte, 0, 256*len(messages)), first: s.seq + 1}
 	for _, m := range messages {
 		s.seq++
-		request = m.append(request, s.seq)
+		r.at = append(r.at, len(r.bytes))
+		r.bytes = m.append(r.bytes, s.seq)
 	}
-	if err := ignoringEINTR(func() error { _, err := unix.Write(s.fd, request); return err }); err != nil {
+	return r
+}
+
+// carryOut is exchange of what was prepared. It may be called from another goroutine than prepare.
+func (s *socket) carryOut(r request) ([][]byte, error) {
+	messages, first := r.messages, r.first
+	for i, m := range messages {
+		if m.link == "" {
+			continue
+		}
+		index, err := s.index(m.link)
+		if err != nil {
+			return nil, refusedMessage{i, err}
+		}
+		native.PutUint32(r.bytes[r.at[i]+unix.SizeofNlMsghdr+indexAt:], uint32(index))
+	}
+	if err := ignoringEINTR(func() error { _, err := unix.Write(s.fd, r.bytes); return err }); err != nil {
 		return nil, err
 	}
 	buffer := answerBuffers.Get().(*[64 << 10]byte)
 	defer answerBuffers.Put(buffer)
 	var answers [][]byte
 	var refused error
-	refusedAt := s.seq + 1
+	refusedAt := first + uint32(len(messages))
 	for pending := len(messages); pending > 0; {
 		n := 0
 		if err := ignoringEINTR(func() (err error) { n, err = unix.Read(s.fd, buffer[:]); return err }); err != nil {

@@ -380,22 +380,38 @@ func (w *World) refresh(n *Netns, index int) {
 }
 
 func (w *World) open(file *os.File) (*Netns, error) {
+	list, errs := w.openAll([]*os.File{file})
+	return list[0], errs[0]
+}
+
+// openAll opens namespaces that are not followed yet, and closes the files of those where that fails. It may be called from
+// any goroutine.
+func (w *World) openAll(files []*os.File) ([]*Netns, []error) {
+	list := make([]*Netns, len(files))
+	sockets, errs := w.enter.open(files)
+	for i, socket := range sockets {
+		if errs[i] != nil {
+			files[i].Close()
+			errs[i] = fmt.Errorf("netlink socket in a namespace: %w", errs[i])
+			continue
+		}
+		list[i], errs[i] = newNetns(files[i], socket)
+	}
+	return list, errs
+}
+
+func newNetns(file *os.File, socket *socket) (*Netns, error) {
 	n := &Netns{
 		File: file, Links: map[int]*Link{}, Neigh: map[neighKey]labengine.Neighbour{}, names: map[string]int{},
-		nsid: -1, rootID: -1, peers: map[int32]*Netns{},
+		nsid: -1, rootID: -1, peers: map[int32]*Netns{}, socket: socket,
 	}
 	var stat unix.Stat_t
-	if err := unix.Fstat(int(file.Fd()), &stat); err != nil {
-		file.Close()
+	err := unix.Fstat(int(file.Fd()), &stat)
+	if err != nil {
+		n.close()
 		return nil, err
 	}
 	n.Inode = stat.Ino
-	socket, err := w.enter.open(file)
-	if err != nil {
-		file.Close()
-		return nil, fmt.Errorf("netlink socket in a namespace: %w", err)
-	}
-	n.socket = socket
 	if n.Key, err = unix.GetsockoptUint64(socket.fd, unix.SOL_SOCKET, unix.SO_NETNS_COOKIE); err != nil {
 		n.close()
 		return nil, fmt.Errorf("SO_NETNS_COOKIE: %w", err)

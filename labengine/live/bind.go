@@ -209,11 +209,14 @@ func (b *binder) bind(n *kernel.Netns, link *kernel.Link) {
 	b.lab.bound[ref], b.lab.refs[id] = id, ref
 }
 
-// moved is the interface that a veth was before it came here: its other end still knows.
+// moved is the interface that a veth was before it came here: its other end still knows, unless that has moved as well.
 func (b *binder) moved(n *kernel.Netns, link *kernel.Link) labengine.ID {
 	at, peer, ok := b.lab.world.PeerOf(n, link)
-	if !ok || peer.ID == "" {
+	if !ok {
 		return ""
+	}
+	if peer.ID == "" {
+		return b.movedWithPeer(link)
 	}
 	cable, ok := b.lab.journal.Lab.Cables[b.lab.cabled[peer.ID]]
 	if !ok {
@@ -227,6 +230,22 @@ func (b *binder) moved(n *kernel.Netns, link *kernel.Link) labengine.ID {
 		return ""
 	}
 	return other
+}
+
+// movedWithPeer is the one interface on its way that has a link's MAC, which no move changes.
+func (b *binder) movedWithPeer(link *kernel.Link) labengine.ID {
+	var found labengine.ID
+	for id := range b.lab.moving {
+		i, ok := b.lab.journal.Lab.Interfaces[id]
+		if _, taken := b.lab.refs[id]; taken || !ok || i.Kind != link.Kind || i.MAC != link.MAC {
+			continue
+		}
+		if found != "" {
+			return ""
+		}
+		found = id
+	}
+	return found
 }
 
 // hinted is the interface that the hint has in this place.

@@ -12,6 +12,8 @@ import (
 	"errors"
 	"log/slog"
 	"maps"
+	"math"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -96,8 +98,14 @@ type Lab struct {
 	typed        atomic.Int64 // when a terminal last printed something, ns since 1970
 }
 
+// startHeap bounds what a lab process takes for its start, in bytes, until it collects garbage.
+const startHeap = 256 << 20
+
 // Run serves a lab process until ctx ends, or until no server has asked for the lab for a day.
 func Run(ctx context.Context, box *sandbox.Lab, config Config) error {
+	// Each collection looks through all that the program has, a millisecond or two of a start that takes a hundred.
+	debug.SetGCPercent(-1)
+	debug.SetMemoryLimit(startHeap)
 	world, err := kernel.NewWorld()
 	if err != nil {
 		return err
@@ -426,6 +434,20 @@ func (b *binder) state(n *kernel.Netns, change func(*labengine.NodeState)) {
 	}
 	b.lab.states[n.Node] = state
 	put(&b.live.Nodes, n.Node, &state)
+}
+
+// started is what is left for when the lab has been made.
+func (l *Lab) started() {
+	l.finishNamespaces() // before anything else is done in them
+	for _, m := range l.machines {
+		m.watch.Start()
+	}
+	l.trying.Go(func() {
+		l.tryFeatures()
+		debug.SetMemoryLimit(math.MaxInt64)
+		debug.SetGCPercent(100)
+		debug.FreeOSMemory()
+	})
 }
 
 // tryFeatures finds out what the kernel has, and tells it. That takes some 40 ms, and a lab that is being made would wait as

@@ -75,6 +75,9 @@ func (l *Lab) AddMachine(ctx context.Context, node labengine.ID, name string, ki
 		l.lookForNames()
 	}()
 	l.machines[node] = m
+	if l.begun { // else it begins when all of the lab has been made
+		m.watch.Start()
+	}
 	syscall.CloseOnExec(fd)
 	return os.NewFile(uintptr(fd), name), nil
 }
@@ -180,6 +183,25 @@ func (l *Lab) AddNamespaces(ctx context.Context, machine string, names []string,
 		err = m.box.AddNamespaces(ctx, names, func(i int, ns *os.File) error { made(i, ns); return nil })
 	}
 	done(err)
+}
+
+// FinishNamespaces implements [kernel.Machines].
+func (l *Lab) FinishNamespaces(ctx context.Context, machine string) error {
+	_, m, err := l.machineNamed(machine)
+	if err != nil {
+		return err
+	}
+	return m.box.FinishNamespaces(ctx)
+}
+
+// finishNamespaces is FinishNamespaces in all machines.
+func (l *Lab) finishNamespaces() {
+	for _, m := range l.machines {
+		err := m.box.FinishNamespaces(context.Background())
+		if err != nil && !errors.Is(err, sandbox.ErrMachineGone) {
+			l.Log.Error("settings of new namespaces", "machine", m.name, "error", err)
+		}
+	}
 }
 
 // DeleteNamespace implements [kernel.Machines].

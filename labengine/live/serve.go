@@ -234,6 +234,7 @@ func (l *Lab) handle(c *conn, r labengine.Request) {
 			err := l.begin(*r.Begin)
 			if err == nil {
 				if len(l.journal.Lab.Nodes) <= tablesAtOnce { // else it would be few of them
+					l.finishNamespaces()
 					l.takeTables()
 				}
 				snapshot := l.snapshot()
@@ -241,7 +242,7 @@ func (l *Lab) handle(c *conn, r labengine.Request) {
 			}
 			reply(labengine.Change{}, "", err)
 			if err == nil {
-				l.trying.Go(l.tryFeatures)
+				l.started()
 			}
 		})
 	case r.Resume != nil:

@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 	"unsafe"
@@ -24,6 +25,8 @@ type agent struct {
 	maker    *nsThread
 	starter  *nsThread
 	baseline baselineCache
+	unready  []string    // where namespaces are pinned that lack the last of the baseline; the maker's
+	missing  atomic.Bool // there are such
 
 	sending sync.Mutex // held while a message is sent
 
@@ -117,7 +120,10 @@ func (a *agent) serve() {
 			a.maker.run(func() { a.done(req.ID, deleteNamespaces(req.Names)) })
 		case opRename:
 			a.maker.run(func() { a.done(req.ID, renameNamespace(req.Names)) })
+		case opFinish:
+			a.maker.run(func() { a.done(req.ID, a.finish()) })
 		case opContainer:
+			a.finishFirst()
 			a.starter.run(func() { a.addContainer(&req) })
 		case opRenameContainer:
 			a.starter.run(func() {
@@ -126,6 +132,7 @@ func (a *agent) serve() {
 			})
 			continue
 		case opExec:
+			a.finishFirst()
 			a.starter.run(func() {
 				a.exec(&req, fds)
 				closeFDs(fds)
@@ -136,6 +143,19 @@ func (a *agent) serve() {
 		}
 		closeFDs(fds)
 	}
+}
+
+// finishFirst has what the starter is asked for next wait until no program can see that a namespace lacks something.
+func (a *agent) finishFirst() {
+	if !a.missing.Load() {
+		return
+	}
+	finished := make(chan struct{})
+	a.maker.run(func() {
+		defer close(finished)
+		a.finish()
+	})
+	a.starter.run(func() { <-finished })
 }
 
 func (a *agent) done(id uint64, err error) {

@@ -16,8 +16,8 @@ func netnsPath(name string) (string, error) {
 }
 
 // add makes namespaces one after the other, and passes them up while it makes more: the first and the last few at once, the
-// others some at a time, as waking the lab process costs a quarter of what making one does. The first name that fails ends it;
-// those before it stay.
+// others more and more at a time, as waking the lab process costs a quarter of what making one does. The first name that
+// fails ends it; those before it stay.
 func (a *agent) add(req *request) {
 	var made []int // not passed up yet: those before i
 	for i, name := range req.Names {
@@ -25,7 +25,7 @@ func (a *agent) add(req *request) {
 		if err == nil {
 			made = append(made, fd)
 		}
-		if left := len(req.Names) - 1 - i; i == 0 || len(made) == maxFDs || len(made) > left || err != nil {
+		if left := len(req.Names) - 1 - i; len(made) == min(1+i/2, maxFDs) || len(made) > left || err != nil {
 			first := i + 1 - len(made)
 			if err != nil {
 				first = i - len(made)
@@ -73,8 +73,34 @@ func (a *agent) addNamespace(name string) (fd int, err error) {
 	if err := a.baseline.apply(); err != nil {
 		return -1, err
 	}
+	if len(a.baseline.bridges) > 0 {
+		a.unready = append(a.unready, path)
+		a.missing.Store(true)
+	}
 	fd, err = unix.Open("/proc/thread-self/ns/net", unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	return fd, failed("open the namespace "+name, err)
+}
+
+// finish gives the namespaces that lack it the rest of the baseline, on the maker's thread.
+func (a *agent) finish() error {
+	var first error
+	for _, path := range a.unready {
+		fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+		if err == nil {
+			if err = unix.Setns(fd, unix.CLONE_NEWNET); err == nil {
+				err = a.baseline.finish()
+			}
+			unix.Close(fd)
+		} else if err == unix.ENOENT { // deleted by now
+			continue
+		}
+		if err != nil && first == nil {
+			first = failed("settings of "+path, err)
+		}
+	}
+	a.unready = nil
+	a.missing.Store(false)
+	return first
 }
 
 // deleteNamespaces goes on after an error, and returns the first.

@@ -32,6 +32,7 @@ type opcode string
 const (
 	opConfig opcode = "config" // Config -> Done when the machine is ready
 	opAdd    opcode = "add"    // Names -> the namespaces in order, up to maxFDs at a time, then Done
+	opFinish opcode = "finish" // -> Done when the namespaces have all of the baseline
 	opDelete opcode = "delete" // Names -> Done
 	opRename opcode = "rename" // Names: old, new -> Done
 	opExec   opcode = "exec"   // Exec, descriptors -> Done with a pidfd and the pty's master, later Exit

@@ -32,8 +32,11 @@ var compiledElse = []sysctl{
 	{"net/ipv4/conf/all/accept_source_route", "0"},
 	{"net/ipv4/conf/default/accept_source_route", "1"},
 	{"net/ipv4/conf/lo/accept_source_route", "1"},
-	// Not the kernel's default, which is 1: a bridge is no firewall until the lesson says so. Only where
-	// br_netfilter is loaded.
+}
+
+// ofBridges are not the kernel's defaults, which are 1: a bridge is no firewall until the lesson says so. They are there
+// only where br_netfilter is loaded. Links do not inherit them, so that they can be set when there are links already.
+var ofBridges = []sysctl{
 	{"net/bridge/bridge-nf-call-arptables", "0"},
 	{"net/bridge/bridge-nf-call-iptables", "0"},
 	{"net/bridge/bridge-nf-call-ip6tables", "0"},
@@ -44,7 +47,10 @@ type sysctl struct{ name, value string }
 // Baseline gives the calling thread's network namespace the settings that each namespace of a lab starts with:
 // forwarding off, bridged packets past iptables, and IPv4 as the kernel is compiled, whatever the real machine has.
 // The caller has locked the thread, and may set sysctls there.
-func Baseline() error { return applySysctls(procFS, differing()) }
+func Baseline() error {
+	list, bridges := differing()
+	return applySysctls(procFS, append(list, bridges...))
+}
 
 // NewNetNS makes a network namespace with the baseline that is in no machine. It lives for as long as the file is open.
 func NewNetNS() (*os.File, error) { return newNetNS(nil) }
@@ -105,7 +111,8 @@ func (h *inheritance) get() ([]inheritedSysctl, error) {
 	}
 	h.list = nil
 	err := inNewNetNS(func() error {
-		for _, s := range differing() {
+		list, bridges := differing()
+		for _, s := range append(list, bridges...) {
 			if have, err := os.ReadFile("/proc/sys/" + s.name); err == nil {
 				h.list = append(h.list, inheritedSysctl{s, string(bytes.TrimSpace(have))})
 			}
@@ -134,13 +141,20 @@ func BaselineSeen() error {
 	return applySysctls(procFS, list)
 }
 
-// differing gives the settings of the calling thread's network namespace that are not the baseline's.
-func differing() []sysctl {
-	var list []sysctl
-	add := func(s sysctl) {
+// differing gives the settings of the calling thread's network namespace that are not the baseline's, bridges' apart.
+func differing() (list, bridges []sysctl) {
+	differs := func(s sysctl) bool {
 		have, err := os.ReadFile("/proc/sys/" + s.name)
-		if err == nil && string(bytes.TrimSpace(have)) != s.value {
+		return err == nil && string(bytes.TrimSpace(have)) != s.value
+	}
+	add := func(s sysctl) {
+		if differs(s) {
 			list = append(list, s)
+		}
+	}
+	for _, s := range ofBridges {
+		if differs(s) {
+			bridges = append(bridges, s)
 		}
 	}
 	for _, s := range compiledElse {
@@ -155,7 +169,7 @@ func differing() []sysctl {
 			list = append(list, sysctl{"net/ipv4/conf/lo/" + name, value})
 		}
 	}
-	return list
+	return list, bridges
 }
 
 // procFS stands for /proc where a descriptor of another procfs could be.
@@ -196,11 +210,11 @@ func applySysctls(proc int, list []sysctl) error {
 // baselineCache saves reading some hundred files for each of a thousand namespaces: all that one machine makes
 // inherit the same. It is for fresh namespaces only.
 type baselineCache struct {
-	mu   sync.Mutex // guards what follows
-	list []sysctl
-	read time.Time
-	proc int // a procfs of the cache's own, or procFS
-	uses int // of that
+	list    []sysctl
+	bridges []sysctl // those of them that can wait
+	read    time.Time
+	proc    int // a procfs of the cache's own, or procFS
+	uses    int // of that
 }
 
 // baselineAge is how long the real machine's settings are taken to stay as they were.
@@ -210,11 +224,20 @@ const baselineAge = 2 * time.Second
 // names in the same list, which every look-up goes through. In one for all, the thousandth costs as much as making it.
 const procUses = 64
 
+// apply gives the calling thread's namespace, which is fresh, the baseline up to what finish does.
 func (c *baselineCache) apply() error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	if time.Since(c.read) > baselineAge {
-		c.list, c.read = differing(), time.Now()
+		c.list, c.bridges = differing()
+		c.read = time.Now()
+	}
+	return c.write(c.list)
+}
+
+func (c *baselineCache) finish() error { return c.write(c.bridges) }
+
+func (c *baselineCache) write(list []sysctl) error {
+	if len(list) == 0 {
+		return nil
 	}
 	if c.uses == procUses {
 		if c.proc != procFS {
@@ -223,7 +246,7 @@ func (c *baselineCache) apply() error {
 		c.proc, c.uses = newProcFS(), 0
 	}
 	c.uses++
-	return applySysctls(c.proc, c.list)
+	return applySysctls(c.proc, list)
 }
 
 // newProcFS is a procfs that is nowhere to be seen, or procFS where the kernel gives none: before Linux 5.2, say.

@@ -78,7 +78,10 @@ func (a *agent) bootMachine(c *machineConfig) error {
 		lim.Cur = min(4096, lim.Max)
 		unix.Setrlimit(unix.RLIMIT_NOFILE, &lim)
 	}
-	return a.baseline.apply()
+	if err := a.baseline.apply(); err != nil {
+		return err
+	}
+	return a.baseline.finish()
 }
 
 type mount struct {

@@ -19,7 +19,8 @@ const undoWait = 5 * time.Second
 
 // AddNamespaces makes network namespaces of the machine, named and pinned as `ip netns add` does, and calls made for
 // each as soon as it is there, in order, while the next ones are being made. The namespace passed is the callee's to
-// close. They belong to the machine's root, who may do anything in them, and start with Baseline's settings, lo down.
+// close. They belong to the machine's root, who may do anything in them, and start with Baseline's settings, lo down; but for
+// those of bridges, which they have once FinishNamespaces returns or the machine starts a program.
 //
 // An error of made ends the call and is returned. After an error, the namespaces that made was called for stay, the
 // others are gone. A name that is taken gives EEXIST.
@@ -52,6 +53,13 @@ func (m *Machine) AddNamespaces(ctx context.Context, names []string, made func(i
 			m.undo(ctx, b)
 		}
 	}
+	return err
+}
+
+// FinishNamespaces gives the namespaces that AddNamespaces has made so far what they lack of Baseline's settings. That costs
+// a fifth of making them, and nothing depends on it until there is a bridge in one, or somebody who can look.
+func (m *Machine) FinishNamespaces(ctx context.Context) error {
+	_, err := m.ask(ctx, &request{Op: opFinish})
 	return err
 }
 

@@ -36,8 +36,8 @@ func cloneInit() (pid, fd int, err error) {
 	}
 	attr := &syscall.ProcAttr{
 		Dir: "/",
-		// A small heap that is collected often: an init that waits should take no memory to speak of.
-		Env:   []string{"PATH=" + searchPath, "GOMAXPROCS=2", "GOGC=25", "GODEBUG=asyncpreemptoff=1"},
+		// What an init has no more use for it gives back when it has nothing to do: see agentIdle.
+		Env:   []string{"PATH=" + searchPath, "GOMAXPROCS=2", "GOGC=off", "GOMEMLIMIT=24MiB", "GODEBUG=asyncpreemptoff=1"},
 		Files: []uintptr{null.Fd(), null.Fd(), 2, fdAgent},
 		Sys: &syscall.SysProcAttr{
 			Cloneflags: unix.CLONE_NEWUSER | unix.CLONE_NEWPID | unix.CLONE_NEWNS |
