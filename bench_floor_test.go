@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -60,12 +61,44 @@ func runBatch(b *testing.B, shape shape, n int) started {
 		passed down $(now) $begun`, strconv.Itoa(n), shape.port)
 }
 
+// runMininet is the same made by Mininet, with its Linux bridge: http://mininet.org. It wants to be root, and sets limits of
+// the whole machine where it can; here it cannot.
+func runMininet(b *testing.B, n int) started {
+	b.Helper()
+	return runIn(b, n, []string{"--net", "--mount", "--propagation", "private"}, `
+		mount -t sysfs none /sys
+		mount --bind /proc/sys /proc/sys
+		mount -o remount,bind,ro /proc/sys
+		exec /usr/bin/python3 -c '
+import sys, time
+from mininet.net import Mininet
+from mininet.nodelib import LinuxBridge
+from mininet.topo import SingleSwitchTopo
+begun = time.time()
+net = Mininet(topo=SingleSwitchTopo(int(sys.argv[1])), switch=LinuxBridge, controller=None)
+net.start()
+print("up %.1f" % ((time.time() - begun) * 1000), flush=True)
+sys.stdin.read()
+begun = time.time()
+net.stop()
+print("down %.1f" % ((time.time() - begun) * 1000), flush=True)
+' "$1"`, strconv.Itoa(n))
+}
+
+// mininetInstalled says whether there is a Mininet to measure.
+func mininetInstalled() bool { return os.Getuid() == 0 && exists("/usr/bin/mn") }
+
 // runUnshared runs a shell script in user, network and mount namespaces of its own, with an empty /run. The script prints
 // "up MS", waits until its stdin ends, and may print "down MS".
-func runUnshared(b *testing.B, n int, script string, args ...string) (s started) {
+func runUnshared(b *testing.B, n int, script string, args ...string) started {
 	b.Helper()
-	argv := append([]string{"--user", "--map-root-user", "--net", "--mount", "--propagation", "private", "sh", "-ec",
-		"mount -t tmpfs none /run; " + script, "sh"}, args...)
+	return runIn(b, n, []string{"--user", "--map-root-user", "--net", "--mount", "--propagation", "private"}, script, args...)
+}
+
+// runIn is runUnshared in the namespaces that unshare(1) makes for these options.
+func runIn(b *testing.B, n int, namespaces []string, script string, args ...string) (s started) {
+	b.Helper()
+	argv := slices.Concat(namespaces, []string{"sh", "-ec", "mount -t tmpfs none /run; " + script, "sh"}, args)
 	cmd := exec.Command("unshare", argv...)
 	var errs bytes.Buffer
 	cmd.Stderr = &errs

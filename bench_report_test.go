@@ -9,7 +9,7 @@ import (
 // The tables that benchmarks leave for the end: go test prints a line for each, with the figures in the order of their
 // names.
 var (
-	starts   = report[startRounds]{title: "Start and stop, ms", head: "namespaces\tfloor\tvethlab\tx floor\tempty lab\tip -batch\tx floor\tstop\tip -batch\tKB each: floor\tvethlab\tip -batch\treached: floor\tvethlab"}
+	starts   = report[startRounds]{title: "Start and stop, ms", head: "namespaces\tfloor\tvethlab\tx floor\tempty lab\tip -batch\tx floor\tstop\tgone\tip -batch\tKB each: floor\tvethlab\tip -batch\treached: floor\tvethlab"}
 	latency  = report[rounds]{title: "From the kernel to the websocket, ms", head: "\tp50\tp99\tmax\tevents"}
 	memories = report[rounds]{title: "Memory of the lab of red and blue, MB (PSS)", head: "\tall\tlab process\tinit\tothers"}
 )
@@ -48,7 +48,7 @@ func (t *report[V]) print(out io.Writer, cells func(V) string) {
 // printReports prints what the benchmarks that were run have found: the median of the rounds, [least..most].
 func printReports(out io.Writer) {
 	starts.print(out, func(r startRounds) string {
-		return fmt.Sprint(r.floor, "\t", r.start, "\t", r.ratio, "\t", r.empty, "\t", r.batch, "\t", r.batchRatio, "\t", r.stop, "\t",
+		return fmt.Sprint(r.floor, "\t", r.start, "\t", r.ratio, "\t", r.empty, "\t", r.batch, "\t", r.batchRatio, "\t", r.stop, "\t", r.gone, "\t",
 			r.batchStop, "\t", r.floorKB, "\t", r.labKB, "\t", r.batchKB, "\t", r.floorReached, "\t", r.reached)
 	})
 	latency.print(out, func(r rounds) string {

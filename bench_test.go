@@ -17,11 +17,13 @@ import (
 //
 // "x-floor" is (start - empty) / floor, empty being the start of a lab with nothing but its machine: what the namespaces
 // and cables cost, over what they cost the kernel. The floor, too, leaves the making of the machine's namespace out. It is
-// the median of the rounds' own ratios.
+// the median of the rounds' own ratios. "gone" is how long after the call to stop the last of 16 namespaces' links went; 0 where
+// the benchmark does not run as root.
 func BenchmarkStart(b *testing.B) { benchmarkStart(b, cabled) }
 
 // BenchmarkStar is BenchmarkStart with the namespaces on one bridge of the machine. "reached" is how long it takes from
-// then on until the bridge has answered to all of the floor's namespaces, and to 64 of the lab's.
+// then on until the bridge has answered to all of the floor's namespaces, and to 64 of the lab's. Mininet is measured beside
+// it, once and with the kernel's defaults, where it is installed and the benchmark runs as root.
 //
 //	go test -run - -bench Star$ -benchtime 3x .
 func BenchmarkStar(b *testing.B) { benchmarkStart(b, bridged) }
@@ -63,8 +65,8 @@ var (
 
 // startRounds is what each round of a size took, in ms and KB of the kernel's memory for each namespace.
 type startRounds struct {
-	floor, empty, start, stop, batch, batchStop, ratio, batchRatio, floorReached, reached rounds
-	floorKB, labKB, batchKB                                                               rounds
+	floor, empty, start, stop, gone, batch, batchStop, ratio, batchRatio, floorReached, reached rounds
+	mininet, mininetStop, floorKB, labKB, batchKB                                               rounds
 }
 
 // add measures each of the three once.
@@ -78,9 +80,15 @@ func (r *startRounds) add(b *testing.B, shape shape, floor string, n int, quiet 
 	settle(n)
 	batch := runBatch(b, shape, n)
 	settle(n)
+	if shape.port != "" && !quiet && len(r.mininet) == 0 && mininetInstalled() { // once: it takes its time
+		mininet := runMininet(b, n)
+		settle(n)
+		r.mininet, r.mininetStop = rounds{mininet.start}, rounds{mininet.stop}
+	}
 
 	r.floor, r.floorKB = append(r.floor, f.start), append(r.floorKB, f.kb)
-	r.empty, r.start, r.stop, r.labKB = append(r.empty, empty.start), append(r.start, lab.start), append(r.stop, lab.stop), append(r.labKB, lab.kb)
+	r.empty, r.start, r.labKB = append(r.empty, empty.start), append(r.start, lab.start), append(r.labKB, lab.kb)
+	r.stop, r.gone = append(r.stop, lab.stop), append(r.gone, lab.gone)
 	r.batch, r.batchStop, r.batchKB = append(r.batch, batch.start), append(r.batchStop, batch.stop), append(r.batchKB, batch.kb)
 	r.floorReached, r.reached = append(r.floorReached, f.reached), append(r.reached, lab.reached)
 	r.ratio = append(r.ratio, (lab.start-empty.start)/f.start)
@@ -91,9 +99,14 @@ func (r *startRounds) report(b *testing.B) {
 	b.ReportMetric(0, "ns/op")
 	b.ReportMetric(r.start.median(), "start-ms")
 	b.ReportMetric(r.stop.median(), "stop-ms")
+	b.ReportMetric(r.gone.median(), "gone-ms")
 	b.ReportMetric(r.floor.median(), "floor-ms")
 	b.ReportMetric(r.batch.median(), "ip-batch-ms")
 	b.ReportMetric(r.ratio.median(), "x-floor")
+	if len(r.mininet) > 0 {
+		b.ReportMetric(r.mininet.median(), "mininet-ms")
+		b.ReportMetric(r.mininetStop.median(), "mininet-stop-ms")
+	}
 	if r.reached.median() > 0 {
 		b.ReportMetric(r.reached.median(), "reached-ms")
 		b.ReportMetric(r.floorReached.median(), "floor-reached-ms")
@@ -104,6 +117,7 @@ func (r *startRounds) report(b *testing.B) {
 // started is one start and stop.
 type started struct {
 	start, stop float64 // ms
+	gone        float64 // ms from the call to stop until the links are gone
 	reached     float64 // ms from the start on
 	kb          float64 // of the kernel's memory for each namespace, while it is up
 }
@@ -157,11 +171,18 @@ func startAndStop(b *testing.B, shape shape, n int, quiet bool) (s started) {
 		reach(b, running, n, shape.reach)
 		s.reached = ms(begun)
 	}
+	var watch *goneWatch
+	if n > 0 {
+		watch = watchGone(b, running, n)
+	}
 	begun = time.Now()
 	if err := running.close(); err != nil {
 		b.Fatal(err)
 	}
 	s.stop = ms(begun)
+	if watch != nil {
+		s.gone = watch.since(b, begun)
+	}
 	return s
 }
 
