@@ -157,8 +157,11 @@ describe('what the kernel says', () => {
 	});
 
 	test('is forgotten when the lab stops', () => {
-		hears({ live: { links: { a: { index: 2, carrier: true, operState: 'UP', addresses: [] } } } });
+		const live = { links: { a: { index: 2, carrier: true, operState: 'UP', addresses: [] } } };
+		hears({ live });
 		hears({ status: { state: 'stopped', since: 0 } });
+		expect(s.links).toEqual({});
+		hears({ live }); // which was on its way
 		expect(s.links).toEqual({});
 		expect(s.lab).toBe(s.confirmed);
 	});

@@ -116,7 +116,7 @@ export function applyMessage(s: LabState, m: Message): LabState {
 	if (m.snapshot) return applySnapshot(s, m.snapshot);
 	if (m.status) return applyStatus(s, m.status);
 	if (m.change) return applyChange(s, m.change);
-	if (m.live) return applyLive(s, m.live);
+	if (m.live) return inKernel(s.status) ? applyLive(s, m.live) : s; // else it comes too late
 	if (m.probe) return applyProbe(s, m.probe);
 	if (m.reply) return applyReply(s, m.reply);
 	if (m.terminals) return { ...s, terminals: m.terminals.terminals ?? [] };
@@ -143,8 +143,12 @@ function applySnapshot(s: LabState, snapshot: Snapshot): LabState {
 }
 
 function applyStatus(s: LabState, status: Status): LabState {
-	if (status.state === 'running' || status.state === 'starting') return { ...s, status };
-	return { ...s, status, ...nothingLive }; // nothing is in the kernel
+	return inKernel(status) ? { ...s, status } : { ...s, status, ...nothingLive };
+}
+
+/** Whether there is something of the lab in the kernel, and it is to stay. */
+function inKernel(status: Status): boolean {
+	return status.state === 'running' || status.state === 'starting';
 }
 
 function applyChange(s: LabState, c: Change): LabState {
