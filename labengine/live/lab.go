@@ -106,6 +106,8 @@ func Run(ctx context.Context, box *sandbox.Lab, config Config) error {
 	// Each collection looks through all that the program has, a millisecond or two of a start that takes a hundred.
 	debug.SetGCPercent(-1)
 	debug.SetMemoryLimit(startHeap)
+	box.StartAhead() // there is hardly a lab without a machine
+	defer box.EndAhead()
 	world, err := kernel.NewWorld()
 	if err != nil {
 		return err

@@ -232,6 +232,7 @@ func (l *Lab) handle(c *conn, r labengine.Request) {
 				return
 			}
 			err := l.begin(*r.Begin)
+			l.box.EndAhead()
 			if err == nil {
 				if len(l.journal.Lab.Nodes) <= tablesAtOnce { // else it would be few of them
 					l.finishNamespaces()

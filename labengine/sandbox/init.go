@@ -17,8 +17,9 @@ type Lab struct {
 	exe      *os.File // our own binary, an O_PATH descriptor: it may lie where the lab's ids cannot go
 	reaper   *reaper
 
-	mu       sync.Mutex // guards machines
+	mu       sync.Mutex // guards what follows
 	machines map[*Machine]bool
+	ahead    *embryo // for the next machine; nil is none
 }
 
 // Init makes the calling process a lab process. It must have been started by Start, and calls Init before anything

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -204,5 +206,33 @@ func TestNameservers(t *testing.T) {
 		sh(t, m, "echo nameserver 192.0.2.55 > /etc/resolv.conf")
 		set(two, one)
 		check("nameserver 192.0.2.55\n")
+	})
+}
+
+func TestStartAhead(t *testing.T) {
+	inLab(t, func(t *testing.T, l *Lab) {
+		l.StartAhead()
+		l.StartAhead() // takes the place of the other
+		m := newMachine(t, l, "host")
+		if got := sh(t, m, "hostname; cat /etc/hostname"); got != "host\nhost\n" {
+			t.Errorf("the machine is called %q", got)
+		}
+		other := newMachine(t, l, "neighbour")
+		if got := sh(t, other, "hostname"); got != "neighbour\n" {
+			t.Errorf("the machine after it is called %q", got)
+		}
+		l.StartAhead()
+		l.EndAhead()
+		l.EndAhead()
+		// The lab process and two inits are left, once the reaper has seen to the rest.
+		for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+			all, err := filepath.Glob("/proc/[0-9]*")
+			if err != nil || len(all) == 3 {
+				break
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("processes: %v", all)
+			}
+		}
 	})
 }
