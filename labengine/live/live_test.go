@@ -291,3 +291,18 @@ func TestSameOpTwice(t *testing.T) {
 		t.Errorf("another op for the same thing: %+v", r.Problem)
 	}
 }
+
+// A namespace gets the settings of bridges when the lab has been made: what a document says of them stays.
+func TestBridgeSettingsOfNamespaces(t *testing.T) {
+	lab := labtest.Start(t, `
+vethlab: 1
+name: settings
+nodes:
+  - {name: host, kind: machine}
+  - {name: red, kind: namespace, in: host}
+  - {name: blue, kind: namespace, in: host, sysctls: {net.bridge.bridge-nf-call-iptables: 1}}
+`)
+	for node, want := range map[string]string{"red": "0", "blue": "1"} {
+		lab.MustRun(node, "sh", "-c", "test ! -e /proc/sys/net/bridge || test $(cat /proc/sys/net/bridge/bridge-nf-call-iptables) = "+want)
+	}
+}

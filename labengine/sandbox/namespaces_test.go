@@ -151,3 +151,33 @@ func TestManyNamespaces(t *testing.T) {
 		}
 	})
 }
+
+// What lacks the settings of bridges has them before somebody can look: a program, or who has asked for them.
+func TestFinishNamespaces(t *testing.T) {
+	inLab(t, func(t *testing.T, l *Lab) {
+		m := newMachine(t, l, "host")
+		var red *os.File
+		err := m.AddNamespaces(t.Context(), []string{"red"}, func(_ int, ns *os.File) error { red = ns; return nil })
+		if err == nil {
+			err = m.FinishNamespaces(t.Context())
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer red.Close()
+		err = inNewNetNS(func() error { // on a thread that ends
+			if err := unix.Setns(int(red.Fd()), unix.CLONE_NEWNET); err != nil {
+				return err
+			}
+			if _, bridges := differing(); len(bridges) > 0 {
+				return fmt.Errorf("red lacks %v", bridges)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Error(err)
+		}
+		add(t, m, "blue")
+		sh(t, m, "ip netns exec blue sh -c 'test ! -e /proc/sys/net/bridge || grep -qx 0 /proc/sys/net/bridge/bridge-nf-call-iptables'")
+	})
+}
