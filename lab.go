@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -86,6 +87,13 @@ func (s *startedLab) start(ctx context.Context, lab labengine.Lab) error {
 	}
 	defer end.Close()
 	s.lifeline = lifeline
+	var begin []byte
+	var beginErr error
+	var encoding sync.WaitGroup
+	encoding.Go(func() { // while the process starts
+		begin, beginErr = client.Encode(labengine.Request{ID: "begin", Begin: &labengine.Begin{Protocol: labengine.Protocol, Lab: lab}})
+	})
+	defer encoding.Wait()
 	launch := sandbox.Launch{Dir: s.dir, Args: []string{"lab", "--lifeline"}, Lifeline: end}
 	if s.process, err = startProcess(ctx, launch); err != nil {
 		return err
@@ -94,8 +102,10 @@ func (s *startedLab) start(ctx context.Context, lab labengine.Lab) error {
 		return err
 	}
 	defer context.AfterFunc(ctx, func() { s.conn.Close() })()
-	begin := labengine.Request{ID: "begin", Begin: &labengine.Begin{Protocol: labengine.Protocol, Lab: lab}}
-	if err := s.conn.Send(begin); err != nil {
+	if encoding.Wait(); beginErr != nil {
+		return beginErr
+	}
+	if err := s.conn.SendEncoded(begin); err != nil {
 		return err
 	}
 	_, err = s.await("begin")

@@ -312,6 +312,7 @@ func (a *applier) await(node labengine.ID) (*Netns, error) {
 		if a.running == 0 {
 			return nil, unix.ENOENT
 		}
+		a.queue.putAside() // it can be sent meanwhile
 		if err := a.arrive(<-a.arrivals); err != nil {
 			return nil, err
 		}

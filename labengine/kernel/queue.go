@@ -10,12 +10,12 @@ import (
 )
 
 // queue is what waits to be sent. While a lab is made nobody else is in it to come between, and the kernel makes and changes
-// links under one lock, which a goroutine of the queue's own keeps busy: it sends what makes links as their namespaces come,
-// and what belongs to the links while the next are awaited, and after the last.
+// links under one lock, which a goroutine of the queue's own keeps busy. It sends things in the order of their steps: a cable
+// whose one end is up for long before the other costs the kernel an RCU grace period under that lock, dev_deactivate_many in
+// net/sched/sch_generic.c.
 type queue struct {
 	batch   // what is being put together
-	links   chan batch
-	others  chan batch
+	batches chan batch
 	pending sync.WaitGroup // what was given to the sender
 	sender  sync.WaitGroup
 
@@ -89,46 +89,26 @@ func (q *queue) putAside() {
 	if len(b.messages) == 0 {
 		return
 	}
-	if q.links == nil {
-		q.links, q.others = make(chan batch, queuedBatches), make(chan batch, queuedBatches)
+	if q.batches == nil {
+		q.batches = make(chan batch, queuedBatches)
 		q.sender.Go(q.sendAll)
 	}
 	b.request = b.of.socket.prepare(b.messages...)
 	q.pending.Add(1)
-	if b.makes {
-		q.links <- b
-	} else {
-		q.others <- b
-	}
+	q.batches <- b
 }
 
 // sendAll is the sender.
 func (q *queue) sendAll() {
-	for {
-		select {
-		case b, more := <-q.links:
-			if !more {
-				return
+	for b := range q.batches {
+		if q.refused() == nil {
+			if failed := b.send(); failed != nil {
+				q.mu.Lock()
+				q.failed = failed
+				q.mu.Unlock()
 			}
-			q.sendBatch(b)
-		case b := <-q.others:
-			for len(q.links) > 0 { // those that it is about were put there before it
-				q.sendBatch(<-q.links)
-			}
-			q.sendBatch(b)
 		}
-	}
-}
-
-func (q *queue) sendBatch(b batch) {
-	defer q.pending.Done()
-	if q.refused() != nil {
-		return
-	}
-	if failed := b.send(); failed != nil {
-		q.mu.Lock()
-		q.failed = failed
-		q.mu.Unlock()
+		q.pending.Done()
 	}
 }
 
@@ -156,11 +136,11 @@ func (a *applier) flush() error {
 // close ends the sender, with what it was given.
 func (q *queue) close() {
 	q.pending.Wait()
-	if q.links != nil {
-		close(q.links)
+	if q.batches != nil {
+		close(q.batches)
 	}
 	q.sender.Wait()
-	q.links = nil
+	q.batches = nil
 }
 
 // send gives the first step that is refused.

@@ -3,7 +3,6 @@ package kernel
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 
 	"github.com/vishvananda/netlink/nl"
@@ -151,6 +150,7 @@ func (s *socket) carryOut(r request) ([][]byte, error) {
 		if err := ignoringEINTR(func() (err error) { n, err = unix.Read(s.fd, buffer[:]); return err }); err != nil {
 			return nil, err
 		}
+		var kept []byte // the bodies of answers in this datagram, with room for all
 		for h, body := range netlinkMessages(buffer[:n]) {
 			if h.seq-first >= uint32(len(messages)) {
 				continue // the end of an exchange that was given up
@@ -161,7 +161,12 @@ func (s *socket) carryOut(r request) ([][]byte, error) {
 				pending--
 				err = h.refusal(body)
 			default:
-				answers = append(answers, slices.Clone(body))
+				if kept == nil {
+					kept = make([]byte, 0, n)
+				}
+				at := len(kept)
+				kept = append(kept, body...)
+				answers = append(answers, kept[at:])
 			}
 			if err == nil && h.flags&unix.NLM_F_DUMP_INTR != 0 {
 				err = errInterrupted
