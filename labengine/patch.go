@@ -58,10 +58,18 @@ func compare[V any](have, want map[ID]V, same func(a, b V) bool) map[ID]*V {
 		}
 		changed[id] = v
 	}
+	stay := 0
 	for id, w := range want {
-		if h, ok := have[id]; !ok || !same(h, w) {
+		h, ok := have[id]
+		if ok {
+			stay++
+		}
+		if !ok || !same(h, w) {
 			set(id, &w)
 		}
+	}
+	if stay == len(have) {
+		return changed
 	}
 	for id := range have {
 		if _, ok := want[id]; !ok {

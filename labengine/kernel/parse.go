@@ -70,7 +70,11 @@ func (w *World) take(n *Netns, kind uint16, body []byte) {
 		w.takeAddress(n, body, kind == unix.RTM_NEWADDR)
 	case unix.RTM_NEWNEIGH, unix.RTM_DELNEIGH:
 		w.takeNeighbour(n, body, kind == unix.RTM_NEWNEIGH)
-	case unix.RTM_NEWROUTE, unix.RTM_DELROUTE, unix.RTM_NEWRULE, unix.RTM_DELRULE:
+	case unix.RTM_NEWROUTE, unix.RTM_DELROUTE:
+		if !isOfTableLocal(body) { // which the kernel keeps, and each link has entries in
+			w.markRoutes(n)
+		}
+	case unix.RTM_NEWRULE, unix.RTM_DELRULE:
 		w.markRoutes(n)
 	case unix.RTM_NEWQDISC, unix.RTM_DELQDISC:
 		w.takeQdisc(n, body, kind == unix.RTM_NEWQDISC)

@@ -40,6 +40,12 @@ func (n *Netns) Routes() ([]labengine.Route, error) {
 	return list, nil
 }
 
+// isOfTableLocal says whether a struct rtmsg is of the table whose routes are of no interest. What does not fit into its field
+// says RT_TABLE_COMPAT there.
+func isOfTableLocal(body []byte) bool {
+	return len(body) >= unix.SizeofRtMsg && body[4] == unix.RT_TABLE_LOCAL
+}
+
 // takeRoute reads struct rtmsg, rtnetlink(7). ok is false for routes of no interest: those of table local, and copies that
 // the kernel keeps for a destination.
 func (n *Netns) takeRoute(body []byte) (r labengine.Route, ok bool) {

@@ -353,20 +353,23 @@ func (b *binder) tables(most int, of func(*kernel.Netns) bool) (more bool) {
 			continue
 		}
 		if t.Routes || t.Neighbours {
-			routes, err := b.lab.routes(n)
-			if err != nil {
-				continue // it is just ending
-			}
 			if f := b.lab.firewalls[node.ID]; f != nil && f.netns != n.Key { // the node was made anew
 				*f = *newFirewall(n.Key)
 				delete(b.lab.states, node.ID)
 				b.forgetRules(node.ID)
 			}
-			b.state(n, func(s *labengine.NodeState) { s.Routes, s.Neighbours = routes, n.NeighbourTable() })
-			node.Routes = labengine.RoutesSeen(b.authored(node.ID).Routes, routes)
+			b.state(n, func(s *labengine.NodeState) { s.Neighbours = n.NeighbourTable() })
 			if node.Kind != labengine.LAN && node.Kind != labengine.Internet { // nobody can type them there
 				node.Neighbours = labengine.NeighboursSeen(b.authored(node.ID).Neighbours, n.NeighbourTable())
 			}
+		}
+		if t.Routes {
+			routes, err := b.lab.routes(n)
+			if err != nil {
+				continue // it is just ending
+			}
+			b.state(n, func(s *labengine.NodeState) { s.Routes = routes })
+			node.Routes = labengine.RoutesSeen(b.authored(node.ID).Routes, routes)
 			if rules, err := n.IPRules(); err == nil {
 				node.IPRules = labengine.IPRulesSeen(b.authored(node.ID).IPRules, rules)
 			}

@@ -1,6 +1,7 @@
 package live
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -12,31 +13,40 @@ import (
 )
 
 // namespaces finds out which namespaces have come, gone, or got another name, in all machines. Most events are about none
-// of that: then it costs the same however many namespaces there are.
+// of that, or about names that have come: then it costs the same however many namespaces there are.
 func (b *binder) namespaces() {
 	l := b.lab
 	inits := map[int]bool{}
 	byInit := map[int]labengine.ID{}
 	names := map[labengine.ID]map[string]uint64{} // by machine, then name
-	changed := l.nameless
+	come := map[uint64][]nameIn{}                 // by nsfs inode
+	all := l.nameless                             // whether all have to be looked at
 	for id, m := range l.machines {
 		if m.ended() {
 			b.machineEnded(id)
-			changed = true
+			all = true
 			continue
 		}
 		inits[m.box.Pid()] = true
 		byInit[m.box.Pid()] = id
-		named, moved, err := m.watch.Named()
+		named, err := m.watch.Named()
 		if err != nil {
 			continue // it is just ending
 		}
-		names[id] = named
-		changed = changed || moved
+		names[id] = named.Inodes
+		for _, name := range named.Come {
+			inode := named.Inodes[name]
+			come[inode] = append(come[inode], nameIn{name, id})
+		}
+		all = all || named.Gone
 	}
 	b.containersEnded()
 	looking := l.looking()
-	if len(inits) == 0 || !changed && !looking {
+	if len(inits) == 0 {
+		return
+	}
+	if !all && !looking {
+		b.come(come)
 		return
 	}
 	named := map[uint64]nameIn{} // by nsfs inode
@@ -84,6 +94,19 @@ func (b *binder) namespaces() {
 type nameIn struct {
 	name    string
 	machine labengine.ID
+}
+
+// come takes in names that namespaces have got, where none has lost one: one that has a name already keeps it.
+func (b *binder) come(names map[uint64][]nameIn) {
+	for _, inode := range slices.Sorted(maps.Keys(names)) { // as they were made
+		if n, ok := b.lab.world.ByInode(inode); ok {
+			if node := b.lab.journal.Lab.Nodes[n.Node]; node.Kind == labengine.Namespace && node.Held == "" {
+				continue
+			}
+		}
+		in := slices.MinFunc(names[inode], func(a, b nameIn) int { return cmp.Compare(a.name, b.name) })
+		b.named(inode, in)
+	}
 }
 
 // someNameless says whether a namespace has no name: then a process keeps it, or it is just ending.
