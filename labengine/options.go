@@ -29,10 +29,15 @@ const (
 
 // linkOptions are the kinds of link that the document makes besides cables, with their options in the order in which they
 // are written. Sources: ip-link(8), net/bridge/br_netlink.c, net/8021q/vlan_netlink.c, drivers/net/vxlan/vxlan_core.c,
-// ip-tuntap(8), which has bare words where a tun has 1 here.
+// ip-tuntap(8), which has bare words where a tun has 1 here, and of an OVS bridge the columns of ovs-vswitchd.conf.db(5).
 var linkOptions = map[string][]LinkOption{
 	Dummy: {},
-	OVS:   {},
+	OVS: {
+		{Name: "stp_enable", Type: ChoiceOption, Words: []string{"true", "false"}, Default: "false"},
+		{Name: "rstp_enable", Type: ChoiceOption, Words: []string{"true", "false"}, Default: "false"},
+		{Name: "mcast_snooping_enable", Type: ChoiceOption, Words: []string{"true", "false"}, Default: "false"},
+		{Name: "fail_mode", Type: ChoiceOption, Words: []string{"standalone", "secure"}, Default: "standalone"}, // without a controller
+	},
 	Bridge: {
 		{Name: "stp_state", Type: NumberOption, Min: 0, Max: 1, Default: "0"},
 		{Name: "forward_delay", Type: NumberOption, Min: 200, Max: 3000, Default: "1500"}, // hundredths of a second

@@ -226,12 +226,20 @@ func (a *adviser) bridgeLoops() {
 			continue
 		}
 		wires := wiresOf(s, func(port *topology.Interface) bool {
-			return port.Up && port.Master.Up && port.Master.Kind == labengine.Bridge && port.Master.Option("stp_state") == "0"
+			return port.Up && port.Master.Up && !runsSTP(port.Master)
 		})
 		if ring := ringOf(wires); len(ring) > 0 {
 			a.bridgeLoop(ring)
 		}
 	}
+}
+
+// runsSTP says whether a bridge listens for rings: by 802.1D or, of Open vSwitch, 802.1D or 802.1w.
+func runsSTP(bridge *topology.Interface) bool {
+	if bridge.Kind == labengine.OVS {
+		return bridge.Option("stp_enable") == "true" || bridge.Option("rstp_enable") == "true"
+	}
+	return bridge.Option("stp_state") != "0"
 }
 
 // ringOf is what is left of wires once those have gone, again and again, that are the only one of a bridge: nothing where
@@ -287,7 +295,11 @@ func (a *adviser) bridgeLoop(ring []wire) {
 	var edits []labengine.Edit
 	for _, b := range bridges {
 		values, _ := labengine.ParseOptions(b.Kind, b.Options)
-		values["stp_state"] = "1"
+		if b.Kind == labengine.OVS {
+			values["stp_enable"] = "true"
+		} else {
+			values["stp_state"] = "1"
+		}
 		options := labengine.WriteOptions(b.Kind, values)
 		edits = append(edits, labengine.Edit{UpdateInterface: &labengine.UpdateInterface{ID: b.ID, Options: &options}})
 		on = append(on, b.ID)

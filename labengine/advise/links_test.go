@@ -151,6 +151,22 @@ func TestBridgeLoop(t *testing.T) {
 			host:a on br0 -- host:b on br1
 			host:c on br0 -- host:d on br1`, `
 			bridge-loop host:br0: br0 and br1 are a ring by 2 cables, and none has STP: a broadcast goes round for ever [Turn STP on]`},
+		{"two cables between a bridge and an OVS bridge", `
+			host: machine
+			host:br0 bridge
+			host:ovs0 ovs
+			host:a on br0 -- host:b on ovs0
+			host:c on br0 -- host:d on ovs0`, `
+			bridge-loop host:br0: br0 and ovs0 are a ring by 2 cables, and none has STP: a broadcast goes round for ever [Turn STP on]`},
+		{"an OVS bridge with STP, and one with RSTP", `
+			host: machine
+			host:ovs0 ovs stp_enable true
+			host:ovs1 ovs
+			host:ovs2 ovs rstp_enable true
+			host:a on ovs0 -- host:b on ovs1
+			host:c on ovs0 -- host:d on ovs1
+			host:e on ovs2 -- host:f on ovs1
+			host:g on ovs2 -- host:h on ovs1`, ""},
 		{"a cable from a bridge to itself", `
 			host: machine
 			host:br0 bridge

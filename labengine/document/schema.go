@@ -122,8 +122,11 @@ func nodeSchema(kind labengine.Kind) object {
 		required = append(required, "in")
 	}
 	given := object{"name": name, "kind": object{"const": kind, "description": nodeText[kind]}}
-	if kind == bridgeKind || kind == labengine.LAN {
+	switch kind {
+	case bridgeKind, labengine.LAN:
 		given["options"] = optionsSchema(labengine.Bridge)
+	case ovsKind:
+		given["options"] = optionsSchema(labengine.OVS)
 	}
 	return closed(nodeShapes[kind], keySchemas(nodeShapes[kind], given), required...)
 }
@@ -160,7 +163,7 @@ func interfaceSchema(kind string) object {
 	return closed(s, keySchemas(s, given), required...)
 }
 
-// optionsSchema is a kind's options in the words of ip-link(8).
+// optionsSchema is a kind's options in the words of ip-link(8) or, of an OVS bridge, of ovs-vswitchd.conf.db(5).
 func optionsSchema(kind string) object {
 	options, _ := labengine.LinkOptions(kind)
 	var words, texts []string

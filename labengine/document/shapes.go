@@ -55,7 +55,7 @@ var nodeShapes = map[labengine.Kind]shape{
 		hints: map[string]string{"routes": notABridge, "sysctls": notABridge, "interfaces": "`master: BRIDGE` makes an interface its port"},
 	},
 	ovsKind: {
-		of: "an OVS bridge", keys: []string{"name", "kind", "in", "addresses", "mtu", "mac", "up", "alias"},
+		of: "an OVS bridge", keys: []string{"name", "kind", "in", "addresses", "options", "mtu", "mac", "up", "alias"},
 		hints: map[string]string{"routes": notABridge, "sysctls": notABridge, "interfaces": "`master: BRIDGE` makes an interface its port"},
 	},
 	labengine.LAN: {

@@ -15,8 +15,9 @@ type Switches map[string]SwitchPort
 // SwitchPort is a port of an OVS bridge. The kernel knows nothing of that: to it, such a port has no master, and the bridge's
 // own port is a tap.
 type SwitchPort struct {
-	Bridge string // its name, which is that of the bridge's own port, too
-	Port   string // what the port does with VLANs, as a document has it
+	Bridge  string // its name, which is that of the bridge's own port, too
+	Port    string // what the port does with VLANs, as a document has it
+	Options string // of a bridge's own port: the bridge's, as a document has them
 }
 
 // SetSwitches says what Open vSwitch has in a namespace.
@@ -53,7 +54,10 @@ func (n *Netns) takeSwitch(l, was *Link) {
 	p, ok := n.switches[l.Name]
 	switch {
 	case l.Kind == tap && (ok && p.Bridge == l.Name || was != nil && was.Kind == labengine.OVS):
-		l.Kind, l.Options = labengine.OVS, ""
+		l.Kind, l.Options = labengine.OVS, p.Options
+		if !ok {
+			l.Options = was.Options
+		}
 	case ok && p.Bridge != l.Name && l.Master == 0:
 		if bridge, ok := n.LinkNamed(p.Bridge); ok && bridge.Kind == labengine.OVS {
 			l.Master, l.Port = bridge.Index, p.Port

@@ -487,6 +487,9 @@ func switchesOf(bridges []ovsdb.Bridge) kernel.Switches {
 		for _, p := range b.Ports {
 			all[p.Name] = kernel.SwitchPort{Bridge: b.Name, Port: p.VLANs.String()}
 		}
+		own := all[b.Name]
+		own.Bridge, own.Options = b.Name, b.Options
+		all[b.Name] = own
 	}
 	return all
 }

@@ -130,6 +130,12 @@ cables:
 		return !still && port(s).Port == "trunks 10,20" && bridge(s).Up && len(bridge(s).Addresses) == 1
 	})
 	lab.CheckKernel()
+	lab.Shell("host", "ovs-vsctl set bridge br0 stp_enable=true fail_mode=secure")
+	lab.Until("options", func(s labtest.State) bool { return bridge(s).Options == "stp_enable true fail_mode secure" })
+	lab.CheckKernel()
+	lab.Shell("host", "ovs-vsctl set bridge br0 stp_enable=false -- clear bridge br0 fail_mode")
+	lab.Until("no options", func(s labtest.State) bool { return bridge(s).Options == "" })
+	lab.CheckKernel()
 	lab.Shell("host", "ovs-vsctl clear port veth-red-br trunks")
 	lab.MustRun("red", "ping", "-c1", "-W3", "192.168.15.5")
 	lab.Shell("host", "ovs-vsctl del-port veth-red-br")
@@ -167,6 +173,8 @@ func TestOVSEditsAndTheirUndo(t *testing.T) {
 		{{UpdateInterface: &labengine.UpdateInterface{ID: bridge, Name: new("br1")}}},
 		{{UpdateInterface: &labengine.UpdateInterface{ID: bridge, MTU: new(1400)}}},
 		{{UpdateInterface: &labengine.UpdateInterface{ID: bridge, MAC: new("02:00:00:00:00:07")}}},
+		{{UpdateInterface: &labengine.UpdateInterface{ID: bridge, Options: new("mcast_snooping_enable true")}}},
+		{{UpdateInterface: &labengine.UpdateInterface{ID: bridge, Options: new("rstp_enable true"), Name: new("br1")}}},
 		{{UpdateInterface: &labengine.UpdateInterface{ID: port, Name: new("veth-red-x")}}},
 		{{UpdateInterface: &labengine.UpdateInterface{ID: port, Master: new(labengine.ID(""))}}},
 		{{UpdateInterface: &labengine.UpdateInterface{ID: port, Node: new(labengine.ID("host/gray"))}}},

@@ -17,15 +17,20 @@ func (w *walker) anyOVS(lab labengine.Lab) (labengine.Interface, bool) {
 	return lab.Interfaces[id], ok
 }
 
-// setOVS renames an OVS bridge, gives it another MAC, or deletes it.
+var switchOptions = []string{"", "mcast_snooping_enable true", "stp_enable true", "rstp_enable true fail_mode secure"}
+
+// setOVS renames an OVS bridge, gives it another MAC or other options, or deletes it.
 func (w *walker) setOVS(lab labengine.Lab) {
 	i, ok := w.anyOVS(lab)
 	if !ok {
 		return
 	}
-	switch w.rand.IntN(3) {
+	switch w.rand.IntN(4) {
 	case 0:
 		w.edit(labengine.Edit{UpdateInterface: &labengine.UpdateInterface{ID: i.ID, Name: new(w.name("s"))}})
+	case 2:
+		options, _ := pick(w, switchOptions)
+		w.edit(labengine.Edit{UpdateInterface: &labengine.UpdateInterface{ID: i.ID, Options: &options}})
 	case 1:
 		w.edit(labengine.Edit{UpdateInterface: &labengine.UpdateInterface{ID: i.ID, MAC: new("02:00:00:00:00:77")}})
 	default:
@@ -52,6 +57,10 @@ func (w *walker) typeOVS(lab labengine.Lab) {
 	i, ok := w.anyOVS(lab)
 	if ok && i.Node == "host" && w.rand.IntN(3) == 0 {
 		w.typed("ovs-vsctl del-br %s", i.Name)
+		return
+	}
+	if ok && i.Node == "host" && w.rand.IntN(2) == 0 {
+		w.typed("ovs-vsctl set bridge %s %s", i.Name, []string{"stp_enable=true", "stp_enable=false", "fail_mode=secure", "rstp_enable=true"}[w.rand.IntN(4)])
 		return
 	}
 	name := w.name("y")

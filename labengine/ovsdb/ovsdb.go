@@ -11,6 +11,7 @@ import (
 	"io"
 	"net"
 	"slices"
+	"strconv"
 	"sync"
 
 	"vethlab/labengine"
@@ -20,6 +21,7 @@ import (
 type Bridge struct {
 	Name     string
 	Datapath string // datapath_type: "netdev", or "" for the kernel's
+	Options  string // as a document has them
 	Ports    []Port // by name, with the bridge's own, which has its name
 }
 
@@ -74,7 +76,8 @@ func Watch(ctx context.Context, conn net.Conn, changed func()) (*Conn, error) {
 const database = "Open_vSwitch"
 
 var (
-	bridgeColumns = []string{"name", "datapath_type", "ports"}
+	bridgeColumns = append([]string{"name", "datapath_type", "ports"}, optionColumns...)
+	optionColumns = []string{"stp_enable", "rstp_enable", "mcast_snooping_enable", "fail_mode"}
 	portColumns   = []string{"name", "tag", "trunks", "vlan_mode"}
 )
 
@@ -178,6 +181,10 @@ func parse(result []byte) ([]Bridge, error) {
 			Tag      set[int]    `json:"tag"`
 			Trunks   set[int]    `json:"trunks"`
 			Mode     set[string] `json:"vlan_mode"`
+			STP      bool        `json:"stp_enable"`
+			RSTP     bool        `json:"rstp_enable"`
+			Snooping bool        `json:"mcast_snooping_enable"`
+			FailMode set[string] `json:"fail_mode"`
 		} `json:"rows"`
 	}
 	if err := json.Unmarshal(result, &tables); err != nil {
@@ -202,7 +209,14 @@ func parse(result []byte) ([]Bridge, error) {
 	}
 	bridges := []Bridge{}
 	for _, row := range tables[0].Rows {
-		b := Bridge{Name: row.Name, Datapath: row.Datapath}
+		options := map[string]string{
+			"stp_enable": strconv.FormatBool(row.STP), "rstp_enable": strconv.FormatBool(row.RSTP),
+			"mcast_snooping_enable": strconv.FormatBool(row.Snooping),
+		}
+		if len(row.FailMode) > 0 {
+			options["fail_mode"] = row.FailMode[0]
+		}
+		b := Bridge{Name: row.Name, Datapath: row.Datapath, Options: labengine.WriteOptions(labengine.OVS, options)}
 		for _, id := range row.Ports {
 			if p, ok := ports[id]; ok {
 				b.Ports = append(b.Ports, p)

@@ -14,8 +14,8 @@ import (
 
 // selected is what ovsdb-server 3.1 answers, of a bridge with a port of each sort.
 const selected = `[{"rows":[
-	{"name":"br1","datapath_type":"","ports":["uuid","c1"]},
-	{"name":"br0","datapath_type":"netdev","ports":["set",[["uuid","a1"],["uuid","a2"],["uuid","gone"],["uuid","a3"]]]}]},
+	{"name":"br1","datapath_type":"","ports":["uuid","c1"],"stp_enable":false,"rstp_enable":false,"mcast_snooping_enable":false,"fail_mode":["set",[]]},
+	{"name":"br0","datapath_type":"netdev","stp_enable":true,"rstp_enable":false,"mcast_snooping_enable":true,"fail_mode":"secure","ports":["set",[["uuid","a1"],["uuid","a2"],["uuid","gone"],["uuid","a3"]]]}]},
 {"rows":[
 	{"_uuid":["uuid","a1"],"name":"br0","tag":["set",[]],"trunks":["set",[]],"vlan_mode":["set",[]]},
 	{"_uuid":["uuid","a3"],"name":"veth-red-br","tag":10,"trunks":["set",[]],"vlan_mode":["set",[]]},
@@ -28,7 +28,7 @@ func TestParse(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []Bridge{
-		{Name: "br0", Datapath: "netdev", Ports: []Port{
+		{Name: "br0", Datapath: "netdev", Options: "stp_enable true mcast_snooping_enable true fail_mode secure", Ports: []Port{
 			{"br0", labengine.SwitchPort{Tag: -1, Trunks: []int{}}},
 			{"trunk", labengine.SwitchPort{Tag: -1, Trunks: []int{10, 20}, Mode: "native-tagged"}},
 			{"veth-red-br", labengine.SwitchPort{Tag: 10, Trunks: []int{}}},

@@ -419,8 +419,8 @@ func (d *differ) values(of []labengine.Interface) {
 			set.Alias = &i.Alias
 		}
 		if i.Kind == labengine.OVS { // which changes both itself
-			d.setOVS(i, set.MAC != nil, set.MTU != nil)
-			set.MAC, set.MTU = nil, nil
+			d.setOVS(i, set.MAC != nil, set.MTU != nil, was.Options)
+			set.MAC, set.MTU, was.Options = nil, nil, i.Options
 		}
 		if set.MTU != nil || set.MAC != nil || set.Alias != nil {
 			d.do(set)

@@ -107,7 +107,7 @@ func (d *differ) bridgeMTUs() {
 		switch {
 		case p == nil || !p.fresh || p.least == bridge.MTU:
 		case bridge.Kind == labengine.OVS:
-			d.setOVS(bridge, false, true)
+			d.setOVS(bridge, false, true, bridge.Options)
 		default:
 			d.do(SetLink{At: SpotOf(d.want, bridge.Node), Interface: bridge.ID, Name: bridge.Name, MTU: &bridge.MTU})
 		}

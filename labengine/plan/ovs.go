@@ -207,7 +207,7 @@ func (d *differ) changeOVS() {
 		if i.MAC != "" {
 			set = append(set, hwaddr(i.MAC))
 		}
-		changes.add(i.Node, i.ID, set...)
+		changes.add(i.Node, i.ID, append(set, columns("", i.Options)...)...)
 		if i.MTU != labengine.DefaultMTU(i.Kind) {
 			changes.add(i.Node, i.ID, "set", "interface", i.Name, mtuRequest(i.MTU))
 		}
@@ -269,16 +269,31 @@ func (d *differ) changePort(changes ovsChanges, have string, i labengine.Interfa
 	}
 }
 
-// setOVS gives an OVS bridge that stays another MAC or MTU: Open vSwitch, whose both are, takes no notice of ip-link(8).
-func (d *differ) setOVS(i labengine.Interface, mac, mtu bool) {
+// setOVS gives an OVS bridge that stays another MAC or MTU, or other options: Open vSwitch, whose all are, takes no notice of
+// ip-link(8).
+func (d *differ) setOVS(i labengine.Interface, mac, mtu bool, options string) {
 	changes := ovsChanges{}
+	set := columns(options, i.Options)
 	if mac {
-		changes.add(i.Node, i.ID, "set", "bridge", i.Name, hwaddr(i.MAC))
+		set = append([]string{hwaddr(i.MAC)}, set...)
+	}
+	if len(set) > 0 {
+		changes.add(i.Node, i.ID, append([]string{"set", "bridge", i.Name}, set...)...)
 	}
 	if mtu {
 		changes.add(i.Node, i.ID, "set", "interface", i.Name, mtuRequest(i.MTU))
 	}
 	changes.do(d, d.want)
+}
+
+// columns are what ovs-vsctl(8) sets for an OVS bridge to have other options.
+func columns(was, is string) []string {
+	var set []string
+	words := strings.Fields(changedOptions(labengine.OVS, was, is))
+	for at := 0; at+1 < len(words); at += 2 {
+		set = append(set, words[at]+"="+words[at+1])
+	}
+	return set
 }
 
 func hwaddr(mac string) string { return `other_config:hwaddr="` + mac + `"` }

@@ -84,13 +84,19 @@ func TestOVSChanges(t *testing.T) {
 			"ovs-vsctl del-port br0 red-br\nip link set dev red-br name p\novs-vsctl add-port br0 p -- set port p tag=10\n"},
 		{"another MAC and MTU", []labengine.Edit{update(labengine.UpdateInterface{ID: "host:br0", MAC: new("02:00:00:00:00:99"), MTU: new(1400)})},
 			"ovs-vsctl set bridge br0 'other_config:hwaddr=\"02:00:00:00:00:99\"' -- set interface br0 mtu_request=1400\n"},
+		{"options", []labengine.Edit{update(labengine.UpdateInterface{ID: "host:br0", Options: new("fail_mode secure stp_enable true")})},
+			"ovs-vsctl set bridge br0 stp_enable=true fail_mode=secure\n"},
+		{"options and a MAC", []labengine.Edit{update(labengine.UpdateInterface{ID: "host:br0", Options: new("rstp_enable true"), MAC: new("02:00:00:00:00:99")})},
+			"ovs-vsctl set bridge br0 'other_config:hwaddr=\"02:00:00:00:00:99\"' rstp_enable=true\n"},
 		{"another name of the bridge", []labengine.Edit{update(labengine.UpdateInterface{ID: "host:br0", Name: new("br1")})},
 			"ovs-vsctl del-br br0\n" +
 				"ovs-vsctl add-br br1 -- set bridge br1 datapath_type=netdev 'other_config:hwaddr=\"02:00:00:00:00:05\"' -- add-port br1 blue-br " +
 				"-- add-port br1 red-br -- set port red-br tag=10\n" +
 				"ip addr add 192.168.15.5/24 dev br1\nip link set dev br1 up\n"},
-		{"a second bridge", []labengine.Edit{{AddInterface: &labengine.AddInterface{ID: "b", Node: "host", Name: "br1", Kind: labengine.OVS, MTU: 1300, MAC: "02:00:00:00:00:09"}}},
-			"ovs-vsctl add-br br1 -- set bridge br1 datapath_type=netdev 'other_config:hwaddr=\"02:00:00:00:00:09\"' " +
+		{"a second bridge", []labengine.Edit{{AddInterface: &labengine.AddInterface{
+			ID: "b", Node: "host", Name: "br1", Kind: labengine.OVS, MTU: 1300, MAC: "02:00:00:00:00:09", Options: "mcast_snooping_enable true",
+		}}},
+			"ovs-vsctl add-br br1 -- set bridge br1 datapath_type=netdev 'other_config:hwaddr=\"02:00:00:00:00:09\"' mcast_snooping_enable=true " +
 				"-- set interface br1 mtu_request=1300\nip link set dev br1 up\n"},
 		{"slowed down while it is no port, and a port again", []labengine.Edit{
 			update(labengine.UpdateInterface{ID: "host:red-br", Name: new("p"), Impair: new("rate 1mbit")}),

@@ -127,7 +127,7 @@ const dumpAll = `
 	echo OVS
 	if kill -0 "$(cat /run/openvswitch/ovs-vswitchd.pid 2>/dev/null)" 2>/dev/null; then
 		for b in $(ovs-vsctl list-br); do
-			echo "$b $b"
+			echo "$b $b" $(ovs-vsctl get bridge $b stp_enable rstp_enable mcast_snooping_enable fail_mode)
 			for p in $(ovs-vsctl list-ports $b); do
 				echo "$p $b" $(ovs-vsctl get port $p tag trunks vlan_mode | tr -d " ")
 			done
@@ -187,7 +187,13 @@ func (l *Lab) ovsPorts(where, out string, all map[string]link) {
 			continue
 		}
 		if words[0] == words[1] { // a bridge's own: that it is a tap is Open vSwitch's affair
-			port.Options = ""
+			values := map[string]string{}
+			for at, name := range []string{"stp_enable", "rstp_enable", "mcast_snooping_enable", "fail_mode"} {
+				if value := words[2+at]; value != "[]" {
+					values[name] = value
+				}
+			}
+			port.Options = labengine.WriteOptions(labengine.OVS, values)
 			all[where+":"+words[0]] = port
 			continue
 		}

@@ -19,11 +19,23 @@ export interface LinkOption {
 	feature?: string;
 }
 
+const trueFalse = { type: 'choice', words: ['true', 'false'], default: 'false' } as const;
 const onOff = { type: 'number', min: 0, max: 1 } as const;
 
 const linkOptions: Readonly<Record<string, readonly LinkOption[]>> = {
 	dummy: [],
-	ovs: [],
+	ovs: [
+		{ name: 'stp_enable', ...trueFalse, about: 'spanning tree: breaks loops' },
+		{ name: 'rstp_enable', ...trueFalse, about: 'the same, faster' },
+		{ name: 'mcast_snooping_enable', ...trueFalse, about: 'multicast only where it is asked for' },
+		{
+			name: 'fail_mode',
+			type: 'choice',
+			words: ['standalone', 'secure'],
+			default: 'standalone',
+			about: 'without a controller: learn, or go by the flows alone',
+		},
+	],
 	bridge: [
 		{ name: 'stp_state', ...onOff, default: '0', about: 'spanning tree: breaks loops' },
 		{ name: 'forward_delay', type: 'number', min: 200, max: 3000, default: '1500', about: '1/100 s' },

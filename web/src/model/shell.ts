@@ -150,6 +150,7 @@ export function setPort(i: Interface, word: string, value: string): string {
 }
 
 export function setOptions(lab: Lab, i: Interface, options: string): string {
+	if (i.kind === 'ovs') return `ovs-vsctl set bridge ${quote(i.name)} ${options.replace(' ', '=')}`;
 	return `${ip(lab, i.node)} link set dev ${quote(i.name)} type ${i.kind} ${options || '…'}`;
 }
 
