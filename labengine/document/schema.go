@@ -181,10 +181,14 @@ func optionsSchema(kind string) object {
 		words = append(words, o.Name+`\s+`+value)
 		texts = append(texts, o.Name+" ("+text+")")
 	}
+	source := "As ip-link(8) takes them"
+	if kind == labengine.OVS {
+		source = "Columns of ovs-vswitchd.conf.db(5)"
+	}
 	word := `(` + strings.Join(words, "|") + `)`
 	return object{
 		"type": "string", "pattern": `^\s*(` + word + `(\s+` + word + `)*)?\s*$`,
-		"description": "As ip-link(8) takes them: " + strings.Join(texts, ", ") + ".",
+		"description": source + ": " + strings.Join(texts, ", ") + ".",
 	}
 }
 
