@@ -37,9 +37,12 @@ func TestLabsOverHTTP(t *testing.T) {
 	if _, text := body(t, yaml, nil); text != redAndBlue || yaml.Header.Get("Content-Type") != "application/yaml" {
 		t.Errorf("as YAML:\n%s", text)
 	}
-	_, script := body(t, ts.request("GET", at+"/export?to=sh", ""), nil)
-	if !strings.Contains(script, "ip netns add red") {
+	exported := ts.request("GET", at+"/export?to=sh", "")
+	if _, script := body(t, exported, nil); !strings.Contains(script, "ip netns add red") {
 		t.Errorf("as a script:\n%s", script)
+	}
+	if as := exported.Header.Get("Content-Disposition"); as != `attachment; filename="Red and blue.sh"` {
+		t.Errorf("saved as %s", as)
 	}
 	wantProblem(t, ts.request("GET", at+"/export?to=tarot", ""), 400, labengine.CodeBadRequest)
 

@@ -395,7 +395,9 @@ func (s *Server) exportLab(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, err)
 		return
 	}
-	switch to := r.URL.Query().Get("to"); to {
+	to := r.URL.Query().Get("to")
+	w.Header().Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": lab.Name + "." + to}))
+	switch to {
 	case "sh":
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		w.Header().Set("Cache-Control", "no-store")
@@ -403,6 +405,7 @@ func (s *Server) exportLab(w http.ResponseWriter, r *http.Request) {
 	case "yaml":
 		writeDocument(w, lab)
 	default:
+		w.Header().Del("Content-Disposition")
 		s.fail(w, labengine.Problemf(labengine.CodeBadRequest, "there is no format %q", to).About("", "to").
 			WithHint("the formats are sh and yaml"))
 	}

@@ -470,15 +470,13 @@ func TestSlowPageIsCutOff(t *testing.T) {
 	quick.snapshot()
 	lab := ts.labs.only(t)
 	data := make([]byte, 256<<10)
-	go func() {
-		for i := range 300 { // 100 MB as JSON: more than the queue and the sockets hold
-			lab.mu.Lock()
-			lab.say(labengine.Message{Frames: &labengine.Frames{Frames: []labengine.Frame{{No: uint64(i + 1), Data: data}}}})
-			lab.mu.Unlock()
+	for i := range 300 { // 100 MB as JSON: more than the queue and the sockets hold
+		lab.mu.Lock()
+		lab.say(labengine.Message{Frames: &labengine.Frames{Frames: []labengine.Frame{{No: uint64(i + 1), Data: data}}}})
+		lab.mu.Unlock()
+		for last := uint64(0); last <= uint64(i); {
+			last = until(quick, func(m labengine.Message) (*labengine.Frames, bool) { return m.Frames, m.Frames != nil }).Frames[0].No
 		}
-	}()
-	for last := uint64(0); last < 300; {
-		last = until(quick, func(m labengine.Message) (*labengine.Frames, bool) { return m.Frames, m.Frames != nil }).Frames[0].No
 	}
 	frames := 0
 	for {

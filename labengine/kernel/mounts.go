@@ -242,8 +242,8 @@ const (
 
 // mntIDReq is struct mnt_id_req.
 type mntIDReq struct {
-	size, spare     uint32
-	id, param, mnts uint64
+	size, spare   uint32
+	id, param, ns uint64
 }
 
 // newMountList is nil where the kernel cannot list the mounts that process pid sees.
@@ -266,7 +266,7 @@ func newMountList(pid int) *mountList {
 // list gives the numbers of all mounts, ascending.
 func (l *mountList) list() ([]uint64, error) {
 	for {
-		req := mntIDReq{size: uint32(unsafe.Sizeof(mntIDReq{})), id: lsmtRoot, mnts: l.ns}
+		req := mntIDReq{size: uint32(unsafe.Sizeof(mntIDReq{})), id: lsmtRoot, ns: l.ns}
 		n, _, errno := unix.Syscall6(unix.SYS_LISTMOUNT, uintptr(unsafe.Pointer(&req)),
 			uintptr(unsafe.Pointer(&l.ids[0])), uintptr(len(l.ids)), 0, 0, 0)
 		if errno != 0 {
@@ -282,7 +282,7 @@ func (l *mountList) list() ([]uint64, error) {
 // look finds out what a mount is. The error is ENOENT where it has gone.
 func (l *mountList) look(id uint64) (m mountedName, err error) {
 	req := mntIDReq{
-		size: uint32(unsafe.Sizeof(mntIDReq{})), id: id, param: statmountMntRoot | statmountMntPoint, mnts: l.ns,
+		size: uint32(unsafe.Sizeof(mntIDReq{})), id: id, param: statmountMntRoot | statmountMntPoint, ns: l.ns,
 	}
 	_, _, errno := unix.Syscall6(unix.SYS_STATMOUNT, uintptr(unsafe.Pointer(&req)),
 		uintptr(unsafe.Pointer(&l.stat[0])), uintptr(len(l.stat)), 0, 0, 0)

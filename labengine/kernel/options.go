@@ -119,9 +119,11 @@ func linkInfo(kind string, options map[string]string, more ...*nl.RtAttr) *nl.Rt
 	return info
 }
 
-// takeInfo reads IFLA_LINKINFO: the kind, and its options where the document has words for them.
-func (l *Link) takeInfo(info []byte) {
+// takeInfo reads IFLA_LINKINFO: the kind, and its options where the document has words for them. was is what is known of the
+// link, if anything is.
+func (l *Link) takeInfo(info []byte, was *Link) {
 	var data []byte
+	topologyChanges := false
 	for t, v := range attributes(info, 0) {
 		switch t {
 		case nl.IFLA_INFO_KIND:
@@ -144,9 +146,31 @@ func (l *Link) takeInfo(info []byte) {
 		if l.Kind == labengine.Bridge && t == nl.IFLA_BR_VLAN_DEFAULT_PVID && len(v) == 2 {
 			l.pvid = int(native.Uint16(v))
 		}
+		if l.Kind == labengine.Bridge && t == nl.IFLA_BR_TOPOLOGY_CHANGE && len(v) == 1 {
+			topologyChanges = v[0] != 0
+		}
 		if l.Kind == labengine.VXLAN && t == nl.IFLA_VXLAN_LINK && len(v) == 4 {
 			l.Peer = int(native.Uint32(v)) // IFLA_LINK, where there is one, says the same
 		}
 	}
+	if topologyChanges {
+		l.agesAsSet(values, was)
+	}
 	l.Options = labengine.WriteOptions(l.Kind, values)
+}
+
+// agesAsSet puts back the ageing_time that a bridge was given: for a while after STP has seen the topology change, the bridge
+// forgets sooner, and that time is all that the kernel tells of: __br_set_topology_change in net/bridge/br_stp.c.
+func (l *Link) agesAsSet(values map[string]string, was *Link) {
+	delay, err := strconv.Atoi(values["forward_delay"])
+	if err != nil || values["ageing_time"] != strconv.Itoa(2*delay) {
+		return
+	}
+	delete(values, "ageing_time")
+	if was == nil {
+		return
+	}
+	if set, err := labengine.ParseOptions(l.Kind, was.Options); err == nil && set["ageing_time"] != "" {
+		values["ageing_time"] = set["ageing_time"]
+	}
 }

@@ -137,14 +137,14 @@ func (w *World) takeLink(n *Netns, body []byte) {
 			info = v
 		}
 	}
-	fresh.takeInfo(info)
+	old, known := n.Links[index]
+	fresh.takeInfo(info, old)
 	if fallbackDevices[fresh.Name] && fresh.Flags&unix.IFF_UP == 0 {
 		return
 	}
 	if fresh.Kind == labengine.Loopback || fresh.MAC == noMAC { // a bridge without ports has none until it is given one
 		fresh.MAC = ""
 	}
-	old, known := n.Links[index]
 	n.takeSwitch(&fresh, old)
 	if known && old.same(&fresh) {
 		return

@@ -275,6 +275,9 @@ func (w *World) Touch(n *Netns) {
 	w.TouchSysctls(n)
 }
 
+// TouchLink has one link of a namespace looked at again.
+func (w *World) TouchLink(ref LinkRef) { w.dirty[linkKey{ref.Netns, ref.Index}] = true }
+
 // TouchTables has the tables of a namespace looked at again.
 func (w *World) TouchTables(n *Netns) { w.markRoutes(n) }
 

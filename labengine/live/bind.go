@@ -43,6 +43,9 @@ func (b *binder) reconcile() {
 	l := b.lab
 	b.namespaces()
 	l.takeSwitches()
+	for ref := range l.halves {
+		l.world.TouchLink(ref)
+	}
 	for {
 		dirty := l.world.TakeLinks()
 		if len(dirty) == 0 {
@@ -135,6 +138,11 @@ func (b *binder) links(dirty []kernel.LinkRef) {
 			b.unbind(ref, id)
 			known = false
 		}
+		if link == nil {
+			delete(l.halves, ref)
+		} else if !known && l.isHalf(n, link) {
+			continue
+		}
 		if link != nil && !link.Doomed {
 			if !known {
 				fresh = append(fresh, len(changed))
@@ -153,6 +161,27 @@ func (b *binder) links(dirty []kernel.LinkRef) {
 	for at, link := range changed {
 		b.cable(in[at], link)
 	}
+}
+
+// isHalf says whether a link is a veth whose other end is still to come into the same namespace: the kernel tells of the two one
+// after the other. It is taken in with that, or where it stays alone for long.
+func (l *Lab) isHalf(n *kernel.Netns, link *kernel.Link) bool {
+	ref := kernel.LinkRef{Netns: n.Key, Index: link.Index}
+	_, _, whole := l.world.PeerOf(n, link)
+	if link.Kind != labengine.Veth || link.Doomed || whole || link.PeerNsid >= 0 {
+		delete(l.halves, ref)
+		return false
+	}
+	since, seen := l.halves[ref]
+	if !seen {
+		since = time.Now()
+		l.halves[ref] = since
+	}
+	if time.Since(since) < moveWait {
+		return true
+	}
+	delete(l.halves, ref)
+	return false
 }
 
 // unbind lets go of an interface that is no longer there. A veth takes its other end with it, which the kernel may tell

@@ -1,6 +1,7 @@
 package live_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -403,5 +404,58 @@ func TestPolicyRouting(t *testing.T) {
 	}
 	if out := lab.Shell("host", "ip rule; ip -6 rule"); strings.Count(out, "\n") != 5 {
 		t.Errorf("rules after all is undone:\n%s", out)
+	}
+}
+
+// While STP sees the topology change, a bridge forgets what it has learnt sooner: that is nobody's setting.
+func TestSTPKeepsTheAgeingTime(t *testing.T) {
+	lab := labtest.Start(t, `
+vethlab: 1
+nodes:
+  - {name: host, kind: machine}
+  - {name: br1, kind: bridge, in: host, options: stp_state 1 forward_delay 200}
+  - {name: br2, kind: bridge, in: host, options: stp_state 1 forward_delay 200 ageing_time 20000}
+cables:
+  - [br1:a, br2:b]
+  - [br1:c, br2:d]
+`)
+	before := lab.State()
+	sooner := lab.Shell("host", `
+		timeout 20 sh -c 'until grep -q 1 /sys/class/net/br1/bridge/topology_change && grep -q 1 /sys/class/net/br2/bridge/topology_change; do sleep 0.1; done'
+		ip -d link show type bridge | grep -c "ageing_time 400 "
+		ip link set br1 promisc on # the kernel tells of it
+		ip link set br2 promisc on
+		ip link add name last type bridge`)
+	if sooner != "2\n" {
+		t.Fatalf("%q bridges forget sooner", sooner)
+	}
+	now := lab.Until("what was typed last", func(s labtest.State) bool { _, ok := s.Lab.InterfaceNamed("host", "last"); return ok })
+	for _, id := range []labengine.ID{"host:br1", "host:br2"} {
+		if is, was := now.Lab.Interfaces[id].Options, before.Lab.Interfaces[id].Options; is != was {
+			t.Errorf("%s has %s, and was given %s", id, is, was)
+		}
+	}
+	lab.Shell("host", "ip link set br1 type bridge ageing_time 700")
+	lab.Until("an ageing time that somebody types meanwhile", func(s labtest.State) bool {
+		return s.Lab.Interfaces["host:br1"].Options == "stp_state 1 forward_delay 200 ageing_time 700"
+	})
+}
+
+// The kernel tells of a veth's ends one after the other. They are one change all the same.
+func TestTypedVethIsOneChange(t *testing.T) {
+	lab := labtest.Start(t, "vethlab: 1\nnodes:\n  - {name: host, kind: machine}\n")
+	for i := range 40 {
+		p, q := fmt.Sprintf("p%d", i), fmt.Sprintf("q%d", i)
+		lab.Shell("host", "ip link add name "+p+" type veth peer name "+q)
+		lab.Until("a cable", func(s labtest.State) bool {
+			end, ok := s.Lab.InterfaceNamed("host", p)
+			_, cabled := s.Lab.CableOf(end.ID)
+			return ok && cabled
+		})
+	}
+	for _, c := range lab.State().Changes {
+		if len(c.Patch.Interfaces) != 2*len(c.Patch.Cables) {
+			t.Errorf("%q has %d interfaces and %d cables", c.Sentence, len(c.Patch.Interfaces), len(c.Patch.Cables))
+		}
 	}
 }

@@ -1,5 +1,5 @@
 import { useEffect, useState } from 'react';
-import { problemText } from '../model/problem';
+import { capital, problemText } from '../model/problem';
 import { asSentence } from '../model/wording';
 import { sessionEnded, startLab } from '../session/actions';
 import { useLab, useLink } from '../session/stores';
@@ -24,8 +24,10 @@ export function Banner() {
 	}
 	if (state === 'dead') {
 		const why = problem ? ` (${problem.message})` : '';
+		const text =
+			problem?.code === 'not-running' ? problem.message : `the lab's process ended${why}. The drawing is safe`;
 		return (
-			<Bar kind="error" text={`The lab's process ended${why}. The drawing is safe.`}>
+			<Bar kind="error" text={`${capital(text)}.`}>
 				<button type="button" onClick={() => void startLab()}>
 					Start again
 				</button>

@@ -7,7 +7,18 @@ import { bridgePlace, freePlace, lanPlace, machinePlace, withPlaces } from '../m
 import { sizes } from '../model/sizes';
 import { freeName } from '../model/suggest';
 import { addWords, isBox, isBridge, machineAround, type Shape, shapes, thingOf, thingsIn } from '../model/things';
-import { announce, deleteThings, edit, redo, select, startLab, stopLab, toast, undo } from '../session/actions';
+import {
+	announce,
+	deleteThings,
+	edit,
+	exportLab,
+	redo,
+	select,
+	startLab,
+	stopLab,
+	toast,
+	undo,
+} from '../session/actions';
 import { type DockTab, type Labels, useGeometry, useLab, useView } from '../session/stores';
 import { openTerminal, splitTerminal } from '../session/terminals';
 import { canvasView } from '../session/viewport';
@@ -341,6 +352,8 @@ export const commands: Command[] = [
 			if (node) openTerminal(node);
 		},
 	},
+	{ id: 'export-file', name: 'Export as a file (YAML)', group: 'Lab', keys: [], run: () => exportLab('yaml') },
+	{ id: 'export-script', name: 'Export as a shell script', group: 'Lab', keys: [], run: () => exportLab('sh') },
 	{ id: 'split', name: 'Split the terminal', group: 'Terminals', keys: [], run: splitTerminal },
 	{ id: 'dock-terminals', name: 'Show terminals', group: 'Terminals', keys: [], run: () => dock('terminals') },
 	{ id: 'dock-packets', name: 'Show packets', group: 'View', keys: [], run: () => dock('packets') },

@@ -28,12 +28,17 @@ export function capital(text: string): string {
 	return text.slice(0, 1).toUpperCase() + text.slice(1);
 }
 
+/** A message without the lines of a file that it shows. */
+export function withoutExcerpt(message: string): string {
+	return message.split('\n\n')[0] ?? message;
+}
+
 /** A problem as one line: the command that was refused, the message, the errno, and what to do about it. */
 export function problemText(p: Problem): string {
 	const command = p.command ? `\`${p.command}\`: ` : '';
 	const errno = p.errno ? ` (${p.errno})` : '';
 	const hint = p.hint ? `. ${capital(p.hint)}` : '';
-	return `${command}${p.message}${errno}${hint}.`;
+	return `${command}${withoutExcerpt(p.message)}${errno}${hint}.`;
 }
 
 /** A word as a message has it: in backquotes, or escaped where it could play tricks; not endless. */

@@ -26,6 +26,12 @@ describe('what was taken back', () => {
 			[typed, change('terminal', '', 'b', 'c')],
 			'Undid `ip link add br9 type bridge`, `b` and 1 more (typed in host) by `ip link del br9`',
 		],
+		[
+			'typed, and first seen without a command',
+			del,
+			[change('terminal', 'Add q0'), typed],
+			'Undid `ip link add br9 type bridge` (typed in host) by `ip link del br9`',
+		],
 		['drawn', del, [change('canvas', 'Cable red to blue', 'a')], 'Undid “Cable red to blue” by `ip link del br9`'],
 		['without commands', change('redo', 'Redo'), [change('canvas', 'Move red')], 'Redid “Move red”'],
 		['long forgotten', del, [], 'Undid “Undo” by `ip link del br9`'],

@@ -16,7 +16,8 @@ export function takenBackText(c: Change, entry: readonly Change[]): string {
 	const by = linesOf([c]) && ` by ${linesOf([c])}`;
 	const [first] = entry;
 	if (first?.origin !== 'terminal' || !linesOf(entry)) return `${verb} “${first?.sentence ?? c.sentence}”${by}`;
-	return `${verb} ${linesOf(entry)} (typed in ${first.commands?.[0]?.machine})${by}`;
+	const machine = entry.flatMap((c) => c.commands ?? [])[0]?.machine;
+	return `${verb} ${linesOf(entry)} (typed in ${machine})${by}`;
 }
 
 /** The change that another takes back, with those that joined it. */

@@ -3,7 +3,7 @@ import { applyEdits } from '../model/edit';
 import { computeGeometry } from '../model/geometry';
 import { newID } from '../model/lab';
 import { afterDelete } from '../model/outline';
-import { capital, problemText, Refused } from '../model/problem';
+import { capital, problemText, Refused, withoutExcerpt } from '../model/problem';
 import {
 	addPending,
 	addProbe,
@@ -24,6 +24,7 @@ import { frameLog, type Toast, type ToastAction, traffic, useGeometry, useLab, u
 import { canvasView } from './viewport';
 
 let connection: LabConnection | undefined;
+let takenBack = ''; // the toast about what was undone or redone last
 const undoing = new Map<string, 'undo' | 'redo' | 'restore'>(); // requests that are one, by id
 
 export function openLab(id: string): () => void {
@@ -108,7 +109,9 @@ function afterChange(): void {
 	const c = changes.at(-1);
 	if (c?.origin === 'undo' || c?.origin === 'redo') {
 		const again = c.origin === 'undo' ? { label: 'Redo', run: redo } : { label: 'Undo', run: undo };
-		toast({ kind: 'info', text: takenBackText(c, entryOf(changes, c.takes)), actions: [again] });
+		dismiss(takenBack); // what it offers has another meaning now
+		takenBack = newID('t');
+		toast({ kind: 'info', text: takenBackText(c, entryOf(changes, c.takes)), actions: [again] }, takenBack);
 	}
 	if (c?.origin === 'restore')
 		toast({ kind: 'info', text: `${restoredText(c)}.`, actions: [{ label: 'Undo', run: undo }] });
@@ -346,13 +349,21 @@ export async function stopLab(): Promise<void> {
 	await overHTTP(() => api.stop(useLab.getState().id));
 }
 
+/** Has the browser save the lab as a file, under the lab's name. */
+export function exportLab(to: 'yaml' | 'sh'): void {
+	const link = document.createElement('a');
+	link.href = api.exported(useLab.getState().id, to);
+	link.download = '';
+	link.click();
+}
+
 export async function overHTTP<T>(call: () => Promise<T>): Promise<T | undefined> {
 	try {
 		return await call();
 	} catch (err) {
 		if (!(err instanceof ServerProblem)) throw err;
 		const hint = err.problem.hint ? ` ${capital(err.problem.hint)}.` : '';
-		const text = err.status === 401 ? sessionEnded : `${capital(err.message)}.${hint}`;
+		const text = err.status === 401 ? sessionEnded : `${capital(withoutExcerpt(err.message))}.${hint}`;
 		toast({ kind: 'error', text });
 		return undefined;
 	}

@@ -50,5 +50,6 @@ export const api = {
 	remove: (id: string) => ask<unknown>(at(id), json('DELETE')),
 	start: (id: string) => ask<unknown>(at(id, '/start'), atOnce()),
 	stop: (id: string) => ask<unknown>(at(id, '/stop'), atOnce()),
-	script: (id: string) => ask<string>(at(id, '/export?to=sh'), { headers: { Accept: 'text/plain' } }),
+	/** Where the browser finds the lab as a file. */
+	exported: (id: string, to: 'yaml' | 'sh') => at(id, `/export?to=${to}`),
 };
