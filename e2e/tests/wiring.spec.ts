@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import type { Page } from '@playwright/test';
 import { expect, expectAccessible, newLab, openTerminal, ping, select, test } from './vethlab';
 
@@ -315,4 +316,21 @@ test('what is wrong with a lab that runs is told, and forgotten with it', async 
 	await expect(page.getByTestId('node-red')).toBeVisible();
 	says({ status: { state: 'running', since: Date.now() } });
 	await expect(banner).toHaveCount(0);
+});
+
+test('a lab is saved as a file, and opened from it', async ({ home }) => {
+	const page = await newLab(home);
+	await add(page, 'ns red');
+	await page.keyboard.press('ControlOrMeta+k');
+	await page.keyboard.type('export as a file');
+	const saving = page.waitForEvent('download');
+	await page.keyboard.press('Enter');
+	const file = await (await saving).path();
+	await page.goto(new URL('/', page.url()).href);
+	await page.getByTestId('open-file').setInputFiles({
+		name: 'saved.yaml',
+		mimeType: 'application/yaml',
+		buffer: await readFile(file),
+	});
+	await expect(page.getByTestId('node-red')).toBeVisible();
 });

@@ -29,6 +29,7 @@ type MountWatch struct {
 	changes syscall.RawConn
 	list    *mountList        // nil where the kernel has none
 	named   map[string]uint64 // what Named said last
+	failed  bool              // it could not say, and what has gone since is not known
 }
 
 // WatchMounts has changed called, on a goroutine of its own, whenever the mounts that process pid sees have changed, once
@@ -92,7 +93,7 @@ func openUnpolled(name string) (*os.File, error) {
 type Names struct {
 	Inodes map[string]uint64 // of their nsfs files, by name; the watch's own
 	Come   []string          // names that were not there, or were another namespace's, in the answer before
-	Gone   bool              // a name of that answer is not there, or is another namespace's
+	Gone   bool              // a name of that answer is not there, or is another namespace's; or may be
 }
 
 // Named lists the names. What has changed since is said once. One goroutine at a time may call it.
@@ -104,10 +105,11 @@ func (m *MountWatch) Named() (Names, error) {
 	m.named = nil
 	inodes, err := m.read()
 	if err != nil {
+		m.failed = true
 		return Names{}, err
 	}
-	m.named = inodes
-	names := Names{Inodes: inodes}
+	names := Names{Inodes: inodes, Gone: m.failed}
+	m.named, m.failed = inodes, false
 	for name, inode := range inodes {
 		if before[name] != inode {
 			names.Come = append(names.Come, name)
