@@ -14,8 +14,8 @@ describe('a problem as one line', () => {
 	});
 	test('shows no line of the file that it is about', () => {
 		const message = 'document:6:12: host has a node red already\n\n   6 |   - {name: red}\n     |             ^';
-		expect(problemText({ code: 'bad-file', message, hint: 'give one another name' })).toBe(
-			'document:6:12: host has a node red already. Give one another name.',
+		expect(problemText({ code: 'bad-file', message, hint: 'did you mean blue?' })).toBe(
+			'document:6:12: host has a node red already. Did you mean blue?',
 		);
 	});
 });

@@ -28,6 +28,11 @@ export function capital(text: string): string {
 	return text.slice(0, 1).toUpperCase() + text.slice(1);
 }
 
+/** With a full stop, unless it ends as a sentence does. */
+export function ended(text: string): string {
+	return /[.?!]$/.test(text) ? text : `${text}.`;
+}
+
 /** A message without the lines of a file that it shows. */
 export function withoutExcerpt(message: string): string {
 	return message.split('\n\n')[0] ?? message;
@@ -38,7 +43,7 @@ export function problemText(p: Problem): string {
 	const command = p.command ? `\`${p.command}\`: ` : '';
 	const errno = p.errno ? ` (${p.errno})` : '';
 	const hint = p.hint ? `. ${capital(p.hint)}` : '';
-	return `${command}${withoutExcerpt(p.message)}${errno}${hint}.`;
+	return ended(`${command}${withoutExcerpt(p.message)}${errno}${hint}`);
 }
 
 /** A word as a message has it: in backquotes, or escaped where it could play tricks; not endless. */

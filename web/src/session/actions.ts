@@ -3,7 +3,7 @@ import { applyEdits } from '../model/edit';
 import { computeGeometry } from '../model/geometry';
 import { newID } from '../model/lab';
 import { afterDelete } from '../model/outline';
-import { capital, problemText, Refused, withoutExcerpt } from '../model/problem';
+import { capital, ended, problemText, Refused, withoutExcerpt } from '../model/problem';
 import {
 	addPending,
 	addProbe,
@@ -362,8 +362,8 @@ export async function overHTTP<T>(call: () => Promise<T>): Promise<T | undefined
 		return await call();
 	} catch (err) {
 		if (!(err instanceof ServerProblem)) throw err;
-		const hint = err.problem.hint ? ` ${capital(err.problem.hint)}.` : '';
-		const text = err.status === 401 ? sessionEnded : `${capital(withoutExcerpt(err.message))}.${hint}`;
+		const hint = err.problem.hint ? ` ${ended(capital(err.problem.hint))}` : '';
+		const text = err.status === 401 ? sessionEnded : `${ended(capital(withoutExcerpt(err.message)))}${hint}`;
 		toast({ kind: 'error', text });
 		return undefined;
 	}
