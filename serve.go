@@ -78,13 +78,14 @@ func serve(ctx context.Context, listen, state string, stdout, stderr io.Writer) 
 	served := make(chan error, 1)
 	go func() { served <- httpServer.Serve(listener) }()
 
+	interrupts := make(chan os.Signal, 2) // asked for before the URL tells anybody that there is a server to interrupt
+	signal.Notify(interrupts, os.Interrupt)
+	defer signal.Stop(interrupts)
+
 	url := s.LoginURL("http://" + shownAddress(listener))
 	fmt.Fprintln(stdout, url)
 	openInBrowser(url)
 
-	interrupts := make(chan os.Signal, 2)
-	signal.Notify(interrupts, os.Interrupt)
-	defer signal.Stop(interrupts)
 	stopLabs := false
 	select {
 	case err = <-served:
