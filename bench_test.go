@@ -157,7 +157,7 @@ func starOn(n int, quiet bool, bridge labengine.ID, more ...labengine.Edit) labe
 	return lab
 }
 
-// startAndStop starts a lab as `vethlab run` does, from nothing to the snapshot, and ends it.
+// startAndStop starts a lab as `vethlab run` does, from nothing to the reply, and ends it.
 func startAndStop(b *testing.B, shape shape, n int, quiet bool) (s started) {
 	b.Helper()
 	lab := shape.lab(n, quiet)

@@ -3,11 +3,13 @@ package examples
 import (
 	"bytes"
 	"fmt"
+	"reflect"
 	"slices"
 	"testing"
 
 	"vethlab/labengine"
 	"vethlab/labengine/document"
+	"vethlab/labengine/plan"
 )
 
 func TestExamplesParse(t *testing.T) {
@@ -30,6 +32,18 @@ func TestExamplesParse(t *testing.T) {
 		}
 		if !bytes.Equal(document.Format(lab, text), text) {
 			t.Errorf("%s changes when it is written", f.Name())
+		}
+	}
+}
+
+// TestMachinesFirst: a lab whose machines are made before the rest is planned is made by the same steps.
+func TestMachinesFirst(t *testing.T) {
+	for _, e := range List() {
+		lab := parse(t, e.Name+".yaml")
+		whole := plan.Diff(labengine.NewLab(""), lab)
+		parts := append(plan.Diff(labengine.NewLab(""), lab.Machines()), plan.Diff(lab.Machines(), lab)...)
+		if !reflect.DeepEqual(whole, parts) {
+			t.Errorf("%s: %s\n---\n%s", e.Name, whole.Script(), parts.Script())
 		}
 	}
 }

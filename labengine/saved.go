@@ -43,3 +43,15 @@ func (l Lab) Saved() Lab {
 	}
 	return l
 }
+
+// Machines is a lab with nothing but the nodes of this one that are in no machine, as they are before anything is set in them.
+func (l Lab) Machines() Lab {
+	machines := NewLab(l.Name)
+	machines.Quiet = l.Quiet
+	for id, n := range l.Nodes {
+		if n.In == "" {
+			machines.Nodes[id] = Node{ID: id, Name: n.Name, Kind: n.Kind, Order: n.Order}
+		}
+	}
+	return machines
+}

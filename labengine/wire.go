@@ -61,7 +61,8 @@ type Close struct {
 	Terminal ID `json:"terminal"`
 }
 
-// Begin makes the lab in the kernel. It is the first request to a new lab process.
+// Begin makes the lab in the kernel. It is the first request to a new lab process. Before the reply come, as [Change]s, what of
+// the lab could not be made, and then one [Live] with all that is.
 type Begin struct {
 	Protocol int      `json:"protocol"`
 	Lab      Lab      `json:"lab"`

@@ -464,12 +464,8 @@ func (l *tinyLab) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (l *tinyLab) handle(ws *websocket.Conn, r labengine.Request) {
 	reply := labengine.Reply{Request: r.ID}
 	send := func(m labengine.Message) { ws.WriteJSON(m) }
-	snapshot := func(status labengine.State) {
-		send(labengine.Message{Snapshot: &labengine.Snapshot{
-			Lab: l.journal.Lab, Seq: l.journal.Seq, Changes: l.journal.Changes,
-			Status: labengine.Status{State: status}, Terminals: []labengine.Terminal{},
-			Live: labengine.Live{Nodes: map[labengine.ID]*labengine.NodeState{machineOf(l.journal.Lab): {Pid: 2}}},
-		}})
+	live := func() labengine.Live {
+		return labengine.Live{Nodes: map[labengine.ID]*labengine.NodeState{machineOf(l.journal.Lab): {Pid: 2}}}
 	}
 	c := labengine.Change{Author: r.Author, At: time.Now(), Origin: labengine.FromCanvas}
 	after, err := labengine.Lab{}, error(nil)
@@ -482,14 +478,18 @@ func (l *tinyLab) handle(ws *websocket.Conn, r labengine.Request) {
 			return
 		}
 		send(labengine.Message{Status: &labengine.Status{State: labengine.Starting, Done: 1, Total: 2}})
-		snapshot(labengine.Running)
+		said := live()
+		send(labengine.Message{Live: &said})
 	case r.Resume != nil:
 		for _, c := range l.journal.Changes {
 			if c.Seq > r.Resume.After {
 				send(labengine.Message{Change: &c})
 			}
 		}
-		snapshot(labengine.Running)
+		send(labengine.Message{Snapshot: &labengine.Snapshot{
+			Lab: l.journal.Lab, Seq: l.journal.Seq, Changes: l.journal.Changes,
+			Status: labengine.Status{State: labengine.Running}, Terminals: []labengine.Terminal{}, Live: live(),
+		}})
 	case r.Watch != nil:
 		l.watched = r.Watch.Frames
 	case l.swallow != nil:

@@ -15,7 +15,7 @@ type running struct {
 	process  Process
 	client   *client.Client
 	conn     *client.Conn // nil while there is no connection
-	synced   bool         // since the snapshot of this connection
+	synced   bool         // since this connection has said all that there is
 	stopping bool
 	reason   *labengine.Problem // what the lab process said before it ended
 	cancel   context.CancelFunc // ends the goroutine that follows it, and the connection
@@ -238,6 +238,9 @@ func (r *room) heard(l *running, conn *client.Conn, m client.Message) error {
 		return r.heardChange(l, *m.Change, m.Raw)
 	case m.Live != nil:
 		r.mergeLive(*m.Live)
+		if !l.synced {
+			break
+		}
 		r.broadcast(m.Raw)
 		if len(m.Live.Nodes) > 0 {
 			r.advise()
@@ -254,6 +257,10 @@ func (r *room) heard(l *running, conn *client.Conn, m client.Message) error {
 		if m.Reply.Problem != nil && (m.Reply.Request == "begin" || m.Reply.Request == "resume") {
 			l.reason = m.Reply.Problem
 			return m.Reply.Problem // the lab cannot be made; its process is ended
+		}
+		if m.Reply.Request == "begin" {
+			r.inStep(l, nil)
+			break
 		}
 		r.answered(*m.Reply)
 	case m.Terminals != nil:
@@ -313,20 +320,25 @@ func (r *room) heardStatus(l *running, status labengine.Status) {
 	}
 }
 
-// heardSnapshot is all of the running lab. It comes once on each connection.
+// heardSnapshot is all of a lab that was found running. It comes once on each connection.
 func (r *room) heardSnapshot(l *running, s labengine.Snapshot) {
 	if s.Seq != r.journal.Seq || !labengine.Compare(r.journal.Lab, s.Lab).Empty() {
 		r.log.Warn("the lab process has another lab than the server; its own holds", "have", r.journal.Seq, "got", s.Seq)
 		r.adopt(s)
 	}
-	l.synced = true
 	r.live, r.terminals = s.Live, s.Terminals
 	if s.Features != nil { // else what was found when the lab last ran holds for the moment
 		r.features = s.Features
 	}
+	r.inStep(l, s.Status.Problem)
+}
+
+// inStep goes on once the lab process has said all that there is of the running lab.
+func (r *room) inStep(l *running, problem *labengine.Problem) {
+	l.synced = true
 	r.advise()
-	if r.status.State == labengine.Starting || s.Status.Problem != nil || r.status.Problem != nil {
-		r.setStatus(labengine.Running, s.Status.Problem)
+	if r.status.State == labengine.Starting || problem != nil || r.status.Problem != nil {
+		r.setStatus(labengine.Running, problem)
 	}
 	if r.status.State != labengine.Running {
 		return // it is being stopped

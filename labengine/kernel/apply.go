@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
@@ -295,6 +296,7 @@ func (w *World) openComing(files <-chan *os.File, opened func(i int, n *Netns, e
 			some = append(some, <-files)
 		}
 		list, errs := w.openAll(some)
+		w.number(slices.DeleteFunc(slices.Clone(list), func(n *Netns) bool { return n == nil }))
 		for k := range list {
 			opened(i, list[k], errs[k])
 			i++

@@ -29,6 +29,7 @@ type MountWatch struct {
 	changes syscall.RawConn
 	list    *mountList        // nil where the kernel has none
 	named   map[string]uint64 // what Named said last
+	ahead   map[string]uint64 // what it is to say next, where nothing has changed since
 	failed  bool              // it could not say, and what has gone since is not known
 }
 
@@ -98,12 +99,16 @@ type Names struct {
 
 // Named lists the names. What has changed since is said once. One goroutine at a time may call it.
 func (m *MountWatch) Named() (Names, error) {
-	if m.named != nil && !m.moved() {
+	moved := m.moved()
+	if m.named != nil && !moved {
 		return Names{Inodes: m.named}, nil
 	}
-	before := m.named
-	m.named = nil
-	inodes, err := m.read()
+	before, inodes := m.named, m.ahead
+	m.named, m.ahead = nil, nil
+	var err error
+	if inodes == nil || moved {
+		inodes, err = m.read()
+	}
 	if err != nil {
 		m.failed = true
 		return Names{}, err
@@ -119,6 +124,13 @@ func (m *MountWatch) Named() (Names, error) {
 		names.Gone = names.Gone || inodes[name] != inode
 	}
 	return names, nil
+}
+
+// Ahead looks at the mounts that there are, so that Named need not unless they change. It may be called from any goroutine while
+// nobody calls Named.
+func (m *MountWatch) Ahead() {
+	m.moved()             // from now on
+	m.ahead, _ = m.read() // Named says what is wrong, if it still is
 }
 
 func (m *MountWatch) read() (map[string]uint64, error) {

@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"errors"
+	"slices"
 	"syscall"
 
 	"github.com/vishvananda/netlink/nl"
@@ -23,38 +24,49 @@ type rtgenmsg struct{}
 func (rtgenmsg) Len() int          { return 4 }
 func (rtgenmsg) Serialize() []byte { return make([]byte, 4) }
 
+// newNsid asks for a number of the kernel's choice for a namespace, which the answer has.
+func newNsid(of *Netns) message {
+	auto := int32(-1)
+	return message{kind: unix.RTM_NEWNSID, flags: unix.NLM_F_ECHO, data: []nl.NetlinkRequestData{
+		rtgenmsg{}, fdOf(of), nl.NewRtAttr(netnsaNsid, nl.Uint32Attr(uint32(auto))),
+	}}
+}
+
+func fdOf(n *Netns) *nl.RtAttr { return nl.NewRtAttr(netnsaFd, nl.Uint32Attr(uint32(n.File.Fd()))) }
+
 // giveNsid gives other a number in n, or finds the one that it has.
 func (n *Netns) giveNsid(other *Netns) (int32, error) {
-	fd := nl.NewRtAttr(netnsaFd, nl.Uint32Attr(uint32(other.File.Fd())))
-	auto := int32(-1)
-	err := n.do(unix.RTM_NEWNSID, 0, rtgenmsg{}, fd, nl.NewRtAttr(netnsaNsid, nl.Uint32Attr(uint32(auto))))
-	if err != nil && !errors.Is(err, unix.EEXIST) {
-		return -1, err
+	answers, err := n.socket.exchange(newNsid(other))
+	if errors.Is(err, unix.EEXIST) {
+		return n.getNsid(fdOf(other))
 	}
-	return n.getNsid(fd)
+	if err != nil || len(answers) != 1 {
+		return -1, errors.Join(err, syscall.ENOENT)
+	}
+	return nsidIn(answers[0])
 }
 
 // numbersAtOnce bounds the requests of one call, so that their answers fit the socket's buffer.
 const numbersAtOnce = 64
 
-// numberAll gives all namespaces numbers in the root, which has given none yet.
-func (w *World) numberAll() error {
-	var batch []message
-	next := int32(0)
-	for _, n := range w.byKey {
-		n.nsid = next
-		w.byNsid[next] = n
-		batch = append(batch, message{kind: unix.RTM_NEWNSID, data: []nl.NetlinkRequestData{
-			rtgenmsg{}, nl.NewRtAttr(netnsaFd, nl.Uint32Attr(uint32(n.File.Fd()))), nl.NewRtAttr(netnsaNsid, nl.Uint32Attr(uint32(next))),
-		}})
-		if next++; len(batch) == numbersAtOnce || int(next) == len(w.byKey) {
-			if _, err := w.root.socket.exchange(batch...); err != nil {
-				return err
-			}
-			batch = batch[:0]
+// number gives namespaces that have just been opened numbers in the root. Those that it cannot give any get theirs when they
+// are followed, or it is said then why not. It may be called from any goroutine.
+func (w *World) number(list []*Netns) {
+	w.numbering.Lock()
+	defer w.numbering.Unlock()
+	for some := range slices.Chunk(list, numbersAtOnce) {
+		batch := make([]message, len(some))
+		for i, n := range some {
+			batch[i] = newNsid(n)
+		}
+		answers, err := w.root.socket.exchange(batch...)
+		if err != nil || len(answers) != len(some) {
+			return
+		}
+		for i, n := range some {
+			n.nsid, _ = nsidIn(answers[i])
 		}
 	}
-	return nil
 }
 
 // pair is a veth between two namespaces, made where no events are heard.
@@ -85,12 +97,18 @@ func (n *Netns) getNsid(which ...nl.NetlinkRequestData) (int32, error) {
 	if err != nil {
 		return -1, err
 	}
-	for _, a := range answers {
-		for t, value := range attributes(a, 4) {
-			if t == netnsaNsid && len(value) == 4 {
-				if id := int32(native.Uint32(value)); id >= 0 {
-					return id, nil
-				}
+	if len(answers) == 0 {
+		return -1, syscall.ENOENT
+	}
+	return nsidIn(answers[0])
+}
+
+// nsidIn is the number that an answer gives.
+func nsidIn(answer []byte) (int32, error) {
+	for t, value := range attributes(answer, 4) {
+		if t == netnsaNsid && len(value) == 4 {
+			if id := int32(native.Uint32(value)); id >= 0 {
+				return id, nil
 			}
 		}
 	}

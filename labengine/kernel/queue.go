@@ -94,6 +94,7 @@ func (q *queue) putAside() {
 		q.sender.Go(q.sendAll)
 	}
 	b.request = b.of.socket.prepare(b.messages...)
+	b.request.unseen = true
 	q.pending.Add(1)
 	q.batches <- b
 }

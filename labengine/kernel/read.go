@@ -115,7 +115,11 @@ func (w *World) readAll(whole func(*Netns) bool) error {
 			}
 		})
 	}
-	all := slices.Collect(maps.Values(w.byKey))
+	keys := slices.Sorted(maps.Keys(w.byKey)) // as they were made: machines, whose answers are the longest, first
+	all := make([]*Netns, len(keys))
+	for i, key := range keys {
+		all[i] = w.byKey[key]
+	}
 	go func() {
 		for _, n := range all {
 			questions <- n

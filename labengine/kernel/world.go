@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"slices"
+	"sync"
 
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
@@ -32,6 +33,7 @@ type World struct {
 	enter      *entrance
 	dirtyVLANs map[*Netns]bool
 	moved      map[linkKey]bool // links that went to another namespace, among the dirty ones
+	numbering  sync.Mutex       // who has it may use root's socket
 	listens    bool
 	pairs      []pair          // veths between namespaces that were made before Listen
 	impaired   map[*Netns]bool // where links were impaired before Listen
@@ -183,14 +185,16 @@ func (w *World) Add(file *os.File) (*Netns, error) {
 
 // follow takes in a namespace that has been opened, and closes it where that fails.
 func (w *World) follow(n *Netns) (err error) {
-	if w.listens {
-		if n.nsid, err = w.root.giveNsid(n); err != nil {
+	if n.nsid < 0 {
+		w.numbering.Lock()
+		n.nsid, err = w.root.giveNsid(n)
+		w.numbering.Unlock()
+		if err != nil {
 			n.close()
 			return fmt.Errorf("nsid for a namespace: %w", err)
 		}
-		w.byNsid[n.nsid] = n
 	}
-	w.byKey[n.Key], w.byInode[n.Inode] = n, n
+	w.byKey[n.Key], w.byInode[n.Inode], w.byNsid[n.nsid] = n, n, n
 	if w.listens {
 		if err = w.read(n); err != nil {
 			w.Remove(n)
@@ -201,9 +205,6 @@ func (w *World) follow(n *Netns) (err error) {
 
 // Listen follows what happens in the namespaces from now on, having read what is in them.
 func (w *World) Listen() error {
-	if err := w.numberAll(); err != nil {
-		return fmt.Errorf("nsid for a namespace: %w", err)
-	}
 	err := w.events.listen(routeGroups...)
 	if err == nil {
 		err = w.ruleEvents.listen(unix.NFNLGRP_NFTABLES)

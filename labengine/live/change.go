@@ -15,23 +15,36 @@ import (
 // begin makes the lab in the kernel. What a file has no words for is left out, and the journal says so.
 func (l *Lab) begin(b labengine.Begin) error {
 	l.journal = labengine.NewJournal(b.Lab, b.Seq, b.Changes)
-	want := b.Lab.Saved()
 	total := 0
-	for _, n := range want.Nodes {
-		if n.Kind == labengine.Namespace {
+	for _, n := range b.Lab.Nodes {
+		if n.Kind == labengine.Namespace && n.Held == "" {
 			total++
 		}
 	}
 	l.setStatus(labengine.Status{State: labengine.Starting, Total: total})
-	var room sync.WaitGroup
-	defer room.Wait()
-	room.Go(func() { l.world.MakeRoom(len(want.Nodes)) })
-	steps := plan.Diff(labengine.NewLab(""), want)
-	err := l.world.Apply(context.Background(), steps, l, func(made int) {
-		l.setStatus(labengine.Status{State: labengine.Starting, Done: made, Total: total})
+	machines := b.Lab.Machines()
+	var want labengine.Lab
+	var steps plan.Plan
+	var ahead sync.WaitGroup // what is done on the side, while this goroutine waits for something else
+	defer ahead.Wait()
+	ahead.Go(func() { l.world.MakeRoom(len(b.Lab.Nodes)) })
+	ahead.Go(func() {
+		want = b.Lab.Saved()
+		steps = plan.Diff(machines, want)
 	})
+	err := l.world.Apply(context.Background(), plan.Diff(labengine.NewLab(""), machines), l, nil)
+	ahead.Wait()
 	if err == nil {
+		err = l.world.Apply(context.Background(), steps, l, func(made int) {
+			l.setStatus(labengine.Status{State: labengine.Starting, Done: made, Total: total})
+		})
+	}
+	if err == nil {
+		for _, m := range l.machines {
+			ahead.Go(m.watch.Ahead)
+		}
 		err = l.world.Listen()
+		ahead.Wait()
 	}
 	l.added(steps)
 	if err != nil {
@@ -62,7 +75,7 @@ func (l *Lab) begin(b labengine.Begin) error {
 		}
 	}
 	l.begun = true
-	seen.live = labengine.Live{} // the snapshot that follows says it all
+	seen.live = labengine.Live{} // what follows says it all
 	l.commitSeen(seen)
 	l.publishInterfaces()
 	l.setStatus(labengine.Status{State: labengine.Running})

@@ -483,9 +483,9 @@ func (l *Lab) setStatus(s labengine.Status) {
 	l.hub.broadcast(labengine.Message{Status: &s})
 }
 
-// snapshot is all that a page needs to show the lab. Tables that have not been read since they changed come after it.
-func (l *Lab) snapshot() labengine.Snapshot {
-	live := labengine.Live{Links: map[labengine.ID]*labengine.Link{}, Nodes: map[labengine.ID]*labengine.NodeState{}}
+// live is what is known of the kernel. Tables that have not been read since they changed come after it.
+func (l *Lab) live() *labengine.Live {
+	live := &labengine.Live{Links: map[labengine.ID]*labengine.Link{}, Nodes: map[labengine.ID]*labengine.NodeState{}}
 	for id, state := range l.states {
 		live.Nodes[id] = &state
 	}
@@ -506,8 +506,13 @@ func (l *Lab) snapshot() labengine.Snapshot {
 			}
 		}
 	}
+	return live
+}
+
+// snapshot is all that a page needs to show the lab.
+func (l *Lab) snapshot() labengine.Snapshot {
 	return labengine.Snapshot{
-		Lab: l.journal.Lab.Clone(), Live: live, Status: l.status, Seq: l.journal.Seq, Changes: l.journal.Changes,
+		Lab: l.journal.Lab.Clone(), Live: *l.live(), Status: l.status, Seq: l.journal.Seq, Changes: l.journal.Changes,
 		Terminals: l.terminals.list(), Features: l.features,
 	}
 }

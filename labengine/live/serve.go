@@ -238,8 +238,7 @@ func (l *Lab) handle(c *conn, r labengine.Request) {
 					l.finishNamespaces()
 					l.takeTables()
 				}
-				snapshot := l.snapshot()
-				c.send(labengine.Message{Snapshot: &snapshot})
+				l.hub.broadcast(labengine.Message{Live: l.live()})
 			}
 			reply(labengine.Change{}, "", err)
 			if err == nil {

@@ -106,6 +106,9 @@ func Start(t testing.TB, text string) *Lab {
 func StartLab(t testing.TB, lab labengine.Lab) *Lab {
 	t.Helper()
 	l := Launch(t)
+	l.mu.Lock()
+	l.state.Lab = lab
+	l.mu.Unlock()
 	reply := l.Ask(labengine.Request{Begin: &labengine.Begin{Protocol: labengine.Protocol, Lab: lab}})
 	if reply.Problem != nil {
 		t.Fatalf("begin: %v\n%s", reply.Problem, l.Log())
