@@ -1,4 +1,4 @@
-import { drawCable, expect, expectAccessible, middleOf, newLab, openTerminal, quickAdd, test } from './vethlab';
+import { drawCable, expect, expectAccessible, labOf, middleOf, newLab, openTerminal, quickAdd, test } from './vethlab';
 
 test('drawn on the canvas: two namespaces, a cable, addresses, a ping, and its packets', async ({ home }) => {
 	const page = await newLab(home);
@@ -84,4 +84,35 @@ test('the commands of what was drawn run as they stand in the terminal', async (
 	const host = await openTerminal(page, 'host');
 	await host.type('ip netns add red');
 	await expect(page.getByTestId('node-red')).toBeVisible();
+});
+
+test('a lab of 200 namespaces on a bridge is seen whole, and works as a small one does', async ({ home, server }) => {
+	const numbers = Array.from({ length: 200 }, (_, n) => n);
+	const page = await labOf(
+		server,
+		home,
+		[
+			'vethlab: 1',
+			'name: Many',
+			'quiet: true',
+			'nodes:',
+			'  - {name: host, kind: machine}',
+			...numbers.map((n) => `  - {name: n${n}, kind: namespace, in: host}`),
+			'  - {name: br0, kind: bridge, in: host, addresses: [10.0.0.1/16]}',
+			'cables:',
+			...numbers.map((n) => `  - [n${n}:eth0 10.0.1.${n + 1}/16, br0:h${n}]`),
+		].join('\n'),
+	);
+	const machine = await page.getByTestId('node-host').boundingBox();
+	expect(machine?.width).toBeGreaterThan(300);
+	expect((machine?.width ?? 0) / (machine?.height ?? 1)).toBeLessThan(3);
+	await page.getByTestId('node-n150').click();
+	await expect(page.getByTestId('inspector')).toContainText('n150');
+	await quickAdd(page, 'ns extra in host');
+	await expect(page.getByTestId('node-extra')).not.toHaveClass(/is-pending/);
+	await page.keyboard.press('ControlOrMeta+k');
+	await page.keyboard.type('layout');
+	await page.keyboard.press('Enter');
+	await expect(page.getByTestId('node-n199')).toBeInViewport();
+	await expect(page.getByTestId('node-n0')).toBeInViewport();
 });

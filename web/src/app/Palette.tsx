@@ -66,10 +66,11 @@ export function Palette() {
 /** Finds what has every word that was typed; ids are nobody's words. */
 function hasAllWords(_: string, search: string, keywords: string[] = []): number {
 	const text = keywords.join(' ').toLowerCase();
+	const joined = text.replaceAll(' ', ''); // "layout" finds "Lay out"
 	return search
 		.toLowerCase()
 		.split(/\s+/)
-		.every((word) => text.includes(word))
+		.every((word) => text.includes(word) || joined.includes(word))
 		? 1
 		: 0;
 }

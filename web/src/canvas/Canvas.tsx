@@ -47,6 +47,7 @@ const nodeTypes: Readonly<Record<Shape, typeof MachineNode>> = {
 	internet: InternetNode,
 };
 const far = 0.6; // below this zoom only selected and hovered things have labels
+const minZoom = 0.04; // shows a thousand namespaces on one bridge
 
 type LabNode = FlowNode<Record<string, never>, Shape>;
 const noData = {};
@@ -130,7 +131,7 @@ function Pane() {
 		canvasView.fit = (box) => {
 			const room = roomOf(root.current);
 			if (!box || !room) return;
-			const zoom = Math.max(0.1, Math.min(1, (room.w - 64) / box.w, (room.h - 64) / box.h));
+			const zoom = Math.max(minZoom, Math.min(1, (room.w - 64) / box.w, (room.h - 64) / box.h));
 			const [x, y] = [room.w / 2 - (box.x + box.w / 2) * zoom, room.h / 2 - (box.y + box.h / 2) * zoom];
 			void flow.setViewport({ x, y, zoom }, { duration: 0 });
 		};
@@ -218,7 +219,7 @@ function Pane() {
 				snapToGrid
 				snapGrid={snapGrid}
 				elevateNodesOnSelect={false}
-				minZoom={0.1}
+				minZoom={minZoom}
 				maxZoom={3}
 				proOptions={{ hideAttribution: true }}
 			>

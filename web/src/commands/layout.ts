@@ -2,6 +2,7 @@
 import ELK, { type ElkNode } from 'elkjs/lib/elk-api';
 import workerURL from 'elkjs/lib/elk-worker.min.js?url';
 import { bounds, type Geometry } from '../model/geometry';
+import { slotsFor } from '../model/places';
 import { headerHeight, padding, sizes } from '../model/sizes';
 import { holderOf, isBar, machineAround, type Thing, thingsOf } from '../model/things';
 import { edit, toast } from '../session/actions';
@@ -65,6 +66,16 @@ function placesIn(graph: ElkNode): Edit[] {
 	return (graph.children ?? []).flatMap((n) => [{ place: { id: n.id, x: snap(n.x), y: snap(n.y) } }, ...placesIn(n)]);
 }
 
+/** Whether a layout is too wide to be looked at: one layer has all that is plugged into a bridge. */
+function isStrip({ width = 0, height = 0 }: ElkNode): boolean {
+	return width > 4 * height && width > 3000;
+}
+
+/** Places as they are where nobody has put anything anywhere: there many stand in rows. */
+function unplaced(lab: Lab): Edit[] {
+	return Object.entries(slotsFor({ ...lab, places: {} })).map(([id, place]) => ({ place: { id, ...place } }));
+}
+
 let worker: ReturnType<typeof started> | undefined; // one for all layouts: it takes longer to start than to lay out
 
 /** A worker that has laid something out already, so that the patience is for the lab alone. */
@@ -92,7 +103,8 @@ export async function layOut(): Promise<void> {
 			toast({ kind: 'warn', text: 'The layout took over 2 s; the picture stays as it was.' });
 			return;
 		}
-		if (edit(placesIn(done))) canvasView.fit(bounds(useGeometry.getState().boxes));
+		const places = isStrip(done) ? unplaced(useLab.getState().lab) : placesIn(done);
+		if (edit(places)) canvasView.fit(bounds(useGeometry.getState().boxes));
 	} catch (err) {
 		worker = undefined;
 		toast({ kind: 'error', text: `The layout failed: ${String(err)}` });

@@ -1,6 +1,7 @@
 // Questions that one asks of a lab. Nothing here changes anything.
 import type { Cable, Change, Frame, Interface, Lab, Link, Node, Place, Status } from '../wire/types.gen';
 import { optionsOf } from './options';
+import { ofLab, ofThing } from './settled';
 
 export type { Cable, Change, Frame, Interface, Lab, Link, Node, Place, Status };
 export type State = Status['state'];
@@ -24,12 +25,29 @@ export function isSaved(i: Interface): boolean {
 	return i.kind === 'veth' || i.kind === 'loopback' || optionsOf(i.kind) !== undefined;
 }
 
-export function nodesInOrder(lab: Lab): Node[] {
-	return Object.values(lab.nodes).sort((a, b) => a.order - b.order || compareText(a.id, b.id));
+export function nodesInOrder(lab: Lab): readonly Node[] {
+	return ofLab(lab, sortedNodes);
 }
 
-export function cablesInOrder(lab: Lab): Cable[] {
-	return Object.values(lab.cables).sort((a, b) => a.order - b.order || compareText(a.id, b.id));
+export function cablesInOrder(lab: Lab): readonly Cable[] {
+	return ofLab(lab, sortedCables);
+}
+
+const sortedNodes = (lab: Lab) => Object.values(lab.nodes).sort(inOrder);
+const sortedCables = (lab: Lab) => Object.values(lab.cables).sort(inOrder);
+
+function inOrder(a: { order: number; id: string }, b: { order: number; id: string }): number {
+	return a.order - b.order || compareText(a.id, b.id);
+}
+
+function grouped<V>(all: readonly V[], by: (v: V) => string): Map<string, V[]> {
+	const groups = new Map<string, V[]>();
+	for (const v of all) {
+		const group = groups.get(by(v));
+		if (group) group.push(v);
+		else groups.set(by(v), [v]);
+	}
+	return groups;
 }
 
 export function compareText(a: string, b: string): number {
@@ -37,23 +55,31 @@ export function compareText(a: string, b: string): number {
 }
 
 /** The interfaces of a node by name, loopback first. */
-export function interfacesOf(lab: Lab, node: string): Interface[] {
-	return Object.values(lab.interfaces)
-		.filter((i) => i.node === node)
-		.sort(
-			(a, b) =>
-				Number(b.kind === 'loopback') - Number(a.kind === 'loopback') ||
-				a.name.localeCompare(b.name, 'en', { numeric: true }),
-		);
+export function interfacesOf(lab: Lab, node: string): readonly Interface[] {
+	return ofThing(lab, node, sortedInterfaces);
 }
 
-export function childrenOf(lab: Lab, machine: string): Node[] {
-	return nodesInOrder(lab).filter((n) => n.in === machine);
+const byName = new Intl.Collator('en', { numeric: true }).compare;
+const byNode = (lab: Lab) => grouped(Object.values(lab.interfaces), (i) => i.node);
+
+function sortedInterfaces(lab: Lab, node: string): Interface[] {
+	return (ofLab(lab, byNode).get(node) ?? []).toSorted(
+		(a, b) => Number(b.kind === 'loopback') - Number(a.kind === 'loopback') || byName(a.name, b.name),
+	);
 }
+
+export function childrenOf(lab: Lab, machine: string): readonly Node[] {
+	return ofThing(lab, machine, sortedChildren);
+}
+
+const byMachine = (lab: Lab) => grouped(nodesInOrder(lab), (n) => n.in ?? '');
+const sortedChildren = (lab: Lab, machine: string) => ofLab(lab, byMachine).get(machine) ?? [];
 
 export function cableOf(lab: Lab, end: string): Cable | undefined {
-	return Object.values(lab.cables).find((c) => c.ends[0] === end || c.ends[1] === end);
+	return ofLab(lab, byEnd).get(end);
 }
+
+const byEnd = (lab: Lab) => new Map(Object.values(lab.cables).flatMap((c) => c.ends.map((end) => [end, c] as const)));
 
 export function otherEnd(c: Cable, end: string): string {
 	return c.ends[0] === end ? c.ends[1] : c.ends[0];
@@ -70,7 +96,7 @@ export function nodeNamed(lab: Lab, within: string, name: string): Node | undefi
 }
 
 export function interfaceNamed(lab: Lab, node: string, name: string): Interface | undefined {
-	return Object.values(lab.interfaces).find((i) => i.node === node && i.name === name);
+	return (ofLab(lab, byNode).get(node) ?? []).find((i) => i.name === name);
 }
 
 export function machineOf(lab: Lab, node: string): Node | undefined {
@@ -82,10 +108,16 @@ export function machineOf(lab: Lab, node: string): Node | undefined {
 export function labelOf(lab: Lab, node: string): string {
 	const n = lab.nodes[node];
 	if (!n) return '(gone)';
-	if (n.in && Object.values(lab.nodes).some((other) => other.name === n.name && other.id !== n.id)) {
+	if (n.in && (ofLab(lab, namesakes).get(n.name) ?? 0) > 1) {
 		return `${lab.nodes[n.in]?.name ?? '?'}/${n.name}`;
 	}
 	return n.name;
+}
+
+function namesakes(lab: Lab): Map<string, number> {
+	const count = new Map<string, number>();
+	for (const n of Object.values(lab.nodes)) count.set(n.name, (count.get(n.name) ?? 0) + 1);
+	return count;
 }
 
 /** "red → blue": a cable by the nodes that it joins. */

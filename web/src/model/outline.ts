@@ -1,7 +1,7 @@
 // The lab as a tree: machines and LANs, what is in them, their interfaces. The outline shows it and the canvas speaks it.
 import type { Interface, Lab, Link } from '../wire/types.gen';
 import { interfacesOf, labelOf, linkState, peerOf, switchID } from './lab';
-import { holderOf, jacksOn, type Shape, shapes, type Thing, thingOf, thingsIn, thingsOf } from './things';
+import { holderOf, jacksOn, positionOf, type Shape, shapes, type Thing, thingOf, thingsIn, thingsOf } from './things';
 
 export interface TreeItem {
 	id: string;
@@ -104,8 +104,7 @@ export function spoken(lab: Lab, id: string, links: Record<string, Link>, runnin
 }
 
 function spokenThing(lab: Lab, t: Thing, links: Record<string, Link>, running: boolean): string {
-	const siblings = t.within ? thingsIn(lab, t.within) : thingsOf(lab).filter((o) => !o.within);
-	const position = siblings.findIndex((s) => s.id === t.id) + 1;
+	const [position, siblings] = positionOf(lab, t);
 	const bridge = lab.interfaces[t.shape === 'lan' ? switchID(t.id) : t.id];
 	const own = bridge ? jacksOn(lab, t.id) : realInterfaces(lab, t.node);
 	const up = own.filter((i) => linkState(i, links[i.id], running) === 'up').length;
@@ -114,7 +113,7 @@ function spokenThing(lab: Lab, t: Thing, links: Record<string, Link>, running: b
 	return [
 		t.name,
 		`${shapes[t.shape].title}${where}`,
-		`${position} of ${siblings.length}`,
+		`${position} of ${siblings}`,
 		own.length === 0 ? 'no cable' : `${up} of ${own.length} ${own.length === 1 ? one : many} up`,
 		...(bridge ? [...(bridge.up ? [] : ['down']), ...bridge.addresses] : own.flatMap((i) => i.addresses)),
 	].join(', ');

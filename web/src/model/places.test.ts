@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { drawn } from '../../test/lab';
+import { computeGeometry } from './geometry';
 import { slotsFor } from './places';
 import { sizes } from './sizes';
 
@@ -12,4 +13,25 @@ test.each([
 	const places = slotsFor(drawn('a: red', 'b: blue', 'lan office', ...cables));
 	expect((places.b?.x ?? 0) - (places.a?.x ?? 0) - sizes.machine.w).toBe(want);
 	expect(places.b?.y).toBe(places.a?.y);
+});
+
+/** Names of namespaces, each on the bridge of their machine. */
+function star(count: number) {
+	const names = Array.from({ length: count }, (_, at) => `n${at}`);
+	return drawn(`host: ${names.join(' ')} =br0`, ...names.map((n) => `${n}:eth0 -- br0:${n}-br`));
+}
+
+test.each([4, 16, 17, 40, 200, 1000])('a star of %i is no strip, and nothing in it overlaps', (count) => {
+	const lab = star(count);
+	const { boxes } = computeGeometry(lab);
+	const machine = boxes.host;
+	const inner = Object.entries(boxes).filter(([id]) => id !== 'host');
+	expect(inner).toHaveLength(count + 1);
+	if (count > 16) expect((machine?.w ?? 0) / (machine?.h ?? 1)).toBeLessThan(5);
+	for (const [id, a] of inner) {
+		const over = inner.filter(
+			([other, b]) => other > id && a.x < b.x + b.w && b.x < a.x + a.w && a.y < b.y + b.h && b.y < a.y + a.h,
+		);
+		expect(over, id).toEqual([]);
+	}
 });

@@ -2,7 +2,7 @@
 // bridge that they are plugged into; else they take the first free slot, and a bridge goes below. Machines stand side by
 // side, LANs below those that they join. A place is relative to the box that a thing is in.
 import type { Lab, Place } from '../wire/types.gen';
-import { headerHeight, padding, type Size, sizeOf, sizes } from './sizes';
+import { headerHeight, jackGap, padding, type Size, sizeOf, sizes } from './sizes';
 import { isBar, isBridge, type Thing, thingsOf } from './things';
 
 export type Places = Readonly<Record<string, Place>>;
@@ -15,6 +15,8 @@ const besideOnLAN = 96; // where cables leave below, to a LAN
 const toBar = 100; // from nodes to the bar that they are plugged into: room for the labels of both ends
 const toLAN = 104;
 const column = 220; // from a node to the next above or below a bar
+const betweenRows = slotStep.y - sizes.namespace.h; // of nodes above a bar, or below it
+const inOneRow = 8; // nodes; more stand in several rows
 
 /** Places for the boxes that have none. `kept` are those that they had until now, so that they stay as others come and go. */
 export function slotsFor(lab: Lab, kept: Places = {}): Places {
@@ -131,7 +133,10 @@ class Room {
 	}
 }
 
-/** Each bridge with the nodes that are plugged into it: up to three above it, of more one half below. */
+/**
+ * Each bridge with the nodes that are plugged into it: up to three above it, of more one half below. Many stand in rows, each
+ * second one between the nodes of the others, so that cables pass between them.
+ */
 function aroundBridges(lab: Lab, room: Room, inner: readonly Thing[]): void {
 	const bridges = inner.filter((t) => isBridge(t.shape));
 	const home = new Map<string, string>(); // of a node: the first bridge that it is plugged into
@@ -147,19 +152,34 @@ function aroundBridges(lab: Lab, room: Room, inner: readonly Thing[]): void {
 		if (members.length === 0) continue;
 		const above = members.length <= 3 ? members.length : Math.ceil(members.length / 2);
 		const bar = room.size(bridge);
-		const width = Math.max(above * column - (column - sizes.namespace.w), bar.w);
-		const top = firstSlot.y;
+		const inRow = rowLength(above);
+		const barWidth = above > inRow ? Math.max(bar.w, (above + 1) * jackGap) : bar.w; // as wide as its jacks make it
+		const shift = above > inRow ? column / 4 : 0;
+		const wide = (count: number) => count * column - (column - sizes.namespace.w);
+		const width = Math.max(wide(inRow) + 2 * shift, barWidth);
 		const rowHeight = Math.max(...members.map((t) => room.size(t).h));
-		const barY = top + rowHeight + toBar;
-		for (const [at, t] of members.entries()) {
-			const [row, inRow] = at < above ? [0, at] : [1, at - above];
-			const inThisRow = row === 0 ? above : members.length - above;
-			const left = x + (width - (inThisRow * column - (column - sizes.namespace.w))) / 2;
-			room.places[t.id] = snapped(left + inRow * column, row === 0 ? top : barY + bar.h + toBar);
-		}
-		room.places[bridge.id] = snapped(x + (width - bar.w) / 2, barY);
+		const step = rowHeight + betweenRows;
+		const barY = firstSlot.y + (Math.ceil(above / inRow) - 1) * step + rowHeight + toBar;
+		const place = (side: readonly Thing[], top: number) => {
+			for (const [at, t] of side.entries()) {
+				const row = Math.floor(at / inRow);
+				const inThisRow = Math.min(inRow, side.length - row * inRow);
+				const left = x + (width - wide(inThisRow)) / 2 + (row % 2 === 0 ? -shift : shift);
+				room.places[t.id] = snapped(left + (at % inRow) * column, top + row * step);
+			}
+		};
+		place(members.slice(0, above), firstSlot.y);
+		place(members.slice(above), barY + bar.h + toBar);
+		room.places[bridge.id] = snapped(x + (width - barWidth) / 2, barY);
 		x += width + column - sizes.namespace.w;
 	}
+}
+
+/** How many of so many nodes stand beside each other: a picture about twice as wide as high, and no narrower than their bar. */
+function rowLength(count: number): number {
+	if (count <= inOneRow) return count;
+	const most = Math.max(inOneRow, Math.ceil(Math.sqrt(2 * count)), Math.floor((count * jackGap) / column));
+	return Math.ceil(count / Math.ceil(count / most));
 }
 
 const snapped = (x: number, y: number): Place => ({ x: Math.round(x / 8) * 8, y: Math.round(y / 8) * 8 });

@@ -26,6 +26,7 @@ import { applyEdits } from './edit';
 import { emptyLab } from './lab';
 import { applyPatch, merge } from './patch';
 import { Refused } from './problem';
+import { settled } from './settled';
 
 export interface PendingOp {
 	id: string;
@@ -270,7 +271,7 @@ function redraw(s: LabState): LabState {
 		markDifferences(lab, after, marks, 'failed');
 		lab = after;
 	}
-	return { ...s, lab, marks };
+	return { ...s, lab: settled(lab), marks };
 }
 
 function tryEdits(lab: Lab, edits: Edit[]): Lab {

@@ -3,7 +3,8 @@
 import type { Interface, Lab } from '../wire/types.gen';
 import type { KindInfo } from './kinds';
 import { kinds } from './kinds';
-import { compareText, interfacesOf, type Kind, nodesInOrder } from './lab';
+import { childrenOf, compareText, interfacesOf, type Kind, nodesInOrder } from './lab';
+import { ofLab, ofThing } from './settled';
 
 /** Switches that are interfaces of a node: a Linux bridge, and one of Open vSwitch. */
 export type BridgeShape = 'bridge' | 'ovs';
@@ -76,7 +77,11 @@ function bridgeThing(i: Interface): Thing {
 }
 
 /** Nodes as the file has them, then bridges by name. */
-export function thingsOf(lab: Lab): Thing[] {
+export function thingsOf(lab: Lab): readonly Thing[] {
+	return ofLab(lab, allThings);
+}
+
+function allThings(lab: Lab): Thing[] {
 	const nodes = nodesInOrder(lab).map(
 		(n): Thing => ({ id: n.id, name: n.name, shape: n.kind, within: n.in, node: n.id }),
 	);
@@ -88,10 +93,24 @@ export function thingsOf(lab: Lab): Thing[] {
 }
 
 /** What is in a box: nodes, then bridges. */
-export function thingsIn(lab: Lab, box: string): Thing[] {
+export function thingsIn(lab: Lab, box: string): readonly Thing[] {
+	return ofThing(lab, box, innerThings);
+}
+
+function innerThings(lab: Lab, box: string): Thing[] {
 	const bridges = interfacesOf(lab, box).filter((i) => isBox(lab, i));
-	const inner = nodesInOrder(lab).filter((n) => n.in === box);
-	return [...inner, ...bridges].flatMap((x) => thingOf(lab, x.id) ?? []);
+	return [...childrenOf(lab, box), ...bridges].flatMap((x) => thingOf(lab, x.id) ?? []);
+}
+
+/** "2 of 4": where a thing is among those that are in the same box, and how many they are. */
+export function positionOf(lab: Lab, t: Thing): [position: number, of: number] {
+	const places = ofThing(lab, t.within ?? '', positions);
+	return [places.get(t.id) ?? 0, places.size];
+}
+
+function positions(lab: Lab, box: string): Map<string, number> {
+	const inner = box ? thingsIn(lab, box) : thingsOf(lab).filter((t) => !t.within);
+	return new Map(inner.map((t, at) => [t.id, at + 1]));
 }
 
 /** How deep in boxes: 0 is on the canvas itself. */
@@ -116,7 +135,11 @@ export function hasJack(lab: Lab, i: Interface): boolean {
 }
 
 /** The interfaces whose jacks are on a box, by name. */
-export function jacksOn(lab: Lab, box: string): Interface[] {
+export function jacksOn(lab: Lab, box: string): readonly Interface[] {
+	return ofThing(lab, box, jacksByName);
+}
+
+function jacksByName(lab: Lab, box: string): Interface[] {
 	const t = thingOf(lab, box);
 	return t ? interfacesOf(lab, t.node).filter((i) => hasJack(lab, i) && holderOf(lab, i) === box) : [];
 }
