@@ -527,7 +527,7 @@ export interface Close {
 	terminal: string;
 }
 /**
- * Begin makes the lab in the kernel. It is the first request to a new lab process.
+ * Begin makes the lab in the kernel. It is the first request to a new lab process. Before the reply come, as Changes, what of the lab could not be made, and then one Live with all that is.
  *
  * This interface was referenced by `Wire`'s JSON-Schema
  * via the `definition` "Begin".
