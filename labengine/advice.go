@@ -32,6 +32,7 @@ const (
 	AdviceGatewayNotConnected AdviceCode = "gateway-not-connected" // on no subnet that the node has an address in
 	AdviceGatewayAbsent       AdviceCode = "gateway-absent"        // on such a subnet, and nobody's
 	AdviceForwardingOff       AdviceCode = "forwarding-off"        // on a node that others send through
+	AdviceNoWayOn             AdviceCode = "no-way-on"             // of a default route's gateway, which has none itself
 	AdviceNoReturnRoute       AdviceCode = "no-return-route"       // to where packets come from
 	AdviceForwardDrops        AdviceCode = "forward-drops"         // the policy of FORWARD drops what others send through the node
 	AdviceNATMatchesNothing   AdviceCode = "nat-matches-nothing"   // a rule that no packet can meet

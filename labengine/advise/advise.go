@@ -38,6 +38,7 @@ var looks = []func(*adviser){
 	(*adviser).gatewaysNotConnected,
 	(*adviser).gatewaysAbsent,
 	(*adviser).forwardingOff,
+	(*adviser).noWayOn,
 	(*adviser).forwardDrops,
 	(*adviser).natMatchesNothing,
 	(*adviser).noReturnRoutes,

@@ -2,6 +2,7 @@ package advise
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 
@@ -262,4 +263,79 @@ func leadsOn(gateway *topology.Node, u use) bool {
 		return true
 	}
 	return slices.ContainsFunc(gateway.Routes, func(r *topology.Route) bool { return on(r) && r.Prefix.Overlaps(u.route.Prefix) })
+}
+
+// noWayOn finds gateways of default routes that have none themselves, though somebody on their links would lead on.
+func (a *adviser) noWayOn() {
+	for _, gateway := range a.gateways {
+		for _, ipv6 := range families {
+			if !gateway.Forwards(ipv6) || gateway.ByRules || gateway.Kind == labengine.Internet || hasDefault(gateway, ipv6) {
+				continue
+			}
+			var users []*topology.Node
+			sends := map[*topology.Node]bool{gateway: true}
+			for _, u := range a.uses[gateway] {
+				if u.route.Prefix == everywhere(ipv6) && !sends[u.node] {
+					users, sends[u.node] = append(users, u.node), true
+				}
+			}
+			if len(users) == 0 {
+				continue
+			}
+			onward := onward(gateway, sends, ipv6)
+			if len(onward) == 0 {
+				continue
+			}
+			var add *labengine.Fix
+			if len(onward) == 1 {
+				add = fix([]labengine.Edit{addRoute(gateway, "default via "+onward[0].String())}, "Let %s send it through %s", gateway.Label, onward[0])
+			}
+			a.say(labengine.AdviceNoWayOn, append([]labengine.ID{gateway.ID}, nodeIDs(users)...), add,
+				"%s %s through %s whatever is for elsewhere, and %s has no default route: it ends there",
+				list(labels(users)), choose(len(users), "sends", "send"), gateway.Label, gateway.Label)
+		}
+	}
+}
+
+// onward are the addresses at which a gateway reaches those who would lead on what its users send elsewhere: the internet, or
+// else routers that have a default route, and not through the gateway.
+func onward(gateway *topology.Node, users map[*topology.Node]bool, ipv6 bool) []netip.Addr {
+	var outside, routers []netip.Addr
+	seen := maps.Clone(users)
+	for _, i := range gateway.Interfaces {
+		if i.Segment == nil || i.IsPort() || !i.Up {
+			continue
+		}
+		for _, at := range i.Segment.Members {
+			node := at.Node
+			isOutside := node.Kind == labengine.Internet
+			if seen[node] || !isOutside && !(node.Forwards(ipv6) && hasDefault(node, ipv6)) {
+				continue
+			}
+			seen[node] = true
+			if address, reached := addressFor(node, i, ipv6); !reached {
+				continue
+			} else if isOutside {
+				outside = append(outside, address)
+			} else {
+				routers = append(routers, address)
+			}
+		}
+	}
+	if len(outside) > 0 {
+		return outside
+	}
+	return routers
+}
+
+func hasDefault(n *topology.Node, ipv6 bool) bool {
+	return slices.ContainsFunc(n.Routes, func(r *topology.Route) bool { return r.Prefix == everywhere(ipv6) })
+}
+
+// everywhere is what a default route is for.
+func everywhere(ipv6 bool) netip.Prefix {
+	if ipv6 {
+		return netip.PrefixFrom(netip.IPv6Unspecified(), 0)
+	}
+	return netip.PrefixFrom(netip.IPv4Unspecified(), 0)
 }

@@ -289,3 +289,37 @@ func TestTranslationThatIsNotInTheDocument(t *testing.T) {
 		"host": {IPv4: []labengine.FirewallTable{{Name: "nat", Other: true}}},
 	}}, nil)
 }
+
+func TestNoWayOn(t *testing.T) {
+	const inside = `
+			host: machine
+			red, blue: namespace in host
+			red:e 192.168.15.2/24 -- host:r 192.168.15.1/24
+			blue:e 192.168.16.2/24 -- host:b 192.168.16.1/24
+			red: route default via 192.168.15.1
+			blue: route default via 192.168.16.1
+			host: sysctl net.ipv4.ip_forward=1`
+	const said = "no-way-on host: red and blue send through host whatever is for elsewhere, and host has no default route: it ends there"
+	check(t, []spoken{
+		{"nothing is elsewhere", inside, ""},
+		{"the internet is next to the gateway", inside + `
+			world: internet
+			host:out 203.0.113.2/24 -- world:in 203.0.113.1/24`,
+			said + " [Let host send it through 203.0.113.1]" + "\n" +
+				"no-return-route host: world has no route back to 192.168.15.0/24 and 192.168.16.0/24, which nobody out there knows: what red sends through host arrives, and the answer is lost [Let host lend its address]"},
+		{"another router leads there", inside + `
+			edge: machine
+			far: machine
+			host:out 10.0.0.2/24 -- edge:in 10.0.0.1/24
+			edge:out 10.9.0.2/24 -- far:in 10.9.0.1/24
+			edge: route default via 10.9.0.1
+			edge: route 192.168.0.0/16 via 10.0.0.2
+			edge: sysctl net.ipv4.ip_forward=1`,
+			said + " [Let host send it through 10.0.0.1]"},
+		{"that one's own way leads back", inside + `
+			edge: machine
+			host:out 10.0.0.2/24 -- edge:in 10.0.0.1/24
+			edge: route default via 10.0.0.2
+			edge: sysctl net.ipv4.ip_forward=1`, ""},
+	})
+}

@@ -25,8 +25,8 @@ export function ofThing<T>(lab: Lab, id: string, work: (lab: Lab, id: string) =>
 	const known = answers.get(lab);
 	if (!known) return work(lab, id);
 	const key = work as unknown as (lab: Lab) => unknown;
-	let each = known.get(key) as Map<string, T> | undefined;
-	if (!each) known.set(key, (each = new Map<string, T>()));
+	const each = (known.get(key) ?? new Map<string, T>()) as Map<string, T>;
+	known.set(key, each);
 	if (!each.has(id)) each.set(id, work(lab, id));
 	return each.get(id) as T;
 }

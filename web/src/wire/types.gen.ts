@@ -1484,6 +1484,7 @@ export interface Advice {
 		| 'gateway-not-connected'
 		| 'gateway-absent'
 		| 'forwarding-off'
+		| 'no-way-on'
 		| 'no-return-route'
 		| 'forward-drops'
 		| 'nat-matches-nothing'
