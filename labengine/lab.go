@@ -93,8 +93,9 @@ const (
 	VLAN     = "vlan"
 	VXLAN    = "vxlan"
 	MACVLAN  = "macvlan"
-	Tun      = "tun" // a program is the other end: of IP packets, or in mode tap of Ethernet frames; tun(4)
-	OVS      = "ovs" // an Open vSwitch bridge with the datapath in user space: to the kernel a tap, the bridge's own port
+	Internal = "internal" // a port of an OVS bridge that Open vSwitch makes itself, to the kernel a tap; not saved
+	Tun      = "tun"      // a program is the other end: of IP packets, or in mode tap of Ethernet frames; tun(4)
+	OVS      = "ovs"      // an Open vSwitch bridge with the datapath in user space: to the kernel a tap, the bridge's own port
 )
 
 // Saved says whether the document has words for the interface. Others are shown while they are there, and not saved.

@@ -237,9 +237,17 @@ type Counter struct {
 
 // SwitchTable is what an OVS bridge has learnt, and by which rules it goes.
 type SwitchTable struct {
-	Bridge string        `json:"bridge"` // its name
-	FDB    []SwitchEntry `json:"fdb"`    // as `ovs-appctl fdb/show` prints it
-	Flows  []SwitchFlow  `json:"flows"`  // as `ovs-ofctl dump-flows` prints them
+	Bridge string        `json:"bridge"`           // its name
+	FDB    []SwitchEntry `json:"fdb"`              // as `ovs-appctl fdb/show` prints it
+	Flows  []SwitchFlow  `json:"flows"`            // as `ovs-ofctl dump-flows` prints them
+	Others []OtherPort   `json:"others,omitempty"` // ports that are no network devices; not saved
+}
+
+// OtherPort is a port of an OVS bridge that is no network device: the kernel does not know it.
+type OtherPort struct {
+	Name    string `json:"name"`
+	Kind    string `json:"kind"`    // the type of its interface, "patch", "vxlan", …; or "bond"
+	Options string `json:"options"` // of its interface, "peer=patch1"; of a bond, the names of its interfaces
 }
 
 // SwitchEntry says behind which port a MAC has been seen.

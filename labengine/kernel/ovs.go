@@ -15,9 +15,10 @@ type Switches map[string]SwitchPort
 // SwitchPort is a port of an OVS bridge. The kernel knows nothing of that: to it, such a port has no master, and the bridge's
 // own port is a tap.
 type SwitchPort struct {
-	Bridge  string // its name, which is that of the bridge's own port, too
-	Port    string // what the port does with VLANs, as a document has it
-	Options string // of a bridge's own port: the bridge's, as a document has them
+	Bridge   string // its name, which is that of the bridge's own port, too
+	Port     string // what the port does with VLANs, as a document has it
+	Options  string // of a bridge's own port: the bridge's, as a document has them
+	Internal bool   // Open vSwitch has made the device: to the kernel it is a tap
 }
 
 // SetSwitches says what Open vSwitch has in a namespace.
@@ -47,8 +48,8 @@ func (w *World) overlay(n *Netns) {
 	}
 }
 
-// takeSwitch has a link be what Open vSwitch makes of it. A bridge's own port, once it is known as that, is one for as long as
-// it is there: the database forgets a bridge before its port goes.
+// takeSwitch has a link be what Open vSwitch makes of it. A bridge's own port, or another internal one, once it is known as
+// that, is one for as long as it is there: the database forgets it before it goes.
 func (n *Netns) takeSwitch(l, was *Link) {
 	l.raw = rawLink{l.Kind, l.Options, l.Master}
 	p, ok := n.switches[l.Name]
@@ -62,6 +63,11 @@ func (n *Netns) takeSwitch(l, was *Link) {
 		if bridge, ok := n.LinkNamed(p.Bridge); ok && bridge.Kind == labengine.OVS {
 			l.Master, l.Port = bridge.Index, p.Port
 		}
+	case !ok && was != nil && was.Kind == labengine.Internal: // it is about to go
+		l.Master, l.Port = was.Master, was.Port
+	}
+	if l.Kind == tap && (ok && p.Internal || was != nil && was.Kind == labengine.Internal) {
+		l.Kind, l.Options = labengine.Internal, ""
 	}
 }
 

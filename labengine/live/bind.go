@@ -163,12 +163,21 @@ func (b *binder) links(dirty []kernel.LinkRef) {
 	}
 }
 
-// isHalf says whether a link is a veth whose other end is still to come into the same namespace: the kernel tells of the two one
-// after the other. It is taken in with that, or where it stays alone for long.
+// isHalf says whether a link waits for what makes it whole: a veth for its other end, where that is still to come into the same
+// namespace, as the kernel tells of the two one after the other; a tap in a machine where Open vSwitch runs for its database, which
+// may know it. It is taken in with that, or where it stays alone for long.
 func (l *Lab) isHalf(n *kernel.Netns, link *kernel.Link) bool {
 	ref := kernel.LinkRef{Netns: n.Key, Index: link.Index}
-	_, _, whole := l.world.PeerOf(n, link)
-	if link.Kind != labengine.Veth || link.Doomed || whole || link.PeerNsid >= 0 {
+	lacks := false
+	switch link.Kind {
+	case labengine.Veth:
+		_, _, whole := l.world.PeerOf(n, link)
+		lacks = !whole && link.PeerNsid < 0
+	case labengine.Tun:
+		m := l.machines[n.Node]
+		lacks = link.Options == "mode tap" && m != nil && m.ovs != nil && m.ovs.awake.Load()
+	}
+	if !lacks || link.Doomed {
 		delete(l.halves, ref)
 		return false
 	}

@@ -72,7 +72,7 @@ type Lab struct {
 	refs       map[labengine.ID]kernel.LinkRef             // and the other way round
 	cabled     map[labengine.ID]labengine.ID               // the cable that an interface is an end of
 	moving     map[labengine.ID]time.Time                  // interfaces on their way to another namespace, since when
-	halves     map[kernel.LinkRef]time.Time                // veths whose other ends are still to come, since when
+	halves     map[kernel.LinkRef]time.Time                // what waits to be whole, see isHalf, since when
 	status     labengine.Status
 	trying     sync.WaitGroup
 	features   map[string]labengine.Feature // nil until they have been tried

@@ -72,6 +72,7 @@ type openVSwitch struct {
 	proxies  sync.WaitGroup
 
 	bridges atomic.Pointer[[]ovsdb.Bridge] // the newest that is known; read by the lab
+	awake   atomic.Bool                    // it runs, or is just starting; read by the lab
 }
 
 // switches is what the lab's goroutine has taken in of a machine's Open vSwitch.
@@ -134,6 +135,7 @@ func (o *openVSwitch) do(f func() error) error {
 
 // sleep listens where the database would, until somebody comes.
 func (o *openVSwitch) sleep() {
+	o.awake.Store(false)
 	listener, err := o.box.ListenUnix(ovsSocket)
 	if err != nil {
 		return // who types ovs-vsctl then sees that nobody is there
@@ -183,6 +185,7 @@ func (o *openVSwitch) start() error {
 		o.asleep.Close()
 		o.asleep = nil
 	}
+	o.awake.Store(true)
 	var lines []string
 	for _, c := range (plan.StartOVS{}).Commands() {
 		lines = append(lines, c.Line)
@@ -301,6 +304,11 @@ func (o *openVSwitch) tables() ([]labengine.SwitchTable, error) {
 		t, err := control.Table(b.Name)
 		if err != nil {
 			return nil, err
+		}
+		for _, p := range b.Ports {
+			if kind, options := p.Other(); kind != "" {
+				t.Others = append(t.Others, labengine.OtherPort{Name: p.Name, Kind: kind, Options: options})
+			}
 		}
 		all = append(all, t)
 	}
@@ -485,7 +493,7 @@ func switchesOf(bridges []ovsdb.Bridge) kernel.Switches {
 	all := kernel.Switches{}
 	for _, b := range bridges {
 		for _, p := range b.Ports {
-			all[p.Name] = kernel.SwitchPort{Bridge: b.Name, Port: p.VLANs.String()}
+			all[p.Name] = kernel.SwitchPort{Bridge: b.Name, Port: p.VLANs.String(), Internal: p.IsInternal()}
 		}
 		own := all[b.Name]
 		own.Bridge, own.Options = b.Name, b.Options

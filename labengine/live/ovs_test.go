@@ -259,3 +259,50 @@ func TestFlowsAndFDBOfOVSAreShown(t *testing.T) {
 	lab.MustEdit(labengine.Edit{Delete: &labengine.Delete{ID: "host:br0"}})
 	lab.Until("no bridge", func(s labtest.State) bool { return len(s.Nodes["host"].Switches) == 0 })
 }
+
+// TestPortsOfOVSThatAreNoCables types ports of the other types: what is a device is drawn, and what is none is told of.
+func TestPortsOfOVSThatAreNoCables(t *testing.T) {
+	lab := labtest.Start(t, fourOnOVS)
+	lab.Ask(labengine.Request{Watch: &labengine.Watch{Frames: true}})
+	before := lab.State().Changes
+	lab.Shell("host", `
+		ovs-vsctl add-port br0 own tag=10 -- set interface own type=internal
+		ip addr add 192.168.15.77/24 dev own`)
+	own := func(s labtest.State) labengine.Interface {
+		i, _ := s.Lab.InterfaceNamed("host", "own")
+		return i
+	}
+	s := lab.Until("an internal port", func(s labtest.State) bool {
+		return own(s).Kind == labengine.Internal && own(s).Port == "tag 10" && s.Lab.Interfaces[own(s).Master].Name == "br0" && len(own(s).Addresses) == 1
+	})
+	if own(s).Saved() {
+		t.Error("the document has no word for it")
+	}
+	lab.Shell("host", `
+		ovs-vsctl add-br br1 -- set bridge br1 datapath_type=netdev
+		ovs-vsctl add-port br0 p0 -- set interface p0 type=patch options:peer=p1 -- add-port br1 p1 -- set interface p1 type=patch options:peer=p0
+		ovs-vsctl add-port br1 far -- set interface far type=vxlan options:remote_ip=192.168.15.200 options:key=42`)
+	lab.Until("patch and tunnel", func(s labtest.State) bool {
+		host := s.Nodes["host"]
+		if host == nil || len(host.Switches) != 2 {
+			return false
+		}
+		return slices.Equal(host.Switches[0].Others, []labengine.OtherPort{{Name: "p0", Kind: "patch", Options: "peer=p1"}}) &&
+			slices.Equal(host.Switches[1].Others, []labengine.OtherPort{
+				{Name: "far", Kind: "vxlan", Options: "key=42 remote_ip=192.168.15.200"}, {Name: "p1", Kind: "patch", Options: "peer=p0"},
+			})
+	})
+	lab.Shell("host", "ovs-vsctl del-br br1 -- del-port br0 p0 -- del-port br0 own")
+	s = lab.Until("all of them gone", func(s labtest.State) bool {
+		host := s.Nodes["host"]
+		return own(s).ID == "" && host != nil && len(host.Switches) == 1 && len(host.Switches[0].Others) == 0
+	})
+	for _, c := range s.Changes[len(before):] {
+		for id, i := range c.Patch.Interfaces {
+			if i != nil && i.Kind == labengine.Tun {
+				t.Errorf("%q took %s for a tap device of its own", c.Sentence, id)
+			}
+		}
+	}
+	lab.CheckKernel()
+}

@@ -12,6 +12,7 @@ import (
 	"net"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 
 	"vethlab/labengine"
@@ -27,8 +28,37 @@ type Bridge struct {
 
 // Port is a row of table Port.
 type Port struct {
-	Name  string
-	VLANs labengine.SwitchPort
+	Name       string
+	VLANs      labengine.SwitchPort
+	Interfaces []Interface // by name: one, or the several of a bond
+}
+
+// Interface is a row of table Interface.
+type Interface struct {
+	Name    string
+	Type    string // "" is a network device of the kernel's; "internal", "patch", "vxlan", …
+	Options pairs  // of that type
+}
+
+// IsInternal says whether the port is a device that Open vSwitch makes, for whoever is on the switch itself.
+func (p Port) IsInternal() bool { return len(p.Interfaces) == 1 && p.Interfaces[0].Type == "internal" }
+
+// Other is what the port is, where it is no network device: "patch", "vxlan", … or "bond", and its options as ovs-vsctl(8)
+// takes them; "" for a network device.
+func (p Port) Other() (kind, options string) {
+	switch {
+	case len(p.Interfaces) == 1 && slices.Contains([]string{"", "system", "internal"}, p.Interfaces[0].Type):
+		return "", ""
+	case len(p.Interfaces) == 1:
+		return p.Interfaces[0].Type, p.Interfaces[0].Options.String()
+	case len(p.Interfaces) == 0:
+		return "", ""
+	}
+	names := make([]string, len(p.Interfaces))
+	for at, i := range p.Interfaces {
+		names[at] = i.Name
+	}
+	return "bond", strings.Join(names, " ")
 }
 
 // maxMessage bounds what a server says at once, in bytes: whoever is root in a machine can be that server.
@@ -65,6 +95,7 @@ func Watch(ctx context.Context, conn net.Conn, changed func()) (*Conn, error) {
 	go c.read()
 	_, err := c.call(ctx, "monitor", database, nil, map[string]any{
 		"Bridge": map[string]any{"columns": bridgeColumns}, "Port": map[string]any{"columns": portColumns},
+		"Interface": map[string]any{"columns": interfaceColumns},
 	})
 	if err != nil {
 		c.Close()
@@ -76,9 +107,10 @@ func Watch(ctx context.Context, conn net.Conn, changed func()) (*Conn, error) {
 const database = "Open_vSwitch"
 
 var (
-	bridgeColumns = append([]string{"name", "datapath_type", "ports"}, optionColumns...)
-	optionColumns = []string{"stp_enable", "rstp_enable", "mcast_snooping_enable", "fail_mode"}
-	portColumns   = []string{"name", "tag", "trunks", "vlan_mode"}
+	bridgeColumns    = append([]string{"name", "datapath_type", "ports"}, optionColumns...)
+	optionColumns    = []string{"stp_enable", "rstp_enable", "mcast_snooping_enable", "fail_mode"}
+	portColumns      = []string{"name", "tag", "trunks", "vlan_mode", "interfaces"}
+	interfaceColumns = []string{"name", "type", "options"}
 )
 
 // Done is closed when the connection has ended.
@@ -163,7 +195,8 @@ func (c *Conn) Bridges(ctx context.Context) ([]Bridge, error) {
 	all := []any{}
 	result, err := c.call(ctx, "transact", database,
 		map[string]any{"op": "select", "table": "Bridge", "where": all, "columns": bridgeColumns},
-		map[string]any{"op": "select", "table": "Port", "where": all, "columns": append([]string{"_uuid"}, portColumns...)})
+		map[string]any{"op": "select", "table": "Port", "where": all, "columns": append([]string{"_uuid"}, portColumns...)},
+		map[string]any{"op": "select", "table": "Interface", "where": all, "columns": append([]string{"_uuid"}, interfaceColumns...)})
 	if err != nil {
 		return nil, err
 	}
@@ -174,24 +207,33 @@ func (c *Conn) Bridges(ctx context.Context) ([]Bridge, error) {
 func parse(result []byte) ([]Bridge, error) {
 	var tables []struct {
 		Rows []struct {
-			UUID     set[uuid]   `json:"_uuid"`
-			Name     string      `json:"name"`
-			Datapath string      `json:"datapath_type"`
-			Ports    set[uuid]   `json:"ports"`
-			Tag      set[int]    `json:"tag"`
-			Trunks   set[int]    `json:"trunks"`
-			Mode     set[string] `json:"vlan_mode"`
-			STP      bool        `json:"stp_enable"`
-			RSTP     bool        `json:"rstp_enable"`
-			Snooping bool        `json:"mcast_snooping_enable"`
-			FailMode set[string] `json:"fail_mode"`
+			UUID       set[uuid]   `json:"_uuid"`
+			Name       string      `json:"name"`
+			Datapath   string      `json:"datapath_type"`
+			Ports      set[uuid]   `json:"ports"`
+			Tag        set[int]    `json:"tag"`
+			Trunks     set[int]    `json:"trunks"`
+			Mode       set[string] `json:"vlan_mode"`
+			STP        bool        `json:"stp_enable"`
+			RSTP       bool        `json:"rstp_enable"`
+			Snooping   bool        `json:"mcast_snooping_enable"`
+			FailMode   set[string] `json:"fail_mode"`
+			Interfaces set[uuid]   `json:"interfaces"`
+			Type       string      `json:"type"`
+			Options    pairs       `json:"options"`
 		} `json:"rows"`
 	}
 	if err := json.Unmarshal(result, &tables); err != nil {
 		return nil, fmt.Errorf("what the database says: %w", err)
 	}
-	if len(tables) < 2 {
+	if len(tables) < 3 {
 		return nil, errors.New("the database does not say what it has")
+	}
+	interfaces := map[uuid]Interface{}
+	for _, row := range tables[2].Rows {
+		if len(row.UUID) > 0 {
+			interfaces[row.UUID[0]] = Interface{row.Name, row.Type, row.Options}
+		}
 	}
 	ports := map[uuid]Port{}
 	for _, row := range tables[1].Rows {
@@ -203,6 +245,12 @@ func parse(result []byte) ([]Bridge, error) {
 		if len(row.Mode) > 0 {
 			p.VLANs.Mode = row.Mode[0]
 		}
+		for _, id := range row.Interfaces {
+			if i, ok := interfaces[id]; ok {
+				p.Interfaces = append(p.Interfaces, i)
+			}
+		}
+		slices.SortFunc(p.Interfaces, func(a, b Interface) int { return cmp.Compare(a.Name, b.Name) })
 		if len(row.UUID) > 0 {
 			ports[row.UUID[0]] = p
 		}

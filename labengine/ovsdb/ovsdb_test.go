@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net"
 	"testing"
 
@@ -17,10 +18,15 @@ const selected = `[{"rows":[
 	{"name":"br1","datapath_type":"","ports":["uuid","c1"],"stp_enable":false,"rstp_enable":false,"mcast_snooping_enable":false,"fail_mode":["set",[]]},
 	{"name":"br0","datapath_type":"netdev","stp_enable":true,"rstp_enable":false,"mcast_snooping_enable":true,"fail_mode":"secure","ports":["set",[["uuid","a1"],["uuid","a2"],["uuid","gone"],["uuid","a3"]]]}]},
 {"rows":[
-	{"_uuid":["uuid","a1"],"name":"br0","tag":["set",[]],"trunks":["set",[]],"vlan_mode":["set",[]]},
+	{"_uuid":["uuid","a1"],"name":"br0","tag":["set",[]],"trunks":["set",[]],"vlan_mode":["set",[]],"interfaces":["uuid","i1"]},
 	{"_uuid":["uuid","a3"],"name":"veth-red-br","tag":10,"trunks":["set",[]],"vlan_mode":["set",[]]},
-	{"_uuid":["uuid","a2"],"name":"trunk","tag":["set",[]],"trunks":["set",[20,10]],"vlan_mode":"native-tagged"},
-	{"_uuid":["uuid","c1"],"name":"br1","tag":["set",[]],"trunks":7,"vlan_mode":["set",[]]}]}]`
+	{"_uuid":["uuid","a2"],"name":"trunk","tag":["set",[]],"trunks":["set",[20,10]],"vlan_mode":"native-tagged","interfaces":["uuid","i5"]},
+	{"_uuid":["uuid","c1"],"name":"br1","tag":["set",[]],"trunks":7,"vlan_mode":["set",[]],"interfaces":["set",[["uuid","i4"],["uuid","i3"],["uuid","i2"]]]}]},
+{"rows":[
+	{"_uuid":["uuid","i1"],"name":"br0","type":"internal","options":["map",[]]},
+	{"_uuid":["uuid","i2"],"name":"eth1","type":"","options":["map",[]]},
+	{"_uuid":["uuid","i3"],"name":"eth0","type":"","options":["map",[]]},
+	{"_uuid":["uuid","i5"],"name":"trunk","type":"vxlan","options":["map",[["remote_ip","10.0.0.2"],["key","42"]]]}]}]`
 
 func TestParse(t *testing.T) {
 	got, err := parse([]byte(selected))
@@ -29,13 +35,28 @@ func TestParse(t *testing.T) {
 	}
 	want := []Bridge{
 		{Name: "br0", Datapath: "netdev", Options: "stp_enable true mcast_snooping_enable true fail_mode secure", Ports: []Port{
-			{"br0", labengine.SwitchPort{Tag: -1, Trunks: []int{}}},
-			{"trunk", labengine.SwitchPort{Tag: -1, Trunks: []int{10, 20}, Mode: "native-tagged"}},
-			{"veth-red-br", labengine.SwitchPort{Tag: 10, Trunks: []int{}}},
+			{"br0", labengine.SwitchPort{Tag: -1, Trunks: []int{}}, []Interface{{"br0", "internal", pairs{}}}},
+			{"trunk", labengine.SwitchPort{Tag: -1, Trunks: []int{10, 20}, Mode: "native-tagged"},
+				[]Interface{{"trunk", "vxlan", pairs{"remote_ip": "10.0.0.2", "key": "42"}}}},
+			{"veth-red-br", labengine.SwitchPort{Tag: 10, Trunks: []int{}}, nil},
 		}},
-		{Name: "br1", Ports: []Port{{"br1", labengine.SwitchPort{Tag: -1, Trunks: []int{7}}}}},
+		{Name: "br1", Ports: []Port{
+			{"br1", labengine.SwitchPort{Tag: -1, Trunks: []int{7}}, []Interface{{"eth0", "", pairs{}}, {"eth1", "", pairs{}}}},
+		}},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	var others []string
+	for _, b := range got {
+		for _, p := range b.Ports {
+			kind, options := p.Other()
+			others = append(others, fmt.Sprintf("%s %s %s %t", p.Name, kind, options, p.IsInternal()))
+		}
+	}
+	if diff := cmp.Diff([]string{
+		"br0   true", "trunk vxlan key=42 remote_ip=10.0.0.2 false", "veth-red-br   false", "br1 bond eth0 eth1 false",
+	}, others); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -45,6 +66,7 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte(`[{"error":"no such table"}]`))
 	f.Add([]byte(`[{"rows":[{"ports":["set",[["map",[]]]]}]},{"rows":[]}]`)) // a value of another type
 	f.Add([]byte(`[{},{}]`))
+	f.Add([]byte(`[{},{},{"rows":[{"options":["map",[["a","b"],["a"]]]}]}]`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		bridges, err := parse(data)
 		if err != nil {

@@ -5,7 +5,7 @@ import * as shell from '../model/shell';
 import { canonicalSwitchPort, parseSwitchPort, switchPortWords, vlanModes, writeSwitchPort } from '../model/switchport';
 import { edit } from '../session/actions';
 import { useLab } from '../session/stores';
-import type { Lab, SwitchEntry, SwitchTable } from '../wire/types.gen';
+import type { Lab, OtherPort, SwitchEntry, SwitchTable } from '../wire/types.gen';
 import { EditableValue } from './Editable';
 import { useChanging } from './useChanging';
 
@@ -55,9 +55,29 @@ export function SwitchTables({ bridge }: { bridge: Interface }) {
 	}
 	return (
 		<>
+			{table.others && <Others table={table} others={table.others} />}
 			<Learnt table={table} />
 			<Flows table={table} />
 		</>
+	);
+}
+
+/** Ports that are no network devices, which nothing else on the page knows of. */
+function Others({ table, others }: { table: SwitchTable; others: readonly OtherPort[] }) {
+	return (
+		<section className="inspector-part" aria-label={`Other ports of ${table.bridge}`} data-testid="switch-others">
+			<h3>
+				Other ports <code className="small">ovs-vsctl show</code>
+			</h3>
+			<ul className="live-rows mono">
+				{others.map((p) => (
+					<li key={p.name}>
+						{p.name} <span className="small">{`${p.kind} ${p.options}`.trim()}</span>
+						<span className="unsaved-chip">not saved</span>
+					</li>
+				))}
+			</ul>
+		</section>
 	);
 }
 

@@ -1125,6 +1125,10 @@ export interface SwitchTable {
 	 * as `ovs-ofctl dump-flows` prints them
 	 */
 	flows: SwitchFlow[];
+	/**
+	 * ports that are no network devices; not saved
+	 */
+	others?: OtherPort[];
 }
 /**
  * SwitchEntry says behind which port a MAC has been seen.
@@ -1161,6 +1165,23 @@ export interface SwitchFlow {
 	 * "priority=0 actions=NORMAL", ovs-fields(7) and ovs-actions(7)
 	 */
 	text: string;
+}
+/**
+ * OtherPort is a port of an OVS bridge that is no network device: the kernel does not know it.
+ *
+ * This interface was referenced by `Wire`'s JSON-Schema
+ * via the `definition` "OtherPort".
+ */
+export interface OtherPort {
+	name: string;
+	/**
+	 * the type of its interface, "patch", "vxlan", …; or "bond"
+	 */
+	kind: string;
+	/**
+	 * of its interface, "peer=patch1"; of a bond, the names of its interfaces
+	 */
+	options: string;
 }
 /**
  * Socket is one that waits: of TCP it listens, of UDP it is connected to nobody.
