@@ -45,3 +45,12 @@ test('home shows examples, and axe finds nothing serious', async ({ home }) => {
 	await home.emulateMedia({ colorScheme: 'dark' });
 	await expectAccessible(home);
 });
+
+test('a file without a lab opens none, and it is said why', async ({ home }) => {
+	for (const text of ['', '# to be done\n']) {
+		await home.goto(home.url());
+		const file = { name: 'lab.yaml', mimeType: 'application/yaml', buffer: Buffer.from(text) };
+		await home.getByTestId('open-file').setInputFiles(file);
+		await expect(home.getByTestId('toast').last()).toContainText('there is no lab in the file');
+	}
+});

@@ -78,7 +78,7 @@ export function Home({ open }: { open: (id: string) => void }) {
 						onChange={async (e) => {
 							const chosen = e.target.files?.[0];
 							e.target.value = '';
-							if (chosen) await create({ document: await chosen.text() });
+							if (chosen) await create({ document: (await chosen.text()) || '\n' }); // of nothing at all, the server makes a new lab
 						}}
 					/>
 					<span className="grow" />
