@@ -15,6 +15,8 @@ describe('a line that says what it will do', () => {
 	test.each([
 		['ns green', 'namespace green in host'],
 		['  netns   green orange ', '2 namespaces green, orange in host'],
+		['ns green orange in neighbour', '2 namespaces green, orange in neighbour'],
+		['br v-net-1 in neighbour', 'bridge v-net-1 in neighbour'],
 		['machine pc', 'machine pc'],
 		['red -- blue', 'host/red:veth-red – blue:veth-blue'],
 		['red blue -- host', 'host/red:veth-red – host:veth-red-h, blue:veth-blue – host:veth-blue-h'],
@@ -39,6 +41,8 @@ describe('a line that says why it cannot', () => {
 		['', 'write for example `ns red blue`'],
 		['hub x', '`hub` is no kind of thing'],
 		['ns', 'a namespace needs a name'],
+		['ns green in nowhere', 'there is no node `nowhere`'],
+		['ns green in red', '`red` is a namespace; a namespace is in a machine'],
 		['ns red', 'host already has a namespace `red`'],
 		['ns a/b', '`a/b` contains a slash; the name is a file in /run/netns'],
 		['red --', 'a cable has two ends: `red -- blue`'],

@@ -54,16 +54,25 @@ export function readQuickAdd(lab: Lab, line: string, context: QuickAddContext): 
 	if (words.length === 0) return refuse('bad-request', `write for example \`${lines[0]}\``);
 	if (words.includes('--')) return readCables(lab, words, context);
 	for (const kind of ['bridge', 'ovs'] as const) {
-		if (shapes[kind].words.includes(first)) return readBridges(lab, kind, rest, context);
+		if (shapes[kind].words.includes(first)) return readBridges(lab, kind, ...within(lab, rest, context));
 	}
-	for (const [kind, { words: own }] of Object.entries(kinds)) {
-		if (own.includes(first)) return readNodes(lab, kind as Kind, rest, context);
+	for (const [kind, { words: own, inMachine }] of Object.entries(kinds)) {
+		if (!own.includes(first)) continue;
+		return readNodes(lab, kind as Kind, ...(inMachine ? within(lab, rest, context) : ([rest, context] as const)));
 	}
 	if (optionsOf(first)) return readInterface(lab, first, rest, context);
 	if (first === 'route') return readRoute(lab, rest, context);
 	if (first === 'router') return readRouters(lab, rest, context);
 	const hint = `there are ${known}; cables are written \`red -- blue\``;
 	return refuse('bad-request', `\`${first}\` is no kind of thing`, { hint });
+}
+
+/** `red blue in pc`: where things go can be written behind them, too. */
+function within(lab: Lab, words: string[], context: QuickAddContext): [string[], QuickAddContext] {
+	const [word, label = ''] = words.slice(-2);
+	if (words.length < 3 || word !== 'in') return [words, context];
+	const box = findThing(lab, label, context);
+	return [words.slice(0, -2), box === context.machine ? context : { ...context, machine: box, at: undefined }];
 }
 
 function readNodes(lab: Lab, kind: Kind, given: string[], context: QuickAddContext): QuickAdd {
