@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import type { Page } from '@playwright/test';
-import { expect, expectAccessible, newLab, openTerminal, quickAdd, type Server, test } from './vethlab';
+import { expect, expectAccessible, newLab, openTerminal, ping, quickAdd, type Server, test } from './vethlab';
 
 /** The example with two machines on a LAN, without neighbour's way back; running. */
 async function withoutWayBack(server: Server, page: Page): Promise<void> {
@@ -15,16 +15,6 @@ async function withoutWayBack(server: Server, page: Page): Promise<void> {
 	await expect(page.getByTestId('lab-state')).toContainText('running');
 }
 
-async function ping(page: Page, from: string, to: string, want: string): Promise<void> {
-	await page.getByTestId('dock-probes').click();
-	await page.getByTestId('probe-from').selectOption({ label: from });
-	await page.getByTestId('probe-to').fill(to);
-	const before = await page.getByTestId('probe-summary').count();
-	await page.getByTestId('ping').click();
-	await expect(page.getByTestId('probe-summary')).toHaveCount(before + 1, { timeout: 10_000 });
-	await expect(page.getByTestId('probe-summary').first()).toContainText(want);
-}
-
 const sentence =
 	'neighbour has no route back to 192.168.15.0/24: what red sends through host arrives, and the answer is lost.';
 
@@ -36,6 +26,8 @@ test('a missing way back is marked, told, and mended by a press; undo brings it 
 	const marks = page.getByTestId('note-mark');
 	await expect(marks).toHaveCount(1);
 	await ping(page, 'red', '192.168.1.3', '0 received');
+	await page.getByTestId('probe-notes').click();
+	await expect(page.getByTestId('dock-notes')).toHaveAttribute('aria-selected', 'true');
 
 	await marks.hover();
 	await expect(marks.locator('.note-bubble')).toHaveText(sentence);
@@ -49,7 +41,8 @@ test('a missing way back is marked, told, and mended by a press; undo brings it 
 	await notes.getByRole('button', { name: 'Add the route' }).click();
 	await expect(marks).toHaveCount(0);
 	await expect(notes).toHaveCount(0);
-	await ping(page, 'red', '192.168.1.3', '3 received');
+	await ping(page, 'red', '192.168.1.3', '1 received');
+	await expect(page.getByTestId('probe-notes')).toHaveCount(0);
 
 	await page.getByTestId('canvas').press('Control+z');
 	await expect(marks).toHaveCount(1);
@@ -85,7 +78,7 @@ test('the list of notes by keys: what was typed is told, leads to its place, and
 	await page.keyboard.press('Enter');
 	await expect(row).toHaveCount(0);
 	await expect(page.getByTestId('canvas')).toBeFocused();
-	await ping(page, 'red', '192.168.1.3', '3 received');
+	await ping(page, 'red', '192.168.1.3', '1 received');
 });
 
 test('a lab that is half drawn is not wrong', async ({ home }) => {

@@ -59,14 +59,14 @@ test('a rule typed on the page lets red out; it counts, and conntrack shows what
 	await addRule(page, `iptables ${masquerade}`);
 	const row = rule(page, 'nat-POSTROUTING', 1);
 	await expect(row.locator('.rule-text')).toHaveText('-s 192.168.15.0/24 ! -o v-net-0 -j MASQUERADE');
-	await ping(page, 'host/red', '192.168.1.3', '3 received');
+	await ping(page, 'host/red', '192.168.1.3', '1 received');
 
 	await expect(row.getByTestId('packets')).toHaveText(/^[1-9]/);
 	await expect(row.getByTestId('delta')).toHaveText(/^\+[1-9]/);
 	const counted = Number.parseInt((await row.getByTestId('packets').textContent()) ?? '', 10);
 	await page.getByTestId('zero-delta').click();
 	await expect(row.getByTestId('delta')).toHaveText(/^0/);
-	await ping(page, 'host/red', '192.168.1.3', '3 received');
+	await ping(page, 'host/red', '192.168.1.3', '1 received');
 	await expect
 		.poll(async () => Number.parseInt((await row.getByTestId('packets').textContent()) ?? '', 10))
 		.toBeGreaterThan(counted);
@@ -244,6 +244,6 @@ cables:
 	await ping(page, 'host/web', '8.8.8.8', '0 received');
 	await select(page, 'internet');
 	await expect(page.getByTestId('public-host').filter({ hasText: 'dns.google' })).toContainText('8.8.8.8');
-	await expect(page.getByTestId('dropped')).toContainText(/[1-9]\d* packets dropped.*NAT on the way out/);
+	await expect(page.getByTestId('dropped')).toContainText(/[1-9]\d* packets? dropped.*NAT on the way out/);
 	await expectAccessible(page);
 });

@@ -49,12 +49,12 @@ test('four namespaces on a bridge, their host, a neighbour, NAT on the way out a
 		await cable(page, `edge-${name}-bottom`, 'node-v-net-0', `cable-veth-${name}-veth-${name}-br`);
 		await expect(page.getByTestId(`jack-${name}-veth-${name}`)).toContainText(`192.168.15.${at + 1}/24`);
 	}
-	await ping(page, 'red', '192.168.15.4', '3 received');
+	await ping(page, 'red', '192.168.15.4', '1 received');
 	await ping(page, 'host', '192.168.15.1', '0 received');
 	await expect(page.getByTestId('probe-summary').filter({ hasText: '0 received' })).toHaveClass(/field-problem/);
 	await page.getByTestId('node-v-net-0').locator('.node-name').click();
 	await line(page, 'add-address-v-net-0', '192.168.15.5/24');
-	await ping(page, 'host', '192.168.15.1', '3 received');
+	await ping(page, 'host', '192.168.15.1', '1 received');
 
 	// A LAN with an internet, host and a neighbour.
 	await quickAdd(page, 'lan office');
@@ -75,7 +75,7 @@ test('four namespaces on a bridge, their host, a neighbour, NAT on the way out a
 	await quickAdd(page, 'route host default via 192.168.1.1');
 	await quickAdd(page, 'route neighbour default via 192.168.1.1');
 	await page.keyboard.press('Escape');
-	await ping(page, 'red', '192.168.1.2', '3 received'); // it is host's, too
+	await ping(page, 'red', '192.168.1.2', '1 received'); // it is host's, too
 	await ping(page, 'red', '192.168.1.3', '0 received');
 	await select(page, 'host');
 	await page.getByTestId('router-switch').click();
@@ -84,8 +84,8 @@ test('four namespaces on a bridge, their host, a neighbour, NAT on the way out a
 	// NAT on the way out.
 	await page.getByTestId('firewall-fold').click();
 	await line(page, 'add-rule', '-t nat -A POSTROUTING -s 192.168.15.0/24 ! -o v-net-0 -j MASQUERADE');
-	for (const name of subjects) await ping(page, name, '192.168.1.3', '3 received');
-	await ping(page, 'blue', '8.8.8.8', '3 received');
+	for (const name of subjects) await ping(page, name, '192.168.1.3', '1 received');
+	await ping(page, 'blue', '8.8.8.8', '1 received');
 	await page.getByTestId('firewall-fold').click(); // so that the neighbour is in view again
 	await select(page, 'neighbour');
 	await line(page, 'add-service', 'http 80');

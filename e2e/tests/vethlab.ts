@@ -166,11 +166,12 @@ export async function labOf(server: Server, page: Page, yaml: string): Promise<P
 	return page;
 }
 
-/** Pings from the panel of probes, and waits for what it sums up to. */
+/** Pings once from the panel of probes, and waits for what it sums up to. */
 export async function ping(page: Page, from: string, to: string, want: string): Promise<void> {
 	await page.getByTestId('dock-probes').click();
 	await page.getByTestId('probe-from').selectOption(from);
 	await page.getByTestId('probe-to').fill(to);
+	await page.locator('.probe-form input[type=number]').fill('1');
 	const before = await page.getByTestId('probe-summary').count();
 	await page.getByTestId('ping').click();
 	await expect(page.getByTestId('probe-summary')).toHaveCount(before + 1);

@@ -1,7 +1,7 @@
 import { TriangleAlert } from 'lucide-react';
 import { useEffect, useState } from 'react';
 import { count, major } from '../model/advice';
-import { useNotes } from '../session/notes';
+import { showNotes, useNotes } from '../session/notes';
 import { frameLog, traffic, useLab, useLink, useView } from '../session/stores';
 
 /** Revision, round trip, frames per second, and how late packets are drawn. */
@@ -48,11 +48,6 @@ function Notes() {
 			<TriangleAlert size={12} aria-hidden="true" /> {count(notes)}
 		</button>
 	);
-}
-
-function showNotes(): void {
-	useView.setState((v) => ({ dock: { ...v.dock, open: true, tab: 'notes' } }));
-	requestAnimationFrame(() => document.querySelector<HTMLElement>('.note-about')?.focus());
 }
 
 function useTicking(): [number, number] {

@@ -1,4 +1,5 @@
 import { useState } from 'react';
+import { count as countOf, major } from '../model/advice';
 import { kinds } from '../model/kinds';
 import { labelOf, nodesInOrder } from '../model/lab';
 import { hostOf, parseIP } from '../model/names';
@@ -6,6 +7,7 @@ import { realInterfaces } from '../model/outline';
 import { problemText } from '../model/problem';
 import type { Probe } from '../model/state';
 import { arpProbe, cancelProbe, ping } from '../session/actions';
+import { showNotes, useNotes } from '../session/notes';
 import { useLab, useView } from '../session/stores';
 import type { ProbeEvent } from '../wire/types.gen';
 
@@ -17,8 +19,8 @@ export function Probes() {
 			<ProbeForm />
 			{/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls is reached by keys */}
 			<ol className="probe-list" tabIndex={0} aria-label="Probes and what they saw">
-				{probes.toReversed().map((p) => (
-					<Result key={p.id} probe={p} />
+				{probes.toReversed().map((p, at) => (
+					<Result key={p.id} probe={p} newest={at === 0} />
 				))}
 				{probes.length === 0 && (
 					<li className="dock-empty">Ping any address from any node; the packets cross the cables as you watch.</li>
@@ -114,7 +116,7 @@ function ProbeForm() {
 	);
 }
 
-function Result({ probe }: { probe: Probe }) {
+function Result({ probe, newest }: { probe: Probe; newest: boolean }) {
 	const from = useLab((s) => {
 		const i = s.lab.interfaces[probe.from];
 		if (i) return `${labelOf(s.lab, i.node)}:${i.name}`;
@@ -146,7 +148,22 @@ function Result({ probe }: { probe: Probe }) {
 					{probe.reply.problem ? problemText(probe.reply.problem) : probe.reply.text}
 				</p>
 			)}
+			{probe.reply && !isAnswered && newest && <WhyNot />}
 		</li>
+	);
+}
+
+/** The way from a question without an answer to what is surely not meant in the lab. */
+function WhyNot() {
+	const notes = useNotes((n) => major(n.list).length);
+	if (notes === 0) return null;
+	return (
+		<p className="small">
+			<button type="button" className="plain" onClick={showNotes} data-testid="probe-notes">
+				{countOf(notes)}
+			</button>{' '}
+			may say why.
+		</p>
 	);
 }
 

@@ -14,6 +14,12 @@ export interface Notes {
 
 export const useNotes = create<Notes>()(() => ({ list: [], marks: {} }));
 
+/** Opens the list of notes, with the focus on the first. */
+export function showNotes(): void {
+	useView.setState((v) => ({ dock: { ...v.dock, open: true, tab: 'notes' } }));
+	requestAnimationFrame(() => document.querySelector<HTMLElement>('.note-about')?.focus());
+}
+
 const settleFor = 500; // ms; what comes and goes faster than that was on the way to something else
 const typedFor = 5000; // ms from one command to the next, `ip addr add` to `ip link set up`
 
