@@ -152,16 +152,38 @@ func (l Lab) Clone() Lab {
 
 // NodesInOrder lists the nodes as the file has them.
 func (l Lab) NodesInOrder() []Node {
-	return slices.SortedFunc(maps.Values(l.Nodes), func(a, b Node) int {
+	return InOrder(l.Nodes, nil, func(a, b *Node) int {
 		return cmp.Or(cmp.Compare(a.Order, b.Order), cmp.Compare(a.ID, b.ID))
 	})
 }
 
 // CablesInOrder lists the cables as the file has them.
 func (l Lab) CablesInOrder() []Cable {
-	return slices.SortedFunc(maps.Values(l.Cables), func(a, b Cable) int {
+	return InOrder(l.Cables, nil, func(a, b *Cable) int {
 		return cmp.Or(cmp.Compare(a.Order, b.Order), cmp.Compare(a.ID, b.ID))
 	})
+}
+
+// InOrder lists those of a map's values for which only holds, nil for all, in the order of compare. Values are moved once each:
+// they are large, and a lab has thousands.
+func InOrder[V any](values map[ID]V, only func(*V) bool, compare func(a, b *V) int) []V {
+	list := make([]V, 0, len(values))
+	for _, v := range values {
+		list = append(list, v)
+		if last := len(list) - 1; only != nil && !only(&list[last]) {
+			list = list[:last]
+		}
+	}
+	places := make([]*V, len(list))
+	for at := range list {
+		places[at] = &list[at]
+	}
+	slices.SortFunc(places, compare)
+	sorted := make([]V, len(list))
+	for at, v := range places {
+		sorted[at] = *v
+	}
+	return sorted
 }
 
 // InterfacesOf lists the interfaces of a node by name, loopback first.

@@ -65,6 +65,7 @@ func compare[V any](have, want map[ID]V, same func(a, b V) bool) map[ID]*V {
 			stay++
 		}
 		if !ok || !same(h, w) {
+			w := w // else each value, and most are the same, would be on the heap
 			set(id, &w)
 		}
 	}

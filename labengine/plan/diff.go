@@ -69,19 +69,27 @@ func (p Plan) Interfaces() map[labengine.ID]bool {
 // first, then comes what has to be made, then names, places and values; each in the order of the file. A new cable's ends
 // get their values at once: so whoever carries it out is busy with one cable while the namespaces of the next are made.
 func Diff(have, want labengine.Lab) Plan {
+	if len(have.Interfaces) > 0 { // of a large lab little changes at once
+		have, want = have.Around(labengine.Compare(have, want))
+	}
 	d := differ{
-		have: have, want: want, nodes: want.NodesInOrder(), interfaces: inOrder(want.Interfaces),
+		have: have, want: want, nodes: want.NodesInOrder(), interfaces: inOrder(want.Interfaces, nil),
 		remade: map[labengine.ID]bool{}, valued: map[labengine.ID]bool{},
 	}
 	d.findRemade()
-	d.deleteOVS()
+	hasOVS := hasOVS(have) || hasOVS(want)
+	if hasOVS {
+		d.deleteOVS()
+	}
 	d.deletes()
 	d.renameNodes()
 	d.addNodes()
 	d.sysctls(false)
 	d.moveAndRenameLinks()
 	d.addLinks()
-	d.changeOVS()
+	if hasOVS {
+		d.changeOVS()
+	}
 	d.values(lowerFirst(d.interfaces))
 	d.bridgeMTUs()
 	d.sysctls(true)
@@ -136,8 +144,8 @@ func (d *differ) findRemade() {
 		}
 	}
 	for id, was := range d.have.Cables {
-		if is, ok := d.want.Cables[id]; ok {
-			d.remade[id] = is.Ends != was.Ends || !d.keepsInterface(is.Ends[0]) || !d.keepsInterface(is.Ends[1])
+		if is, ok := d.want.Cables[id]; ok && (is.Ends != was.Ends || !d.keepsInterface(is.Ends[0]) || !d.keepsInterface(is.Ends[1])) {
+			d.remade[id] = true
 		}
 		if !d.keepsCable(id) {
 			for _, end := range was.Ends {
@@ -195,20 +203,21 @@ func (d *differ) deletes() {
 	}
 	gone := map[labengine.ID]bool{}
 	for _, c := range d.have.CablesInOrder() {
-		a, b := d.have.Interfaces[c.Ends[0]], d.have.Interfaces[c.Ends[1]]
 		if d.keepsCable(c.ID) {
 			continue
 		}
+		a, b := d.have.Interfaces[c.Ends[0]], d.have.Interfaces[c.Ends[1]]
 		gone[a.ID], gone[b.ID] = true, true
 		if goes(a.Node) && goes(b.Node) {
 			continue
 		}
 		d.do(DeleteLink{At: SpotOf(d.have, a.Node), Interface: a.ID, Name: a.Name, Peer: b.ID})
 	}
-	for _, i := range inOrder(d.have.Interfaces) {
-		if gone[i.ID] || i.Kind == labengine.Loopback || i.Kind == labengine.OVS || d.keepsInterface(i.ID) || !d.keepsNode(i.Node) || d.parentGoes(i) {
-			continue
-		}
+	alone := func(i *labengine.Interface) bool { // neither a cable's nor along with something else
+		return !gone[i.ID] && i.Kind != labengine.Loopback && i.Kind != labengine.OVS && !d.keepsInterface(i.ID) && d.keepsNode(i.Node) &&
+			!d.parentGoes(*i)
+	}
+	for _, i := range inOrder(d.have.Interfaces, alone) {
 		d.do(DeleteLink{At: SpotOf(d.have, i.Node), Interface: i.ID, Name: i.Name})
 	}
 	var machines Plan
@@ -315,7 +324,9 @@ func (d *differ) addLinks() {
 		if !d.keepsCable(c.ID) {
 			d.addVeth(c)
 			ends := []labengine.Interface{d.want.Interfaces[c.Ends[0]], d.want.Interfaces[c.Ends[1]]}
-			slices.SortFunc(ends, byPlace)
+			if byPlace(&ends[0], &ends[1]) > 0 {
+				slices.Reverse(ends)
+			}
 			d.values(ends)
 		}
 	}
@@ -410,13 +421,13 @@ func (d *differ) values(of []labengine.Interface) {
 		at := SpotOf(d.want, i.Node)
 		set := SetLink{At: at, Interface: i.ID, Name: i.Name}
 		if was.MTU != i.MTU {
-			set.MTU = &i.MTU
+			set.MTU = new(i.MTU)
 		}
 		if was.MAC != i.MAC && i.MAC != "" {
-			set.MAC = &i.MAC
+			set.MAC = new(i.MAC)
 		}
 		if was.Alias != i.Alias {
-			set.Alias = &i.Alias
+			set.Alias = new(i.Alias)
 		}
 		if i.Kind == labengine.OVS { // which changes both itself
 			d.setOVS(i, set.MAC != nil, set.MTU != nil, was.Options)
@@ -440,7 +451,7 @@ func (d *differ) values(of []labengine.Interface) {
 		}
 		d.addresses(at, i, was.Addresses)
 		if was.Up != i.Up {
-			d.do(SetLink{At: at, Interface: i.ID, Name: i.Name, Up: &i.Up})
+			d.do(SetLink{At: at, Interface: i.ID, Name: i.Name, Up: new(i.Up)})
 		}
 	}
 }

@@ -9,16 +9,11 @@ import (
 )
 
 // inOrder lists interfaces by node and name, so that plans are the same each time.
-func inOrder(interfaces map[labengine.ID]labengine.Interface) []labengine.Interface {
-	list := make([]labengine.Interface, 0, len(interfaces))
-	for _, i := range interfaces {
-		list = append(list, i)
-	}
-	slices.SortFunc(list, byPlace)
-	return list
+func inOrder(interfaces map[labengine.ID]labengine.Interface, only func(*labengine.Interface) bool) []labengine.Interface {
+	return labengine.InOrder(interfaces, only, byPlace)
 }
 
-func byPlace(a, b labengine.Interface) int {
+func byPlace(a, b *labengine.Interface) int {
 	return cmp.Or(cmp.Compare(a.Node, b.Node), cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID))
 }
 

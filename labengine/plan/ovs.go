@@ -154,7 +154,7 @@ func (d *differ) deleteOVS() {
 	}
 	var stop []labengine.ID
 	peers := peersOf(d.have)
-	for _, i := range inOrder(d.have.Interfaces) {
+	for _, i := range inOrder(d.have.Interfaces, nil) {
 		if !d.keepsNode(i.Node) {
 			continue
 		}
