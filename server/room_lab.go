@@ -14,8 +14,10 @@ import (
 type running struct {
 	process  Process
 	client   *client.Client
-	conn     *client.Conn // nil while there is no connection
-	synced   bool         // since this connection has said all that there is
+	conn     *client.Conn  // nil while there is no connection
+	synced   bool          // since this connection has said all that there is
+	watched  bool          // it was told to capture, on this connection
+	deaf     chan struct{} // closed when it has replied that it no longer does
 	stopping bool
 	reason   *labengine.Problem // what the lab process said before it ended
 	cancel   context.CancelFunc // ends the goroutine that follows it, and the connection
@@ -26,6 +28,7 @@ const (
 	connectWait   = 10 * time.Second // for a lab process to answer
 	reconnectTime = 5 * time.Second  // how long a lab process that lives is tried to be reached again
 	killWait      = 30 * time.Second // for a lab process to be gone
+	unwatchWait   = 2 * time.Second  // for a lab process to end its capture, before it is ended anyhow
 )
 
 // start brings the lab into the kernel, and calls done when it is there or cannot be.
@@ -199,7 +202,7 @@ func (r *room) reconnect(ctx context.Context, l *running) (*client.Conn, error) 
 
 // connected sends the first request of a new connection.
 func (r *room) connected(l *running, conn *client.Conn, first labengine.Request) {
-	l.conn, l.synced = conn, false
+	l.conn, l.synced, l.watched = conn, false, false
 	conn.Send(first)
 }
 
@@ -217,7 +220,17 @@ func (r *room) disconnected(l *running) {
 // watch turns the capture of frames on while somebody looks.
 func (r *room) watch() {
 	if r.status.State == labengine.Running && r.running != nil && r.running.conn != nil {
+		r.running.watched = r.running.watched || len(r.viewers) > 0
 		r.running.conn.Send(labengine.Request{ID: "watch", Watch: &labengine.Watch{Frames: len(r.viewers) > 0}})
+	}
+}
+
+// unwatch has a lab that has been watched end its capture before it is ended itself: of a process that ends, the kernel closes
+// one packet socket after the other, some 25 ms each.
+func (l *running) unwatch() {
+	if l.watched && l.conn != nil {
+		l.deaf = make(chan struct{})
+		l.conn.Send(labengine.Request{ID: "unwatch", Watch: &labengine.Watch{}})
 	}
 }
 
@@ -257,6 +270,10 @@ func (r *room) heard(l *running, conn *client.Conn, m client.Message) error {
 		if m.Reply.Problem != nil && (m.Reply.Request == "begin" || m.Reply.Request == "resume") {
 			l.reason = m.Reply.Problem
 			return m.Reply.Problem // the lab cannot be made; its process is ended
+		}
+		if m.Reply.Request == "unwatch" && l.deaf != nil {
+			close(l.deaf)
+			break
 		}
 		if m.Reply.Request == "begin" {
 			r.inStep(l, nil)
@@ -421,6 +438,7 @@ func (r *room) finish(l *running) {
 	r.mail.call(r.ctx, func() {
 		if l.conn != nil {
 			process = l.process
+			l.unwatch()
 		}
 	})
 	if process == nil { // it is being launched, or cannot be reached: whoever does that ends first
@@ -430,6 +448,13 @@ func (r *room) finish(l *running) {
 	}
 	var err error
 	if process != nil {
+		if l.deaf != nil {
+			select {
+			case <-l.deaf:
+			case <-process.Done():
+			case <-time.After(unwatchWait):
+			}
+		}
 		err = r.kill(l)
 	}
 	r.mail.post(func() {

@@ -347,6 +347,10 @@ func TestWatchingFollowsThePages(t *testing.T) {
 	watched(true)
 	p.ws.Close()
 	watched(false)
+	ts.look(id)
+	watched(true)
+	ts.call("POST", "/api/labs/"+string(id)+"/stop", "", nil)
+	watched(false) // before it was ended: the kernel would take long over what it captures with
 }
 
 func TestTerminalIsPassedOn(t *testing.T) {

@@ -8,11 +8,12 @@ import (
 	"vethlab/labengine/topology"
 )
 
-// portAddresses finds addresses on ports of bridges: what arrives at a port is the bridge's, and so are the answers to ARP.
+// portAddresses finds addresses on ports of bridges: what arrives at a port is the bridge's, and so are the answers to ARP. An
+// internal port of Open vSwitch is there to have them.
 func (a *adviser) portAddresses() {
 	for _, node := range a.Nodes {
 		for _, i := range node.Interfaces {
-			if i.Master == nil || !labengine.HasPorts(i.Master.Kind) || len(i.Prefixes) == 0 {
+			if i.Master == nil || !labengine.HasPorts(i.Master.Kind) || len(i.Prefixes) == 0 || i.Kind == labengine.Internal {
 				continue
 			}
 			bridge := i.Master

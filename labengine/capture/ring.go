@@ -173,11 +173,11 @@ func (r *Ring) Close() {
 	if r.bell != nil {
 		r.bell.Close()
 	}
-	unix.Close(r.socket)
-	if r.memory != nil {
+	if r.memory != nil { // first: Munmap does one at a time, and what lets go of the socket last waits for it to end
 		unix.Munmap(r.memory)
 		r.memory = nil
 	}
+	unix.Close(r.socket)
 }
 
 // Stop has Run return.

@@ -109,13 +109,35 @@ func (t *Tap) Remove(netns uint64) {
 // Start captures from now on. The first error is returned, and the namespaces without one are captured.
 func (t *Tap) Start() error {
 	t.run(true)
+	var mu sync.Mutex // guards first
 	var first error
-	for key, s := range t.spaces {
-		if err := t.open(key, s); err != nil && first == nil {
+	t.each(func(key uint64, s *space) {
+		err := t.open(key, s)
+		mu.Lock()
+		defer mu.Unlock()
+		if first == nil {
 			first = err
 		}
-	}
+	})
 	return first
+}
+
+// ringsAtOnce is how many rings are opened or closed side by side. Each waits for RCU grace periods, packet_set_ring and
+// packet_release in net/packet/af_packet.c, some 25 ms; those that wait together wait once.
+const ringsAtOnce = 128
+
+// each calls f for all namespaces, side by side, and returns when it has been called for all.
+func (t *Tap) each(f func(key uint64, s *space)) {
+	var calls sync.WaitGroup
+	places := make(chan struct{}, ringsAtOnce)
+	for key, s := range t.spaces {
+		places <- struct{}{}
+		calls.Go(func() {
+			f(key, s)
+			<-places
+		})
+	}
+	calls.Wait()
 }
 
 // Stop ends the capture, and returns when all rings are closed. What has not been sent is dropped. A Send that is under
@@ -127,9 +149,7 @@ func (t *Tap) Stop() {
 			s.ring.Stop() // all first, so that they end side by side
 		}
 	}
-	for _, s := range t.spaces {
-		s.close()
-	}
+	t.each(func(_ uint64, s *space) { s.close() })
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.pending, t.missed = nil, 0

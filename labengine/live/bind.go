@@ -310,6 +310,9 @@ func (b *binder) take(n *kernel.Netns, link *kernel.Link) {
 		ID: link.ID, Node: n.Node, Name: link.Name, Kind: link.Kind, Up: link.Up(), MTU: link.MTU, MAC: link.MAC,
 		Addresses: link.AddressesText(), Options: link.Options, VLANs: n.VLANsOf(link), Alias: link.Alias, Impair: link.Impair, Port: link.Port,
 	}
+	if b.hint.Quiet && link.Kind == labengine.Bridge {
+		i.Options = quietOptions(link.Options, b.hint.Interfaces[link.ID].Options)
+	}
 	if master, ok := n.Links[link.Master]; ok {
 		i.Master = master.ID
 	}
@@ -319,6 +322,17 @@ func (b *binder) take(n *kernel.Netns, link *kernel.Link) {
 	b.patch.Interfaces[link.ID] = i
 	state := link.State()
 	b.live.Links[link.ID] = &state
+}
+
+// quietOptions are the options that a bridge of a quiet lab has besides those that it has because the lab is quiet; what is
+// authored says so itself.
+func quietOptions(seen, authored string) string {
+	is, _ := labengine.ParseOptions(labengine.Bridge, seen)
+	wanted, _ := labengine.ParseOptions(labengine.Bridge, authored)
+	if _, says := wanted["mcast_snooping"]; !says && is["mcast_snooping"] == "0" {
+		delete(is, "mcast_snooping")
+	}
+	return labengine.WriteOptions(labengine.Bridge, is)
 }
 
 // cable records the cable that a veth is an end of, once both ends are known.

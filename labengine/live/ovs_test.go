@@ -292,6 +292,14 @@ func TestPortsOfOVSThatAreNoCables(t *testing.T) {
 				{Name: "far", Kind: "vxlan", Options: "key=42 remote_ip=192.168.15.200"}, {Name: "p1", Kind: "patch", Options: "peer=p0"},
 			})
 	})
+	lab.Shell("host", "ovs-vsctl del-port br0 own")
+	lab.Until("no internal port", func(s labtest.State) bool { return own(s).ID == "" })
+	if r := lab.Ask(labengine.Request{Undo: &labengine.Undo{}}); r.Problem != nil {
+		t.Fatal(r.Problem)
+	}
+	lab.Until("the internal port back", func(s labtest.State) bool {
+		return own(s).Kind == labengine.Internal && own(s).Port == "tag 10" && len(own(s).Addresses) == 1
+	})
 	lab.Shell("host", "ovs-vsctl del-br br1 -- del-port br0 p0 -- del-port br0 own")
 	s = lab.Until("all of them gone", func(s labtest.State) bool {
 		host := s.Nodes["host"]

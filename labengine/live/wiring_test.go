@@ -459,3 +459,27 @@ func TestTypedVethIsOneChange(t *testing.T) {
 		}
 	}
 }
+
+// TestQuietBridge: what a bridge has because its lab is quiet is no option of its own.
+func TestQuietBridge(t *testing.T) {
+	lab := labtest.Start(t, `
+vethlab: 1
+quiet: true
+nodes:
+  - {name: host, kind: machine}
+  - {name: br0, kind: bridge, in: host}
+  - {name: br1, kind: bridge, in: host, options: mcast_snooping 0 stp_state 1}
+`)
+	lab.Shell("host", "ip link set br0 down; ip link set br0 up")
+	lab.Until("both as they were drawn", func(s labtest.State) bool {
+		return s.Lab.Interfaces["host:br0"].Options == "" && s.Lab.Interfaces["host:br1"].Options == "stp_state 1 mcast_snooping 0"
+	})
+	for _, c := range lab.State().Changes {
+		if strings.Contains(c.Sentence, "mcast_snooping") {
+			t.Errorf("nobody asked for %q", c.Sentence)
+		}
+	}
+	if seen := lab.Shell("host", "cat /sys/class/net/br*/bridge/multicast_snooping"); seen != "0\n0\n" {
+		t.Errorf("snooping is %q", seen)
+	}
+}

@@ -223,6 +223,9 @@ func (d *differ) changeOVS() {
 				impair = append(impair, SetImpairment{At: SpotOf(d.want, i.Node), Interface: i.ID, Name: i.Name, Impair: i.Impair})
 			}
 			changes.add(i.Node, i.ID, "add-port", bridge.Name, i.Name)
+			if i.Kind == labengine.Internal {
+				changes.add(i.Node, i.ID, "set", "interface", i.Name, "type=internal")
+			}
 			_, wasPort := ovsBridge(d.have, was)
 			if peer, ok := peers[i.ID]; ok && !(wasPort && d.keepsInterface(i.ID)) {
 				offload = append(offload, SetOffload{At: SpotOf(d.want, peer.Node), Interface: peer.ID, Name: peer.Name})

@@ -58,6 +58,7 @@ export function readQuickAdd(lab: Lab, line: string, context: QuickAddContext): 
 	}
 	for (const [kind, { words: own, inMachine }] of Object.entries(kinds)) {
 		if (!own.includes(first)) continue;
+		if (!inMachine && rest.includes('in')) refuse('bad-request', `a ${kinds[kind as Kind].title} is in no machine`);
 		return readNodes(lab, kind as Kind, ...(inMachine ? within(lab, rest, context) : ([rest, context] as const)));
 	}
 	if (optionsOf(first)) return readInterface(lab, first, rest, context);
@@ -69,9 +70,16 @@ export function readQuickAdd(lab: Lab, line: string, context: QuickAddContext): 
 
 /** `red blue in pc`: where things go can be written behind them, too. */
 function within(lab: Lab, words: string[], context: QuickAddContext): [string[], QuickAddContext] {
-	const [word, label = ''] = words.slice(-2);
-	if (words.length < 3 || word !== 'in') return [words, context];
-	const box = findThing(lab, label, context);
+	const at = words.indexOf('in');
+	if (at < 0) return [words, context];
+	const [label = ''] = words.slice(-1);
+	if (at === 0 || at !== words.length - 2) {
+		return refuse('bad-request', 'names go before `in`, and one machine after it', {
+			hint: 'as in `ns red blue in host`',
+		});
+	}
+	const machine = Object.values(lab.nodes).find((n) => n.kind === 'machine' && n.name === label);
+	const box = machine?.id ?? findThing(lab, label, context);
 	return [words.slice(0, -2), box === context.machine ? context : { ...context, machine: box, at: undefined }];
 }
 

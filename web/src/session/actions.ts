@@ -307,8 +307,10 @@ function offerCables(lab: Lab, deleted: readonly string[]): void {
 			{
 				label: cables.length === 1 ? 'Delete its cable too' : 'Delete their cables too',
 				run: () => {
-					const there = cables.filter((c) => useLab.getState().lab.cables[c.id]);
-					edit(there.map((c) => ({ delete: { id: c.id } })));
+					const now = useLab.getState().lab;
+					const there = cables.filter((c) => now.cables[c.id]);
+					const isBack = bridges.some((b) => now.interfaces[b.id]); // its deletion was undone
+					if (!isBack && there.length > 0) edit(there.map((c) => ({ delete: { id: c.id } })));
 				},
 			},
 		],
