@@ -27,12 +27,13 @@ var PublicHosts = []PublicHost{
 }
 
 // PublicRouters are the routers to the hosts, in the order in which traceroute(8) meets them. The addresses are those of
-// the side that faces the lab; the edge's is that of its uplink.
+// the side that faces the lab; the edge's is that of its uplink. They are of RFC 2544's network, which hardly anybody draws:
+// where a lab has an address of theirs, its internet cannot answer.
 var PublicRouters = []PublicHost{
-	{"edge.isp.example", addresses("198.51.100.1", "2001:db8:100:1::1"), false},
-	{"core1.isp.example", addresses("198.51.100.2", "2001:db8:100:1::2"), false},
-	{"core2.transit.example", addresses("198.51.100.6", "2001:db8:100:2::2"), false},
-	{"hosts.transit.example", addresses("198.51.100.10", "2001:db8:100:3::2"), false},
+	{"edge.isp.example", addresses("198.18.0.1", "2001:db8:100:1::1"), false},
+	{"core1.isp.example", addresses("198.18.0.2", "2001:db8:100:1::2"), false},
+	{"core2.transit.example", addresses("198.18.0.6", "2001:db8:100:2::2"), false},
+	{"hosts.transit.example", addresses("198.18.0.10", "2001:db8:100:3::2"), false},
 }
 
 // Resolver is whom machines ask for names where the lab has an internet: the address that people know by heart.
@@ -100,7 +101,7 @@ func Backbone() Lab {
 		near, far := ids[at], ids[at+1]
 		end := func(node ID, name string, host int) ID {
 			i := Interface{ID: node + ID(":"+name), Node: node, Name: name, Kind: Veth, Up: true, MTU: DefaultMTU(Veth), Addresses: []string{
-				fmt.Sprintf("198.51.100.%d/30", 4*at+host), fmt.Sprintf("2001:db8:100:%d::%d/64", at+1, host),
+				fmt.Sprintf("198.18.0.%d/30", 4*at+host), fmt.Sprintf("2001:db8:100:%d::%d/64", at+1, host),
 			}}
 			lab.Interfaces[i.ID] = i
 			return i.ID
@@ -111,7 +112,7 @@ func Backbone() Lab {
 		}
 		id := ID(fmt.Sprintf("link%d", at))
 		lab.Cables[id] = Cable{ID: id, Ends: [2]ID{end(near, outward, 1), end(far, "eth0", 2)}, Order: at}
-		back, six := fmt.Sprintf("default via 198.51.100.%d", 4*at+1), fmt.Sprintf("default via 2001:db8:100:%d::1", at+1)
+		back, six := fmt.Sprintf("default via 198.18.0.%d", 4*at+1), fmt.Sprintf("default via 2001:db8:100:%d::1", at+1)
 		n := lab.Nodes[far]
 		n.Routes = append(n.Routes, back, six)
 		lab.Nodes[far] = n
@@ -119,7 +120,7 @@ func Backbone() Lab {
 	for at := range len(ids) - 1 {
 		n := lab.Nodes[ids[at]]
 		via := func(to netip.Prefix) {
-			hop := fmt.Sprintf("198.51.100.%d", 4*at+2)
+			hop := fmt.Sprintf("198.18.0.%d", 4*at+2)
 			if to.Addr().Is6() {
 				hop = fmt.Sprintf("2001:db8:100:%d::2", at+1)
 			}
@@ -129,7 +130,7 @@ func Backbone() Lab {
 			via(netip.PrefixFrom(a, a.BitLen()))
 		}
 		for link := at + 1; link < len(ids)-1; link++ {
-			via(netip.MustParsePrefix(fmt.Sprintf("198.51.100.%d/30", 4*link)))
+			via(netip.MustParsePrefix(fmt.Sprintf("198.18.0.%d/30", 4*link)))
 			via(netip.MustParsePrefix(fmt.Sprintf("2001:db8:100:%d::/64", link+1)))
 		}
 		lab.Nodes[ids[at]] = n

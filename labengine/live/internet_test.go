@@ -51,7 +51,7 @@ func TestInternetFromBehindItsEdge(t *testing.T) {
 	lab.Shell("host", "while ip -6 addr | grep tentative; do sleep 0.1; done")
 	lab.MustRun("host", "ping", "-nc1", "-W3", "2001:4860:4860::8888")
 	trace := strings.Fields(lab.Shell("host", "traceroute -n -q1 -w2 1.1.1.1 | tail -n +2 | awk '{print $2}'"))
-	if got := strings.Join(trace, " "); got != "192.168.1.1 198.51.100.2 198.51.100.6 1.1.1.1" {
+	if got := strings.Join(trace, " "); got != "192.168.1.1 198.18.0.2 198.18.0.6 1.1.1.1" {
 		t.Errorf("traceroute: %s", got)
 	}
 	trace6 := strings.Fields(lab.Shell("host", "traceroute -6 -n -q1 -w2 2606:4700:4700::1111 | tail -n +2 | awk '{print $2}'"))
@@ -65,7 +65,7 @@ func TestInternetFromBehindItsEdge(t *testing.T) {
 		"@2620:fe::fe dns.google":            "8.8.8.8\n8.8.4.4\n",
 		"@9.9.9.9 -x 203.0.113.80":           "example.com.\n",
 		"@9.9.9.9 -x 2606:4700:4700::1111":   "one.one.one.one.\n",
-		"-x 198.51.100.2":                    "core1.isp.example.\n", // by /etc/resolv.conf
+		"-x 198.18.0.2":                      "core1.isp.example.\n", // by /etc/resolv.conf
 	} {
 		if got := lab.Shell("host", "dig +short +tries=2 +time=2 "+query); got != want {
 			t.Errorf("dig %s: %q", query, got)

@@ -1967,7 +1967,7 @@ export const publicRouters: readonly PublicHost[] = [
 	{
 		name: 'edge.isp.example',
 		addresses: [
-			'198.51.100.1',
+			'198.18.0.1',
 			'2001:db8:100:1::1'
 		],
 		resolver: false
@@ -1975,7 +1975,7 @@ export const publicRouters: readonly PublicHost[] = [
 	{
 		name: 'core1.isp.example',
 		addresses: [
-			'198.51.100.2',
+			'198.18.0.2',
 			'2001:db8:100:1::2'
 		],
 		resolver: false
@@ -1983,7 +1983,7 @@ export const publicRouters: readonly PublicHost[] = [
 	{
 		name: 'core2.transit.example',
 		addresses: [
-			'198.51.100.6',
+			'198.18.0.6',
 			'2001:db8:100:2::2'
 		],
 		resolver: false
@@ -1991,7 +1991,7 @@ export const publicRouters: readonly PublicHost[] = [
 	{
 		name: 'hosts.transit.example',
 		addresses: [
-			'198.51.100.10',
+			'198.18.0.10',
 			'2001:db8:100:3::2'
 		],
 		resolver: false
