@@ -273,6 +273,7 @@ func (r *room) heard(l *running, conn *client.Conn, m client.Message) error {
 		}
 		if m.Reply.Request == "unwatch" && l.deaf != nil {
 			close(l.deaf)
+			l.deaf = nil
 			break
 		}
 		if m.Reply.Request == "begin" {
@@ -435,10 +436,12 @@ func (r *room) stop(done func(error)) {
 // finish ends a lab process and waits until all that it said has been heard.
 func (r *room) finish(l *running) {
 	var process Process
+	var deaf chan struct{}
 	r.mail.call(r.ctx, func() {
 		if l.conn != nil {
 			process = l.process
 			l.unwatch()
+			deaf = l.deaf
 		}
 	})
 	if process == nil { // it is being launched, or cannot be reached: whoever does that ends first
@@ -448,9 +451,9 @@ func (r *room) finish(l *running) {
 	}
 	var err error
 	if process != nil {
-		if l.deaf != nil {
+		if deaf != nil {
 			select {
-			case <-l.deaf:
+			case <-deaf:
 			case <-process.Done():
 			case <-time.After(unwatchWait):
 			}
