@@ -16,7 +16,7 @@ type running struct {
 	client   *client.Client
 	conn     *client.Conn  // nil while there is no connection
 	synced   bool          // since this connection has said all that there is
-	watched  bool          // it was told to capture, on this connection
+	watched  bool          // it was told to capture, maybe by an earlier server
 	deaf     chan struct{} // closed when it has replied that it no longer does
 	stopping bool
 	reason   *labengine.Problem // what the lab process said before it ended
@@ -202,7 +202,8 @@ func (r *room) reconnect(ctx context.Context, l *running) (*client.Conn, error) 
 
 // connected sends the first request of a new connection.
 func (r *room) connected(l *running, conn *client.Conn, first labengine.Request) {
-	l.conn, l.synced, l.watched = conn, false, false
+	l.conn, l.synced = conn, false
+	l.watched = l.watched || first.Resume != nil
 	conn.Send(first)
 }
 
@@ -217,7 +218,7 @@ func (r *room) disconnected(l *running) {
 	}
 }
 
-// watch turns the capture of frames on while somebody looks.
+// watch turns the capture of frames on while somebody looks, and off: a lab that was found may capture for an earlier server.
 func (r *room) watch() {
 	if r.status.State == labengine.Running && r.running != nil && r.running.conn != nil {
 		r.running.watched = r.running.watched || len(r.viewers) > 0
@@ -362,9 +363,7 @@ func (r *room) inStep(l *running, problem *labengine.Problem) {
 		return // it is being stopped
 	}
 	r.broadcastSnapshot()
-	if len(r.viewers) > 0 {
-		r.watch()
-	}
+	r.watch()
 	r.askAgain(l)
 	r.settled(nil)
 }

@@ -324,10 +324,11 @@ func TestLabThatOutlivesTheServer(t *testing.T) {
 }
 
 func TestWatchingFollowsThePages(t *testing.T) {
-	ts := serve(t)
+	state, labs := t.TempDir(), &tinyLabs{running: map[string]*tinyLab{}}
+	ts := serveIn(t, state, labs)
 	id := ts.newLab(`{}`)
 	ts.call("POST", "/api/labs/"+string(id)+"/start", "", nil)
-	lab := ts.labs.only(t)
+	lab := labs.only(t)
 	watched := func(want bool) {
 		t.Helper()
 		for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(time.Millisecond) {
@@ -347,6 +348,14 @@ func TestWatchingFollowsThePages(t *testing.T) {
 	watched(true)
 	p.ws.Close()
 	watched(false)
+	ts.look(id)
+	watched(true)
+	ts.close()
+	lab.mu.Lock()
+	lab.watched = true // as a server leaves it that is killed
+	lab.mu.Unlock()
+	ts = serveIn(t, state, labs)
+	watched(false) // nobody looks in at the new server
 	ts.look(id)
 	watched(true)
 	ts.call("POST", "/api/labs/"+string(id)+"/stop", "", nil)
