@@ -3,7 +3,8 @@ import { useEffect, useLayoutEffect, useRef, useState } from 'react';
 import { useRefusal } from '../app/useRefusal';
 import { Words } from '../app/Words';
 import { cardTop } from '../gestures/draw';
-import { pointOn } from '../model/geometry';
+import { pointOn } from '../model/curves';
+
 import { labelOf } from '../model/lab';
 import { canonicalAddress, checkInterfaceName } from '../model/names';
 import { problemOf } from '../model/problem';

@@ -1,7 +1,8 @@
 // Cables below the namespaces, jacks and labels above them. Each subscribes to its own curve, ends and state.
 import { memo } from 'react';
 import { useShallow } from 'zustand/react/shallow';
-import { type Curve, isUpright, type Jack, outward, type Point, pathOf, pointOn } from '../model/geometry';
+import { outward, pathOf, pointOn } from '../model/curves';
+import { type Curve, isUpright, type Jack, type Point } from '../model/geometry';
 import { impairmentMark } from '../model/impair';
 import { isSaved, type LinkState, labelOf, linkState, machineOf } from '../model/lab';
 import { addressRows, titleOf } from '../model/labels';

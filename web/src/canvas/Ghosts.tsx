@@ -1,7 +1,8 @@
 // While one looks at a revision in the history: what going back to it would make, take away, change and move. The history
 // says the same in words.
 import { memo, useMemo } from 'react';
-import { type Point, pathOf } from '../model/geometry';
+import { pathOf } from '../model/curves';
+import type { Point } from '../model/geometry';
 import { type BoxGhost, type CurveGhost, type Does, ghostsOf, type JackGhost } from '../model/ghosts';
 import { labAt } from '../model/revision';
 import { rowHeight } from '../model/sizes';

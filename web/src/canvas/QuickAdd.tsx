@@ -34,7 +34,7 @@ function Line({ open }: { open: QuickAddAt }) {
 				: { x: snap(open.at.x), y: snap(open.at.y) };
 		try {
 			return {
-				ok: readQuickAdd(withPlaces(lab, useGeometry.getState().slots), text, {
+				ok: readQuickAdd(withPlaces(lab, useGeometry.getState().places), text, {
 					machine: open.machine,
 					at,
 					addresses: useView.getState().suggestAddresses,

@@ -1,8 +1,9 @@
 // Packets on their cables: one 2D canvas over the drawing, one loop that sleeps while nothing travels.
 import { useStoreApi } from '@xyflow/react';
 import { useEffect, useRef } from 'react';
+import { pointOn } from '../model/curves';
 import type { Family } from '../model/frames';
-import { type Curve, type Point, pointOn } from '../model/geometry';
+import type { Curve, Point } from '../model/geometry';
 import { crossing, rateText, rateWidth, type Token } from '../model/traffic';
 import { onTraffic } from '../session/actions';
 import { traffic, useGeometry, useView } from '../session/stores';

@@ -68,7 +68,7 @@ function boxForNew(lab: Lab): string | undefined {
 
 /** Adds a box from the palette of tools: by click or Enter, without a place of its own. */
 export function addThing(shape: Shape, at?: { box?: string | undefined; x: number; y: number }): void {
-	const lab = withPlaces(useLab.getState().lab, useGeometry.getState().slots);
+	const lab = withPlaces(useLab.getState().lab, useGeometry.getState().places);
 	const { inMachine, title } = shapes[shape];
 	const box = inMachine ? (at ? at.box : boxForNew(lab)) : undefined;
 	if (inMachine && !box) {
@@ -220,8 +220,8 @@ export const commands: Command[] = [
 		keys: ['M'],
 		enabled: () => movable().length > 0,
 		run: () => {
-			const lab = withPlaces(useLab.getState().lab, useGeometry.getState().slots);
-			const from = movable().map((id) => [id, lab.places[id] ?? { x: 0, y: 0 }] as const);
+			const { places } = useGeometry.getState();
+			const from = movable().map((id) => [id, places[id] ?? { x: 0, y: 0 }] as const);
 			moveByKeys({ type: 'begin', from: Object.fromEntries(from) });
 		},
 	},

@@ -1,5 +1,6 @@
 // The cable gesture at work: feeds the table with what pointer and keys do, and carries out what comes of it.
-import { bounds, type Curve, center, type Point, pointOn } from '../model/geometry';
+import { pointOn } from '../model/curves';
+import { bounds, type Curve, center, type Point } from '../model/geometry';
 import { replugged, suggestCable } from '../model/suggest';
 import { machineAround, thingOf } from '../model/things';
 import { asSentence } from '../model/wording';

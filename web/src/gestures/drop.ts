@@ -1,4 +1,5 @@
 // What letting go of nodes means, after a drag or after keys: new places, or another machine.
+import { overlap } from '../model/boxes';
 import { freeNodeName } from '../model/edit';
 import { type Box, center, machineAt } from '../model/geometry';
 import { kinds } from '../model/kinds';
@@ -68,7 +69,8 @@ export function dropNodes(ids: string[]): void {
 			edits.push({ place: { id, x: Math.max(least.x, snap(at.x)), y: Math.max(least.y, snap(at.y)) } });
 			continue; // a bridge stays where its ports are
 		}
-		const machine = machineAt(lab, g, center(box)) ?? (touches(box, g.boxes[node.in]) ? node.in : undefined);
+		const own = g.boxes[node.in];
+		const machine = machineAt(lab, g, center(box)) ?? (own && overlap(box, own) ? node.in : undefined);
 		if (machine === undefined) {
 			askWhere(id, box);
 			continue;
@@ -114,10 +116,6 @@ function askWhere(id: string, box: Box): void {
 			},
 		],
 	});
-}
-
-function touches(a: Box, b: Box | undefined): boolean {
-	return !!b && a.x < b.x + b.w && b.x < a.x + a.w && a.y < b.y + b.h && b.y < a.y + a.h;
 }
 
 const snap = (n: number) => Math.round(n / 8) * 8;

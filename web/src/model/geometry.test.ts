@@ -2,9 +2,10 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { anyLab, drawn } from '../../test/lab';
 import type { Lab } from '../wire/types.gen';
+import { overlap } from './boxes';
+import { outward, pathOf, pointOn } from './curves';
 import { applyEdits } from './edit';
 import {
-	type Box,
 	bounds,
 	computeGeometry,
 	contains,
@@ -14,16 +15,11 @@ import {
 	jackAt,
 	machineAt,
 	nearestBox,
-	outward,
-	pathOf,
-	pointOn,
 	thingAt,
 } from './geometry';
 import { labelWidth, rectsOf, rowsOf } from './labels';
 import { headerHeight, jackGap, padding } from './sizes';
 import { holderOf, thingsOf } from './things';
-
-const overlap = (a: Box, b: Box) => a.x < b.x + b.w && b.x < a.x + a.w && a.y < b.y + b.h && b.y < a.y + a.h;
 
 /** The jacks of each side of each node. */
 function sidesOf(g: Geometry): Jack[][] {

@@ -1,21 +1,15 @@
 // Where things are drawn: boxes of nodes, jacks on their borders, labels beside the jacks, curves of cables. Everything is
 // worked out from the lab and its places, in canvas pixels; nothing is measured on the page.
 import type { Interface, Lab } from '../wire/types.gen';
+import { type Box, boxesOf, type Needs, type Point } from './boxes';
+import { type Curve, stemBetween, Terrain } from './curves';
 import { cablesInOrder } from './lab';
 import { type Label, labelHeight, labelWidth, placeLabels, rowsOf } from './labels';
 import { type Places, slotsFor, withPlaces } from './places';
-import { jackGap, padding, rowHeight, type Size, sizeOf, sizes } from './sizes';
+import { jackGap, rowHeight, sizes } from './sizes';
 import { depthOf, hasJack, holderOf, isBar, type Shape, type Thing, thingOf, thingsOf } from './things';
 
-export interface Point {
-	x: number;
-	y: number;
-}
-
-export interface Box extends Point {
-	w: number;
-	h: number;
-}
+export type { Box, Curve, Point };
 
 export type Side = 'left' | 'right' | 'top' | 'bottom';
 
@@ -28,47 +22,46 @@ export interface Jack extends Point {
 	label: Label;
 }
 
-/** A cubic Bézier curve: from, two control points, to. */
-export type Curve = readonly [Point, Point, Point, Point];
-
 export interface Geometry {
 	boxes: Record<string, Box>;
 	jacks: Record<string, Jack>;
 	curves: Record<string, Curve>;
 	/** From the jack of a vlan, vxlan or macvlan to what it is on top of, by the interface on top. */
 	stems: Record<string, Curve>;
-	/** Places of nodes and bridges that the lab has none for. */
+	/** Where each box is in the one around it, had nobody something under the pointer: a place of the lab's, a slot, or where it has made way. */
+	places: Places;
+	/** Places found for what the lab has none for. */
 	slots: Places;
 }
 
 export interface Drawing {
 	/** Nodes under the pointer, by where they are: relative to their machine. */
 	moving?: Places;
-	/** What was drawn before: what has not changed stays the same object, and nodes without a place keep their slots. */
+	/** What was drawn before: what has not changed stays the same object, and what the lab has no place for keeps its slot. */
 	before?: Geometry;
 	/** Rows of a label besides a name and its addresses. */
 	extraRows?: number;
 }
 
-export const noGeometry: Geometry = { boxes: {}, jacks: {}, curves: {}, stems: {}, slots: {} };
+export const noGeometry: Geometry = { boxes: {}, jacks: {}, curves: {}, stems: {}, places: {}, slots: {} };
 
 export function computeGeometry(lab: Lab, { moving = {}, before = noGeometry, extraRows = 0 }: Drawing = {}): Geometry {
 	const slots = slotsFor(lab, before.slots);
-	const resting = withPlaces(lab, slots).places;
-	const places: Where = { now: { ...resting, ...moving }, resting };
+	const { places } = withPlaces(lab, slots);
 	const things = thingsOf(lab);
 	const wired = wiring(lab, things, extraRows);
-	const rough = boxesOf(lab, things, places, {});
+	const { boxes: rough } = boxesOf(lab, places, moving, {});
 	const sides: Sides = {};
 	for (const i of wired.interfaces) sides[i.id] = sideOf(rough, i, wired);
 	for (const i of wired.interfaces) sides[i.id] = sideOfTop(i, wired, sides);
-	const boxes = boxesOf(lab, things, places, needsOf(wired, sides));
+	const { boxes, resting } = boxesOf(lab, places, moving, needsOf(wired, sides));
 	const jacks = placeJacks(boxes, wired, sides);
 	placeLabels(jacks, wired, obstacles(things, boxes));
 	const curves: Record<string, Curve> = {};
+	const terrain = new Terrain(boxes, wired.around);
 	for (const c of Object.values(lab.cables)) {
 		const [a, b] = [jacks[c.ends[0]], jacks[c.ends[1]]];
-		if (a && b) curves[c.id] = curveBetween(a, b);
+		if (a && b) curves[c.id] = terrain.curve(a, b);
 	}
 	const stems: Record<string, Curve> = {};
 	for (const i of wired.interfaces) {
@@ -80,6 +73,7 @@ export function computeGeometry(lab: Lab, { moving = {}, before = noGeometry, ex
 		jacks: share(before.jacks, jacks, sameJack),
 		curves: share(before.curves, curves, sameCurve),
 		stems: share(before.stems, stems, sameCurve),
+		places: resting,
 		slots,
 	};
 }
@@ -164,14 +158,6 @@ function wiring(lab: Lab, things: readonly Thing[], extraRows: number): Wiring {
 
 type Sides = Record<string, { side: Side; inward: boolean }>;
 
-/** What a box's jacks need: the length of each of its sides, and room towards its machine's border for their labels. */
-interface Needs {
-	upright: number;
-	along: number;
-	right: number;
-	bottom: number;
-}
-
 function needsOf(wired: Wiring, sides: Sides): Record<string, Needs> {
 	const lengths = new Map<string, number>(); // by box and side
 	const counts = countSides(wired, sides);
@@ -214,44 +200,6 @@ const labelledPorts = 8; // of a bar's side; with more, labels make way for each
 function gapAfter(shape: Shape, side: Side, i: Interface, wired: Wiring, count: number): number {
 	if (isUpright(side)) return wired.gaps[i.id] ?? jackGap;
 	return isBar(shape) && count <= labelledPorts ? Math.max(jackGap, (wired.widths[i.id] ?? 0) + 16) : jackGap;
-}
-
-interface Where {
-	now: Places;
-	/** Without what is under the pointer: a machine does not grow after what is dragged out of it. */
-	resting: Places;
-}
-
-/** A box is large enough for its jacks, and for what is in it. */
-function boxesOf(lab: Lab, things: readonly Thing[], where: Where, needs: Record<string, Needs>): Record<string, Box> {
-	const boxes: Record<string, Box> = {};
-	const extents: Record<string, Size> = {};
-	const origin = { x: 0, y: 0 };
-	const depths = new Map(things.map((t) => [t.id, depthOf(lab, t.id)]));
-	const inmostFirst = [...things].sort((a, b) => (depths.get(b.id) ?? 0) - (depths.get(a.id) ?? 0));
-	for (const t of inmostFirst) {
-		const n = needs[t.id];
-		const base = sizeOf(t, lab.interfaces[t.id]);
-		const inner = extents[t.id] ?? base;
-		const size = { w: Math.max(base.w, inner.w), h: Math.max(base.h, inner.h) };
-		if (n) {
-			size.w = Math.max(size.w, n.along + (isBar(t.shape) ? 0 : jackGap));
-			if (!isBar(t.shape)) size.h = Math.max(size.h, n.upright + 6);
-		}
-		boxes[t.id] = { ...(where.now[t.id] ?? origin), ...size };
-		if (!t.within) continue;
-		const place = where.resting[t.id] ?? origin;
-		extents[t.within] ??= { w: 0, h: 0 };
-		const e = extents[t.within];
-		if (!e) continue;
-		e.w = Math.max(e.w, place.x + size.w + Math.max(padding, n?.right ?? 0));
-		e.h = Math.max(e.h, place.y + size.h + Math.max(padding, n?.bottom ?? 0));
-	}
-	for (const t of inmostFirst.reverse()) {
-		const [own, outer] = [boxes[t.id], t.within ? boxes[t.within] : undefined];
-		if (own && outer) boxes[t.id] = { ...own, x: own.x + outer.x, y: own.y + outer.y };
-	}
-	return boxes;
 }
 
 export function center(b: Box): Point {
@@ -395,50 +343,6 @@ function spreadByWish(wishes: readonly number[], gaps: readonly number[], low: n
 		most = (spots[at] ?? 0) - (gaps[at - 1] ?? 0);
 	}
 	return spots;
-}
-
-export function outward(j: { side: Side; inward: boolean }): Point {
-	const sign = j.inward ? -1 : 1;
-	switch (j.side) {
-		case 'left':
-			return { x: -sign, y: 0 };
-		case 'right':
-			return { x: sign, y: 0 };
-		case 'top':
-			return { x: 0, y: -sign };
-		case 'bottom':
-			return { x: 0, y: sign };
-	}
-}
-
-export function curveBetween(a: Jack, b: Jack): Curve {
-	const reach = Math.min(140, Math.max(28, Math.hypot(b.x - a.x, b.y - a.y) * 0.4));
-	const [na, nb] = [outward(a), outward(b)];
-	return [
-		{ x: a.x, y: a.y },
-		{ x: a.x + na.x * reach, y: a.y + na.y * reach },
-		{ x: b.x + nb.x * reach, y: b.y + nb.y * reach },
-		{ x: b.x, y: b.y },
-	];
-}
-
-/** Along a border between two of its jacks, in a flat bow; else as a cable. */
-function stemBetween(a: Jack, b: Jack): Curve {
-	if (a.box !== b.box || a.side !== b.side) return curveBetween(a, b);
-	const n = outward(a);
-	const bow = (p: Point) => ({ x: p.x + n.x * 9, y: p.y + n.y * 9 });
-	return [{ x: a.x, y: a.y }, bow(a), bow(b), { x: b.x, y: b.y }];
-}
-
-export function pathOf([a, c, d, b]: Curve): string {
-	return `M${a.x},${a.y}C${c.x},${c.y} ${d.x},${d.y} ${b.x},${b.y}`;
-}
-
-/** The point at t, 0..1. */
-export function pointOn([a, c, d, b]: Curve, t: number): Point {
-	const u = 1 - t;
-	const [wa, wc, wd, wb] = [u * u * u, 3 * u * u * t, 3 * u * t * t, t * t * t];
-	return { x: wa * a.x + wc * c.x + wd * d.x + wb * b.x, y: wa * a.y + wc * c.y + wd * d.y + wb * b.y };
 }
 
 export function contains(b: Box, p: Point, margin = 0): boolean {

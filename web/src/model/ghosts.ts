@@ -2,7 +2,8 @@
 // that the history lists in words.
 import type { Lab } from '../wire/types.gen';
 import { drawnAs } from './advice';
-import { type Box, type Curve, computeGeometry, type Geometry, type Jack, type Point, pointOn } from './geometry';
+import { pointOn } from './curves';
+import { type Box, type Curve, computeGeometry, type Geometry, type Jack, type Point } from './geometry';
 import { differences } from './revision';
 import { hasJack, holderOf, type Shape, thingsOf } from './things';
 

@@ -60,7 +60,7 @@ export function withPlaces(lab: Lab, places: Places): Lab {
 	return { ...lab, places: { ...lab.places, ...places } };
 }
 
-/** Where a new node goes in a machine. Every box that is drawn should have its place: see Geometry.slots. */
+/** Where a new node goes in a machine. Every box that is drawn should have its place: see Geometry.places. */
 export function freePlace(lab: Lab, machine: string, size = sizes.namespace): Place {
 	const room = new Room(lab, thingsOf(lab));
 	return new Slots(room, room.in(machine)).take(size);
@@ -249,7 +249,8 @@ function belowJoined(lab: Lab, room: Room, bar: Thing | undefined): Place {
 }
 
 /**
- * The slots of one box, in growing squares from its upper left. Slots are only ever taken, so that a thousand nodes without
+ * The slots of one box, in growing squares from its upper left, each second row between the nodes of the others, so that cables
+ * to a bridge below pass between. Slots are only ever taken, so that a thousand nodes without
  * a place are placed in one pass.
  */
 class Slots {
@@ -263,7 +264,8 @@ class Slots {
 	take(size: Size): Place {
 		for (; ; this.next++) {
 			const [column, row] = nthSlot(this.next);
-			const place = { x: firstSlot.x + column * slotStep.x, y: firstSlot.y + row * slotStep.y };
+			const shift = row % 2 === 0 ? 0 : slotStep.x / 2;
+			const place = { x: firstSlot.x + column * slotStep.x + shift, y: firstSlot.y + row * slotStep.y };
 			if (!this.isClear({ ...place, ...size })) continue;
 			this.mark({ ...place, ...size });
 			return place;

@@ -1,0 +1,49 @@
+import { expect, test } from 'vitest';
+import { drawn } from '../../test/lab';
+import type { Edit, Lab } from '../wire/types.gen';
+import type { Box } from './boxes';
+import { pointOn } from './curves';
+import { applyEdits } from './edit';
+import { computeGeometry, contains, type Geometry } from './geometry';
+
+const at = (id: string, x: number, y: number): Edit => ({ place: { id, x, y } });
+
+/** Which boxes a cable is drawn behind, in any of a hundred points. */
+function behind(lab: Lab, g: Geometry, cable: string): string[] {
+	const ends = lab.cables[cable]?.ends ?? [];
+	const own = new Set(ends.flatMap((end) => [g.jacks[end]?.box, lab.nodes[lab.interfaces[end]?.node ?? '']?.in]));
+	const curve = g.curves[cable];
+	return Object.entries<Box>(g.boxes).flatMap(([id, box]) => {
+		if (!curve || own.has(id)) return [];
+		return Array.from({ length: 101 }, (_, n) => n / 100).some((t) => contains(box, pointOn(curve, t), -4)) ? [id] : [];
+	});
+}
+
+test.each([
+	['aside of a node in the way', [at('red', 40, 64), at('green', 214, 196), at('br0', 380, 380)]],
+	['as it comes', [at('red', 40, 64), at('green', 600, 64), at('br0', 40, 300)]],
+])('a cable to a bridge leads %s', (_, places) => {
+	const lab = applyEdits(drawn('host: red green =br0', 'red:e -- br0:p1', 'green:e -- br0:p2'), places);
+	const g = computeGeometry(lab);
+	expect(behind(lab, g, 'c1')).toEqual([]);
+	expect(behind(lab, g, 'c2')).toEqual([]);
+});
+
+test('a cable to a LAN leads around a machine between', () => {
+	const lab = applyEdits(drawn('a: red', 'b: blue', 'lan office', 'a:eth0 -- office:port1', 'b:eth0 -- office:port2'), [
+		at('a', 0, 0),
+		at('red', 500, 300),
+		at('b', 820, 0),
+		at('office', 380, 520),
+	]);
+	expect(behind(lab, computeGeometry(lab), 'c2')).toEqual([]);
+});
+
+test('where there is no way around, the cable is drawn all the same', () => {
+	const lab = applyEdits(drawn('host: red blue green', 'red:e -- green:e'), [
+		at('red', 40, 64),
+		at('blue', 300, 64),
+		at('green', 560, 64),
+	]);
+	expect(computeGeometry(lab).curves.c1).toHaveLength(4);
+});
