@@ -47,3 +47,10 @@ test('where there is no way around, the cable is drawn all the same', () => {
 	]);
 	expect(computeGeometry(lab).curves.c1).toHaveLength(4);
 });
+
+test('cables to the machine’s own border pass beside the nodes between, not behind them', () => {
+	const names = Array.from({ length: 24 }, (_, n) => `n${n}`);
+	const lab = drawn(`host: ${names.join(' ')}`, ...names.map((n, k) => `${n}:e -- host:h${k}`));
+	const g = computeGeometry(lab);
+	for (const id of Object.keys(lab.cables)) expect(behind(lab, g, id), id).toEqual([]);
+});

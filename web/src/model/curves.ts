@@ -21,10 +21,10 @@ export function outward(j: { side: Side; inward: boolean }): Point {
 
 /** How far a curve goes straight out of a jack, in px: so much by itself, and at least. */
 function reachOf(a: Jack, b: Jack): number {
-	return Math.min(140, Math.max(least, Math.hypot(b.x - a.x, b.y - a.y) * 0.4));
+	return Math.min(140, Math.max(shortest, Math.hypot(b.x - a.x, b.y - a.y) * 0.4));
 }
 
-const least = 28;
+const shortest = 28;
 
 function curveBetween(a: Jack, b: Jack, fromA = reachOf(a, b), fromB = fromA): Curve {
 	const [na, nb] = [outward(a), outward(b)];
@@ -39,9 +39,10 @@ function curveBetween(a: Jack, b: Jack, fromA = reachOf(a, b), fromB = fromA): C
 /** The boxes that cables go around where they can. */
 export class Terrain {
 	private readonly cells = new Map<number, [id: string, box: Box][]>();
+	private readonly gates = new Map<string, number>(); // how many cables have been given each gap
 
 	constructor(
-		boxes: Readonly<Record<string, Box>>,
+		private readonly boxes: Readonly<Record<string, Box>>,
 		/** Each box's ancestors. */
 		private readonly around: Readonly<Record<string, readonly string[]>>,
 	) {
@@ -59,38 +60,71 @@ export class Terrain {
 
 	/** From jack to jack: as it comes, or bent the other way where that leads behind fewer boxes. */
 	curve(a: Jack, b: Jack): Curve {
-		const own = new Set([a.box, b.box, ...(this.around[a.box] ?? []), ...(this.around[b.box] ?? [])]);
+		const own = this.familyOf(a.box, b.box);
 		const plain = curveBetween(a, b);
-		let [found, hidden] = [plain, this.hidden(plain, own)];
-		if (hidden === 0) return found;
+		let [best, least] = [plain, this.blocked((t) => pointOn(plain, t), own)];
+		if (least === 0) return best;
 		const [farA, farB] = [ahead(a, b), ahead(b, a)];
 		for (const [fromA, fromB] of [
-			[farA, least],
-			[least, farB],
+			[farA, shortest],
+			[shortest, farB],
 			[farA, farB],
-			[least, least],
+			[shortest, shortest],
 		] as const) {
 			const other = curveBetween(a, b, fromA, fromB);
-			const count = this.hidden(other, own);
-			if (count < hidden) [found, hidden] = [other, count];
+			const blocked = this.blocked((t) => pointOn(other, t), own);
+			if (blocked < least) [best, least] = [other, blocked];
 		}
-		return found;
+		return best;
 	}
 
-	/** How many of some points of a curve are behind boxes that are not its own. */
-	private hidden(curve: Curve, own: ReadonlySet<string>): number {
+	/**
+	 * Where along the border of its machine a cable from a box is best plugged in: level with the box, or with the gap beside it
+	 * where others are in between; of two such gaps the one that fewer cables have been given.
+	 */
+	gate(id: string, border: string, side: Side): number {
+		const [box, outer] = [this.boxes[id] ?? nowhere, this.boxes[border] ?? nowhere];
+		const upright = side === 'left' || side === 'right';
+		const [middle, half] = upright ? [box.y + box.h / 2, box.h / 2] : [box.x + box.w / 2, box.w / 2];
+		const [from, way] = upright
+			? [box.x, side === 'left' ? outer.x - box.x : outer.x + outer.w - box.x]
+			: [box.y, outer.y + outer.h - box.y];
+		const own = this.familyOf(id);
+		let [best, least] = [middle, Number.POSITIVE_INFINITY];
+		for (const at of [middle, middle + half + beside, middle - half - beside]) {
+			const blocked = this.blocked((t) => (upright ? { x: from + t * way, y: at } : { x: at, y: from + t * way }), own);
+			const cost = blocked + (this.gates.get(`${border} ${side} ${at}`) ?? 0);
+			if (cost < least) [best, least] = [at, cost];
+		}
+		const gate = `${border} ${side} ${best}`;
+		if (best !== middle) this.gates.set(gate, (this.gates.get(gate) ?? 0) + 1);
+		return best;
+	}
+
+	private familyOf(...ids: string[]): Set<string> {
+		return new Set(ids.flatMap((id) => [id, ...(this.around[id] ?? [])]));
+	}
+
+	/** How much of a way, by so many points of it, lies behind boxes that are not `own`. */
+	private blocked(way: (t: number) => Point, own: ReadonlySet<string>): number {
 		let count = 0;
-		for (let at = 1; at < samples; at++) {
-			const p = pointOn(curve, at / samples);
-			const near = this.cells.get(cellAt(p.x, p.y));
-			if (near?.some(([id, b]) => isOn(b, p) && !own.has(id))) count++;
+		for (let n = 1; n < samples; n++) {
+			const p = way(n / samples);
+			for (const [id, b] of this.cells.get(cellAt(p.x, p.y)) ?? noBoxes) {
+				if (!isOn(b, p) || own.has(id)) continue;
+				count++;
+				break;
+			}
 		}
 		return count;
 	}
 }
 
+const noBoxes: [string, Box][] = [];
+const nowhere: Box = { x: 0, y: 0, w: 0, h: 0 };
+const beside = 20; // px from a box, where a cable passes it
 const cell = 128; // px
-const samples = 20; // of a curve
+const samples = 20; // of a cable's way
 
 /** The square of so many px in which a point is: one number for each, however far out. */
 function cellAt(x: number, y: number): number {
@@ -100,7 +134,7 @@ function cellAt(x: number, y: number): number {
 /** How far a jack could go straight until it is level with another. */
 function ahead(j: Jack, to: Point): number {
 	const n = outward(j);
-	return Math.max(least, (to.x - j.x) * n.x + (to.y - j.y) * n.y);
+	return Math.max(shortest, (to.x - j.x) * n.x + (to.y - j.y) * n.y);
 }
 
 function isOn(b: Box, p: Point): boolean {

@@ -54,14 +54,20 @@ export function computeGeometry(lab: Lab, { moving = {}, before = noGeometry, ex
 	const sides: Sides = {};
 	for (const i of wired.interfaces) sides[i.id] = sideOf(rough, i, wired);
 	for (const i of wired.interfaces) sides[i.id] = sideOfTop(i, wired, sides);
-	const { boxes, resting } = boxesOf(lab, places, moving, needsOf(wired, sides));
-	const jacks = placeJacks(boxes, wired, sides);
-	placeLabels(jacks, wired, obstacles(things, boxes));
-	const curves: Record<string, Curve> = {};
+	const { boxes: drawn, resting } = boxesOf(lab, places, moving, needsOf(wired, sides));
+	const boxes = share(before.boxes, drawn, sameBox);
 	const terrain = new Terrain(boxes, wired.around);
+	const placed = placeJacks(boxes, wired, sides, terrain);
+	placeLabels(placed, wired, obstacles(things, boxes));
+	const jacks = share(before.jacks, placed, sameJack);
+	const curves: Record<string, Curve> = {};
 	for (const c of Object.values(lab.cables)) {
-		const [a, b] = [jacks[c.ends[0]], jacks[c.ends[1]]];
-		if (a && b) curves[c.id] = terrain.curve(a, b);
+		const [from, to] = c.ends;
+		const [a, b] = [jacks[from], jacks[to]];
+		if (!a || !b) continue;
+		const old = before.curves[c.id];
+		const stays = boxes === before.boxes && a === before.jacks[from] && b === before.jacks[to];
+		curves[c.id] = stays && old && samePoint(old[0], a) && samePoint(old[3], b) ? old : terrain.curve(a, b);
 	}
 	const stems: Record<string, Curve> = {};
 	for (const i of wired.interfaces) {
@@ -69,8 +75,8 @@ export function computeGeometry(lab: Lab, { moving = {}, before = noGeometry, ex
 		if (a && b) stems[i.id] = stemBetween(a, b);
 	}
 	return {
-		boxes: share(before.boxes, boxes, sameBox),
-		jacks: share(before.jacks, jacks, sameJack),
+		boxes,
+		jacks,
 		curves: share(before.curves, curves, sameCurve),
 		stems: share(before.stems, stems, sameCurve),
 		places: resting,
@@ -262,7 +268,7 @@ interface Waiting {
 	name: string;
 }
 
-function placeJacks(boxes: Record<string, Box>, wired: Wiring, sides: Sides): Record<string, Jack> {
+function placeJacks(boxes: Record<string, Box>, wired: Wiring, sides: Sides, terrain: Terrain): Record<string, Jack> {
 	const groups = new Map<string, { box: Thing; side: Side; list: Waiting[] }>();
 	const byID = new Map(wired.interfaces.map((i) => [i.id, i]));
 	for (const i of wired.interfaces) {
@@ -279,10 +285,12 @@ function placeJacks(boxes: Record<string, Box>, wired: Wiring, sides: Sides): Re
 		const below = byID.get(i.parent ?? '');
 		const leader = below && wired.holders[below.id]?.id === box.id ? below : i;
 		const peer = wired.peers[leader.id];
-		const target = center((peer && boxes[wired.holders[peer.id]?.id ?? '']) ?? own);
+		const across = peer && wired.holders[peer.id];
+		const target = center((across && boxes[across.id]) ?? own);
+		const level = isUpright(side) ? target.y : target.x;
 		group.list.push({
 			i,
-			wish: isUpright(side) ? target.y : target.x,
+			wish: across && sides[leader.id]?.inward ? terrain.gate(across.id, box.id, side) : level,
 			order: wired.orders[leader.id] ?? 0,
 			name: leader === i ? i.name : `${leader.name} ${i.name}`,
 		});
