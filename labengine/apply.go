@@ -5,71 +5,6 @@ import (
 	"strings"
 )
 
-// Edit says what the lab is after all the edits, and leaves l as it is. A [Problem] says which edit is not possible,
-// and why; then none of them is.
-func (l Lab) Edit(edits []Edit) (Lab, error) {
-	after := draft{Lab: l.Clone()}
-	if len(edits) == 0 {
-		return l, Problemf(CodeBadRequest, "the op has no edits")
-	}
-	for _, e := range edits {
-		if err := e.apply(&after); err != nil {
-			return l, err
-		}
-	}
-	if slices.ContainsFunc(edits, Edit.mayDropRoutes) {
-		after.dropRoutes(l)
-		after.dropNeighbours(l)
-	}
-	return after.Lab, nil
-}
-
-// mayDropRoutes says whether a link may go, go down or lose an address.
-func (e Edit) mayDropRoutes() bool {
-	return e.UpdateNode != nil || e.UpdateInterface != nil || e.DeleteAddress != nil || e.Delete != nil
-}
-
-// draft is a lab while it is edited, with its names at hand: a file of a thousand nodes is one list of edits.
-type draft struct {
-	Lab
-	nodes      map[nodeName]ID // nil until a name is looked up, and after edits that change or free some
-	interfaces map[interfaceName]ID
-	lastNode   int // Order
-	lastCable  int
-}
-
-type nodeName struct {
-	in   ID
-	name string
-}
-
-type interfaceName struct {
-	node ID
-	name string
-}
-
-// index makes the names ready.
-func (l *draft) index() {
-	if l.nodes != nil {
-		return
-	}
-	l.nodes, l.interfaces = make(map[nodeName]ID, len(l.Nodes)), make(map[interfaceName]ID, len(l.Interfaces))
-	l.lastNode, l.lastCable = 0, 0
-	for _, n := range l.Nodes {
-		l.nodes[nodeName{n.In, n.Name}] = n.ID
-		l.lastNode = max(l.lastNode, n.Order)
-	}
-	for _, i := range l.Interfaces {
-		l.interfaces[interfaceName{i.Node, i.Name}] = i.ID
-	}
-	for _, c := range l.Cables {
-		l.lastCable = max(l.lastCable, c.Order)
-	}
-}
-
-// changed forgets the names.
-func (l *draft) changed() { l.nodes = nil }
-
 // apply carries out the one field that is set.
 func (e Edit) apply(l *draft) error {
 	set, err := 0, error(nil)
@@ -144,7 +79,7 @@ func (e *AddNode) apply(l *draft) error {
 		})
 	}
 	if e.Place != nil {
-		l.Places[e.ID] = *e.Place
+		l.setPlace(e.ID, *e.Place)
 	}
 	return nil
 }
@@ -328,7 +263,7 @@ func (e *AddInterface) apply(l *draft) error {
 		return err
 	}
 	if e.Place != nil {
-		l.Places[e.ID] = *e.Place
+		l.setPlace(e.ID, *e.Place)
 	}
 	return nil
 }
@@ -364,8 +299,8 @@ func (e *UpdateNode) apply(l *draft) error {
 	if err := l.checkNodeName(n); err != nil {
 		return err
 	}
-	l.Nodes[e.ID] = n
-	l.changed()
+	l.setNode(n)
+	l.names = nil
 	return nil
 }
 
@@ -472,9 +407,9 @@ func (e *UpdateInterface) apply(l *draft) error {
 	if e.Up != nil {
 		i.Up = *e.Up
 	}
-	l.Interfaces[e.ID] = i
+	l.setInterface(i)
 	if e.Name != nil || e.Node != nil {
-		l.changed()
+		l.names = nil
 		l.dropDangling() // a bridge that moves leaves its ports behind
 	}
 	return nil
@@ -504,7 +439,7 @@ func (e *AddAddress) apply(l *draft) error {
 	if err := i.addAddress(e.Address); err != nil {
 		return err
 	}
-	l.Interfaces[i.ID] = i
+	l.setInterface(i)
 	return nil
 }
 
@@ -522,12 +457,12 @@ func (e *DeleteAddress) apply(l *draft) error {
 		return Problemf(CodeGone, "%s does not have %s", i.Name, address).About(i.ID, "address")
 	}
 	i.Addresses = slices.Delete(slices.Clone(i.Addresses), at, at+1)
-	l.Interfaces[i.ID] = i
+	l.setInterface(i)
 	return nil
 }
 
 func (e *Delete) apply(l *draft) error {
-	l.changed()
+	l.names = nil
 	if _, ok := l.Nodes[e.ID]; ok {
 		delete(l.Nodes, e.ID)
 		l.dropDangling()
@@ -557,7 +492,7 @@ func (e *PlaceNode) apply(l *draft) error {
 	if _, ok := l.Nodes[e.ID]; !ok && !HasPorts(l.Interfaces[e.ID].Kind) {
 		return goneNode(e.ID)
 	}
-	l.Places[e.ID] = Place{X: e.X, Y: e.Y}
+	l.setPlace(e.ID, Place{X: e.X, Y: e.Y})
 	return nil
 }
 

@@ -17,7 +17,7 @@ func (e *AddRoute) apply(l *draft) error {
 		}
 	}
 	n.Routes = append(slices.Clone(n.Routes), route.Text)
-	l.Nodes[n.ID] = n
+	l.setNode(n)
 	return nil
 }
 
@@ -30,7 +30,7 @@ func (e *DeleteRoute) apply(l *draft) error {
 		return Problemf(CodeGone, "%s has no route `%s`", l.Label(n.ID), e.Route).About(n.ID, "route")
 	}
 	n.Routes = without(n.Routes, e.Route)
-	l.Nodes[n.ID] = n
+	l.setNode(n)
 	return nil
 }
 
@@ -69,7 +69,7 @@ func (e *AddIPRule) apply(l *draft) error {
 		}
 	}
 	n.IPRules = append(slices.Clone(n.IPRules), rule.Text)
-	l.Nodes[n.ID] = n
+	l.setNode(n)
 	return nil
 }
 
@@ -82,7 +82,7 @@ func (e *DeleteIPRule) apply(l *draft) error {
 		return Problemf(CodeGone, "%s has no rule `%s`", l.Label(n.ID), e.Rule).About(n.ID, "rule")
 	}
 	n.IPRules = without(n.IPRules, e.Rule)
-	l.Nodes[n.ID] = n
+	l.setNode(n)
 	return nil
 }
 
@@ -108,7 +108,7 @@ func (e *SetSysctl) apply(l *draft) error {
 		return about(err, n.ID)
 	}
 	n.Sysctls = setSysctl(n.Sysctls, name, value)
-	l.Nodes[n.ID] = n
+	l.setNode(n)
 	return nil
 }
 
@@ -116,5 +116,5 @@ func (e *SetSysctl) apply(l *draft) error {
 func (l *draft) renameInTables(node ID, from, to string) {
 	n := l.Nodes[node]
 	n.Routes, n.Neighbours = RenameInRoutes(n.Routes, from, to), RenameInNeighbours(n.Neighbours, from, to)
-	l.Nodes[node] = n
+	l.setNode(n)
 }

@@ -50,8 +50,7 @@ func (l *draft) checkNodeName(n Node) error {
 }
 
 func (l *draft) nodeNamedOther(n Node) (Node, bool) {
-	l.index()
-	id, ok := l.nodes[nodeName{n.In, n.Name}]
+	id, ok := l.index().nodes[nodeName{n.In, n.Name}]
 	return l.Nodes[id], ok && id != n.ID
 }
 
@@ -71,8 +70,7 @@ func (l *draft) checkInterfaceName(i Interface) error {
 	if l.Nodes[i.Node].Kind == Internet && i.Name == UplinkName {
 		return Problemf(CodeBadName, "`%s` is what leads from here into the world; nothing else is called so", i.Name).About(i.ID, "name")
 	}
-	l.index()
-	if id, ok := l.interfaces[interfaceName{i.Node, i.Name}]; ok && id != i.ID {
+	if id, ok := l.index().interfaces[interfaceName{i.Node, i.Name}]; ok && id != i.ID {
 		return Problemf(CodeExists, "%s already has an interface `%s`", l.Label(i.Node), i.Name).About(i.ID, "name").
 			WithHint("`" + l.freeInterfaceName(i) + "` is free")
 	}
@@ -98,28 +96,6 @@ func cut(name string, bytes int) string {
 		bytes--
 	}
 	return name[:bytes]
-}
-
-// addNode adds a checked node, last in order.
-func (l *draft) addNode(n Node) {
-	l.index()
-	l.lastNode++
-	n.Order = l.lastNode
-	l.Nodes[n.ID], l.nodes[nodeName{n.In, n.Name}] = n, n.ID
-}
-
-// addInterface adds a checked interface.
-func (l *draft) addInterface(i Interface) {
-	l.index()
-	l.Interfaces[i.ID], l.interfaces[interfaceName{i.Node, i.Name}] = i, i.ID
-}
-
-// addCable adds a cable, last in order.
-func (l *draft) addCable(c Cable) {
-	l.index()
-	l.lastCable++
-	c.Order = l.lastCable
-	l.Cables[c.ID] = c
 }
 
 func goneNode(id ID) error {

@@ -3,6 +3,7 @@ package labengine
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"testing"
 
@@ -93,6 +94,10 @@ func TestEdits(t *testing.T) {
 		t.Run(c.Name, func(t *testing.T) {
 			before := lab.Clone()
 			after, err := lab.Edit(c.Edits)
+			patch, patchErr := NewJournal(lab, 0, nil).EditPatch(c.Edits)
+			if fmt.Sprint(err) != fmt.Sprint(patchErr) {
+				t.Errorf("there is no patch: %v", patchErr)
+			}
 			if diff := cmp.Diff(before, lab); diff != "" {
 				t.Errorf("the lab that was edited has changed: %s", diff)
 			}
@@ -102,6 +107,9 @@ func TestEdits(t *testing.T) {
 				}
 				if diff := cmp.Diff(*c.Patch, Compare(lab, after), cmpopts.EquateEmpty()); diff != "" {
 					t.Error(diff)
+				}
+				if diff := cmp.Diff(*c.Patch, patch, cmpopts.EquateEmpty()); diff != "" {
+					t.Errorf("the patch: %s", diff)
 				}
 				return
 			}

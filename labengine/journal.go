@@ -19,6 +19,7 @@ type Journal struct {
 	Seq     int64 // of the newest change
 	Changes []Change
 	done    map[ID]int64 // ops carried out, by ID
+	names   *names       // the lab's; nil until somebody asks
 }
 
 // NewJournal goes on from a lab with the changes that led to it, oldest first; seq is that of the newest.
@@ -57,7 +58,7 @@ func (j *Journal) Commit(c Change, after Lab) Change {
 	j.Seq++
 	c.Seq, c.Patch = j.Seq, Compare(j.Lab, after)
 	c.Before = j.Lab.Before(c.Patch)
-	j.Lab.Apply(c.Patch)
+	j.apply(c.Patch)
 	j.record(&c)
 	return c
 }
@@ -71,7 +72,7 @@ func (j *Journal) CommitPatch(c Change, p Patch) (_ Change, ok bool) {
 	}
 	j.Seq++
 	c.Seq, c.Patch, c.Before = j.Seq, p, j.Lab.Before(p)
-	j.Lab.Apply(p)
+	j.apply(p)
 	j.record(&c)
 	return c, true
 }
@@ -83,9 +84,33 @@ func (j *Journal) Replay(c Change) bool {
 		return false
 	}
 	j.Seq = c.Seq
-	j.Lab.Apply(c.Patch)
+	j.apply(c.Patch)
 	j.record(&c)
 	return true
+}
+
+func (j *Journal) apply(p Patch) {
+	if j.names == nil {
+		j.Lab.Apply(p)
+		return
+	}
+	before := j.Lab.Before(p)
+	j.Lab.Apply(p)
+	if j.names.follow(before, p) {
+		j.names.findLast(j.Lab)
+	}
+}
+
+func (j *Journal) index() *names {
+	if j.names == nil {
+		j.names = namesIn(j.Lab)
+	}
+	return j.names
+}
+
+// InterfaceAt is the interface that has a name in a node; empty where there is none.
+func (j *Journal) InterfaceAt(node ID, name string) ID {
+	return j.index().interfaces[interfaceName{node, name}]
 }
 
 func (j *Journal) record(c *Change) {

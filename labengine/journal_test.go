@@ -3,6 +3,7 @@ package labengine
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"testing"
 	"time"
 )
@@ -324,16 +325,23 @@ func TestTwoAuthorsAtRandom(t *testing.T) {
 			authors := []string{"ada", "bob"}
 			for range 60 {
 				author := authors[w.IntN(2)]
-				switch w.IntN(4) {
+				switch w.IntN(6) {
 				case 0:
 					_ = h.undo(author)
 				case 1:
 					_ = h.redo(author)
+				case 2, 3:
+					if p, err := h.EditPatch([]Edit{w.edit(h.Lab)}); err == nil {
+						h.CommitPatch(Change{Author: author, Origin: FromCanvas, Op: w.id(), At: h.now}, p)
+					}
 				default:
 					h.commit(Change{Author: author, Origin: FromCanvas, Op: w.id()}, w.step(h.Lab), time.Second)
 				}
 				if checkWhole(t, h.Lab); t.Failed() {
 					return
+				}
+				if got, want := h.index(), namesIn(h.Lab); !reflect.DeepEqual(got, want) {
+					t.Fatalf("the names are %v, and not %v", got, want)
 				}
 			}
 		})

@@ -137,7 +137,7 @@ func (l *draft) dropNeighbours(before Lab) {
 		}
 		if left := dropped(n.Neighbours, gone); len(left) < len(n.Neighbours) {
 			n.Neighbours = left
-			l.Nodes[id] = n
+			l.setNode(n)
 		}
 	}
 }
@@ -185,7 +185,7 @@ func (e *AddNeighbour) apply(l *draft) error {
 		return Problemf(CodeBadValue, "`%s` asks for no neighbours", i.Name).About(n.ID, "neighbour")
 	}
 	n.Neighbours = append(slices.Clone(n.Neighbours), p.Text)
-	l.Nodes[n.ID] = n
+	l.setNode(n)
 	return nil
 }
 
@@ -198,6 +198,6 @@ func (e *DeleteNeighbour) apply(l *draft) error {
 		return Problemf(CodeGone, "%s has no entry `%s`", l.Label(n.ID), e.Neighbour).About(n.ID, "neighbour")
 	}
 	n.Neighbours = without(n.Neighbours, e.Neighbour)
-	l.Nodes[n.ID] = n
+	l.setNode(n)
 	return nil
 }

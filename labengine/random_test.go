@@ -3,6 +3,7 @@ package labengine
 import (
 	"fmt"
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"testing"
 )
@@ -109,7 +110,15 @@ func (w *walker) step(lab Lab) Lab {
 		for w.IntN(4) == 0 {
 			edits = append(edits, w.edit(lab))
 		}
-		if after, err := lab.Edit(edits); err == nil {
+		before := lab.Clone()
+		after, err := lab.Edit(edits)
+		if patch, patchErr := NewJournal(lab, 0, nil).EditPatch(edits); !reflect.DeepEqual(patch, Compare(lab, after)) || fmt.Sprint(patchErr) != fmt.Sprint(err) {
+			panic(fmt.Sprintf("the patch of %v is %v, %v", edits, patch, patchErr))
+		}
+		if !reflect.DeepEqual(lab, before) {
+			panic(fmt.Sprintf("the patch of %v has changed the lab", edits))
+		}
+		if err == nil {
 			return after
 		}
 	}

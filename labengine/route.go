@@ -242,7 +242,7 @@ func (l *draft) dropRoutes(before Lab) {
 		}
 		if left := dropped(n.Routes, gone); len(left) < len(n.Routes) {
 			n.Routes = left
-			l.Nodes[id] = n
+			l.setNode(n)
 		}
 	}
 }

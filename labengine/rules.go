@@ -41,7 +41,7 @@ func (e *Iptables) apply(l *draft) error {
 			return about(err, n.ID)
 		}
 	}
-	l.Nodes[n.ID] = n.WithRules(e.IPv6, rules.Texts())
+	l.setNode(n.WithRules(e.IPv6, rules.Texts()))
 	return nil
 }
 

@@ -150,7 +150,7 @@ func (e *AddService) apply(l *draft) error {
 		}
 	}
 	n.Services = append(slices.Clone(n.Services), service.Text)
-	l.Nodes[n.ID] = n
+	l.setNode(n)
 	return nil
 }
 
@@ -166,7 +166,7 @@ func (e *DeleteService) apply(l *draft) error {
 	if n.Services = slices.Delete(slices.Clone(n.Services), at, at+1); len(n.Services) == 0 {
 		n.Services = nil
 	}
-	l.Nodes[n.ID] = n
+	l.setNode(n)
 	return nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -102,6 +103,11 @@ func (m *MountWatch) Named() (Names, error) {
 	moved := m.moved()
 	if m.named != nil && !moved {
 		return Names{Inodes: m.named}, nil
+	}
+	if m.named != nil && m.list != nil {
+		if come, replaced, ok := m.list.more(m.named); ok {
+			return Names{Inodes: m.named, Come: come, Gone: replaced}, nil
+		}
 	}
 	before, inodes := m.named, m.ahead
 	m.named, m.ahead = nil, nil
@@ -230,6 +236,7 @@ func unescape(path string) string {
 type mountList struct {
 	ns    uint64 // the mount namespace's number
 	ids   []uint64
+	last  []uint64 // the numbers of those that were there when they were read last
 	known map[uint64]mountedName
 	stat  [statmountSize]byte
 }
@@ -340,6 +347,31 @@ func (l *mountList) read() (map[string]uint64, error) {
 		l.known = nil
 		return l.read()
 	}
-	l.known = known
+	l.known, l.last = known, slices.Clone(ids)
 	return named, nil
+}
+
+// more puts names that have come since the mounts were read last into named, and lists them. replaced says whether one of them
+// was another namespace's. ok is false where more than that may have happened: read then says what is there.
+func (l *mountList) more(named map[string]uint64) (come []string, replaced, ok bool) {
+	ids, err := l.list()
+	had := len(l.last)
+	if err != nil || len(ids) <= had || !slices.Equal(ids[:had], l.last) {
+		return nil, false, false
+	}
+	fresh := make([]mountedName, len(ids)-had)
+	for i, id := range ids[had:] {
+		if fresh[i], err = l.look(id); err != nil {
+			return nil, false, false
+		}
+	}
+	for i, m := range fresh {
+		l.known[ids[had+i]] = m
+		if was, is := named[m.name]; m.name != "" && was != m.inode {
+			come, replaced = append(come, m.name), replaced || is
+			named[m.name] = m.inode
+		}
+	}
+	l.last = append(l.last, ids[had:]...)
+	return come, replaced, true
 }

@@ -25,15 +25,18 @@ func newID(prefix string) labengine.ID {
 }
 
 // reconcile finds out which node, interface and cable the changed parts of the world are, and what they are now. What
-// has no ID yet gets the one that the hint has for a thing of that name in that place, else a new one.
-func (l *Lab) reconcile(hint labengine.Lab) seen {
-	b := l.newBinder(hint)
+// has no ID yet gets the one that is wanted for a thing of that name in that place, else a new one.
+func (l *Lab) reconcile(want wanted) seen {
+	b := l.newBinder(want)
 	b.reconcile()
 	return b.seen
 }
 
-func (l *Lab) newBinder(hint labengine.Lab) *binder {
-	b := &binder{lab: l, hint: hint, seen: seen{live: labengine.Live{Links: map[labengine.ID]*labengine.Link{}}}}
+// asItIs wants the document as it is.
+func (l *Lab) asItIs() wanted { return wanted{doc: l.journal.Lab} }
+
+func (l *Lab) newBinder(want wanted) *binder {
+	b := &binder{lab: l, want: want, seen: seen{live: labengine.Live{Links: map[labengine.ID]*labengine.Link{}}}}
 	b.patch.Nodes, b.patch.Interfaces = map[labengine.ID]*labengine.Node{}, map[labengine.ID]*labengine.Interface{}
 	b.patch.Cables = map[labengine.ID]*labengine.Cable{}
 	return b
@@ -106,11 +109,11 @@ func (b *binder) settleCables() {
 type binder struct {
 	seen
 	lab       *Lab
-	hint      labengine.Lab
-	undecided bool                   // how much of the hint has been carried out is not known
-	byName    map[place]labengine.ID // the hint's interfaces, made when first asked for
-	hintEnds  map[labengine.ID]labengine.Cable
-	order     int // of the next cable that has none
+	want      wanted
+	undecided bool                             // how much of what is wanted has been carried out is not known
+	names     map[place]labengine.ID           // of the interfaces that the patch has; made when first asked for
+	ends      map[labengine.ID]labengine.Cable // the patch's cables, and new ones, by their ends; likewise
+	order     int                              // of the last cable
 }
 
 type place struct {
@@ -199,6 +202,7 @@ func (b *binder) unbind(ref kernel.LinkRef, id labengine.ID) {
 	l := b.lab
 	delete(l.bound, ref)
 	delete(l.refs, id)
+	l.showEnd(id)
 	cable, cabled := l.cabled[id]
 	if cabled && l.world.Moved(ref) {
 		l.moving[id] = time.Now()
@@ -226,6 +230,7 @@ func (b *binder) unbind(ref kernel.LinkRef, id labengine.ID) {
 	}
 	delete(l.bound, otherRef)
 	delete(l.refs, other)
+	l.showEnd(other)
 	b.patch.Interfaces[other] = nil
 	b.live.Links[other] = nil
 }
@@ -235,7 +240,7 @@ func (b *binder) bind(n *kernel.Netns, link *kernel.Link) {
 	ref := kernel.LinkRef{Netns: n.Key, Index: link.Index}
 	id := b.moved(n, link)
 	if id == "" {
-		id = b.hinted(n, link)
+		id = b.wantedAt(n, link)
 	}
 	if id == "" && link.Kind == labengine.Loopback {
 		id = labengine.LoopbackID(n.Node)
@@ -245,6 +250,7 @@ func (b *binder) bind(n *kernel.Netns, link *kernel.Link) {
 	}
 	link.ID = id
 	b.lab.bound[ref], b.lab.refs[id] = id, ref
+	b.lab.showEnd(id)
 }
 
 // moved is the interface that a veth was before it came here: its other end still knows, unless that has moved as well.
@@ -286,16 +292,23 @@ func (b *binder) movedWithPeer(link *kernel.Link) labengine.ID {
 	return found
 }
 
-// hinted is the interface that the hint has in this place.
-func (b *binder) hinted(n *kernel.Netns, link *kernel.Link) labengine.ID {
-	if b.byName == nil {
-		b.byName = make(map[place]labengine.ID, len(b.hint.Interfaces))
-		for id, i := range b.hint.Interfaces {
-			b.byName[place{i.Node, i.Name}] = id
+// wantedAt is the interface that is wanted in this place, and that no link is.
+func (b *binder) wantedAt(n *kernel.Netns, link *kernel.Link) labengine.ID {
+	if b.names == nil {
+		b.names = map[place]labengine.ID{}
+		for id, i := range b.want.patch.Interfaces {
+			if i != nil {
+				b.names[place{i.Node, i.Name}] = id
+			}
 		}
 	}
-	id, ok := b.byName[place{n.Node, link.Name}]
-	if _, taken := b.lab.refs[id]; !ok || taken || b.hint.Interfaces[id].Kind != link.Kind {
+	at := place{n.Node, link.Name}
+	id, ok := b.names[at]
+	if !ok {
+		id = b.lab.journal.InterfaceAt(n.Node, link.Name)
+	}
+	i, ok := b.want.iface(id)
+	if _, taken := b.lab.refs[id]; !ok || taken || i.Kind != link.Kind || at != (place{i.Node, i.Name}) {
 		return ""
 	}
 	return id
@@ -310,8 +323,9 @@ func (b *binder) take(n *kernel.Netns, link *kernel.Link) {
 		ID: link.ID, Node: n.Node, Name: link.Name, Kind: link.Kind, Up: link.Up(), MTU: link.MTU, MAC: link.MAC,
 		Addresses: link.AddressesText(), Options: link.Options, VLANs: n.VLANsOf(link), Alias: link.Alias, Impair: link.Impair, Port: link.Port,
 	}
-	if b.hint.Quiet && link.Kind == labengine.Bridge {
-		i.Options = quietOptions(link.Options, b.hint.Interfaces[link.ID].Options)
+	if b.want.quiet() && link.Kind == labengine.Bridge {
+		authored, _ := b.want.iface(link.ID)
+		i.Options = quietOptions(link.Options, authored.Options)
 	}
 	if master, ok := n.Links[link.Master]; ok {
 		i.Master = master.ID
@@ -348,25 +362,41 @@ func (b *binder) cable(n *kernel.Netns, link *kernel.Link) {
 			return
 		}
 	}
-	if b.hintEnds == nil {
-		b.hintEnds = make(map[labengine.ID]labengine.Cable, 2*len(b.hint.Cables))
-		for _, c := range b.hint.Cables {
-			b.hintEnds[c.Ends[0]], b.hintEnds[c.Ends[1]] = c, c
-			b.order = max(b.order, c.Order)
+	if b.ends == nil {
+		b.ends = map[labengine.ID]labengine.Cable{}
+		for _, c := range b.want.patch.Cables {
+			if c != nil {
+				b.ends[c.Ends[0]], b.ends[c.Ends[1]] = *c, *c
+			}
 		}
 	}
-	c, ok := b.hintEnds[link.ID]
+	c, ok := b.ends[link.ID]
 	if !ok || !joins(c, link.ID, peer.ID) {
-		b.order++
-		c = labengine.Cable{ID: newID("c"), Ends: b.ends(n, link, at, peer), Order: b.order}
-		b.hintEnds[link.ID], b.hintEnds[peer.ID] = c, c
+		c = labengine.Cable{ID: newID("c"), Ends: b.inOrder(n, link, at, peer), Order: b.nextOrder()}
+		b.ends[link.ID], b.ends[peer.ID] = c, c
 	}
 	b.patch.Cables[c.ID] = &c
 }
 
-// ends puts a new cable's ends in order: that of their nodes in the document, and within a node the one that was named
+// nextOrder is behind that of all cables.
+func (b *binder) nextOrder() int {
+	if b.order == 0 {
+		for _, c := range b.want.doc.Cables {
+			b.order = max(b.order, c.Order)
+		}
+		for _, c := range b.want.patch.Cables {
+			if c != nil {
+				b.order = max(b.order, c.Order)
+			}
+		}
+	}
+	b.order++
+	return b.order
+}
+
+// inOrder puts a new cable's ends in order: that of their nodes in the document, and within a node the one that was named
 // first, for the kernel makes a veth's peer before it.
-func (b *binder) ends(n *kernel.Netns, link *kernel.Link, at *kernel.Netns, peer *kernel.Link) [2]labengine.ID {
+func (b *binder) inOrder(n *kernel.Netns, link *kernel.Link, at *kernel.Netns, peer *kernel.Link) [2]labengine.ID {
 	here, _ := b.node(n.Node)
 	there, _ := b.node(at.Node)
 	if cmp.Or(cmp.Compare(here.Order, there.Order), cmp.Compare(peer.Index, link.Index)) < 0 {

@@ -58,7 +58,7 @@ func (l *Lab) begin(b labengine.Begin) error {
 	for id, c := range want.Cables {
 		l.cabled[c.Ends[0]], l.cabled[c.Ends[1]] = id, id
 	}
-	seen := l.reconcile(want)
+	seen := l.reconcile(wanted{doc: want})
 	for id := range b.Lab.Nodes {
 		if _, ok := want.Nodes[id]; !ok {
 			seen.patch.Nodes[id] = nil
@@ -77,7 +77,6 @@ func (l *Lab) begin(b labengine.Begin) error {
 	l.begun = true
 	seen.live = labengine.Live{} // what follows says it all
 	l.commitSeen(seen)
-	l.publishInterfaces()
 	l.setStatus(labengine.Status{State: labengine.Running})
 	return nil
 }
@@ -88,17 +87,17 @@ func (l *Lab) op(author string, op labengine.Op) (labengine.Change, error) {
 		return c, nil
 	}
 	l.lookWell()
-	want, err := l.journal.Lab.Edit(op.Edits)
+	patch, err := l.journal.EditPatch(op.Edits)
 	if err != nil {
 		return labengine.Change{}, err
 	}
-	return l.change(labengine.Change{Op: op.ID, Author: author, Origin: labengine.FromCanvas}, want)
+	return l.change(labengine.Change{Op: op.ID, Author: author, Origin: labengine.FromCanvas}, patch)
 }
 
 // lookWell is observe, and takes in rules that have just been typed: where a rule is to go depends on them.
 func (l *Lab) lookWell() {
 	l.observe()
-	b := l.newBinder(l.journal.Lab)
+	b := l.newBinder(l.asItIs())
 	most := tablesAtOnce
 	b.rulesOf(func(*kernel.Netns) bool { most--; return most >= 0 })
 	l.commitSeen(b.seen)
@@ -113,7 +112,7 @@ func (l *Lab) undo(author string) (labengine.Change, error) {
 	}
 	return l.change(labengine.Change{
 		Author: author, Origin: labengine.FromUndo, Takes: taken.Seq, Sentence: "Undo: " + taken.Sentence,
-	}, want)
+	}, labengine.Compare(l.journal.Lab, want))
 }
 
 // redo brings back what the author's newest undo took.
@@ -125,7 +124,7 @@ func (l *Lab) redo(author string) (labengine.Change, error) {
 	}
 	return l.change(labengine.Change{
 		Author: author, Origin: labengine.FromRedo, Takes: brought.Seq, Sentence: "Redo: " + brought.Sentence,
-	}, want)
+	}, labengine.Compare(l.journal.Lab, want))
 }
 
 // restore makes the lab again what it was right after a change.
@@ -137,20 +136,19 @@ func (l *Lab) restore(author string, seq int64) (labengine.Change, error) {
 	}
 	return l.change(labengine.Change{
 		Author: author, Origin: labengine.FromRestore, Sentence: labengine.RestoreSentence(seq),
-	}, want)
+	}, labengine.Compare(l.journal.Lab, want))
 }
 
-// change makes the lab into want: it plans, applies, and records what then is. When a step is refused, what was done for
-// the change is taken back in the same way.
-func (l *Lab) change(c labengine.Change, want labengine.Lab) (labengine.Change, error) {
-	patch := labengine.Compare(l.journal.Lab, want)
+// change makes the lab what the patch makes of the document: it plans, applies, and records what then is. When a step is refused,
+// what was done for the change is taken back in the same way.
+func (l *Lab) change(c labengine.Change, patch labengine.Patch) (labengine.Change, error) {
 	before, after := l.journal.Lab.Around(patch)
 	if err := checkPossible(before, after); err != nil {
 		return c, err
 	}
 	steps := plan.Diff(before, after)
 	if err := l.apply(steps); err != nil {
-		l.rollBack(want, patch, steps)
+		l.rollBack(patch, steps)
 		return c, problem(err)
 	}
 	l.added(steps)
@@ -161,7 +159,7 @@ func (l *Lab) change(c labengine.Change, want labengine.Lab) (labengine.Change, 
 			}
 		}
 	}
-	observed := l.reconcileTables(want, before, after) // and what the kernel did on its own for what was done
+	observed := l.reconcileTables(wanted{l.journal.Lab, patch}, before, after) // and what the kernel did on its own for what was done
 	own, others := split(observed.patch, patch, before, after)
 	c.At, c.Commands = time.Now(), steps.Commands()
 	if c.Sentence == "" {
@@ -211,7 +209,7 @@ func checkPossible(before, after labengine.Lab) error {
 }
 
 // rollBack makes the lab again what the document says, in what the patch or its steps touch, and in what went along.
-func (l *Lab) rollBack(want labengine.Lab, patch labengine.Patch, steps plan.Plan) {
+func (l *Lab) rollBack(patch labengine.Patch, steps plan.Plan) {
 	if err := l.world.Drain(); err != nil {
 		l.Log.Error("netlink events", "error", err)
 		return
@@ -226,7 +224,9 @@ func (l *Lab) rollBack(want labengine.Lab, patch labengine.Patch, steps plan.Pla
 			}
 		}
 	}
-	b := l.newBinder(want)
+	want := l.journal.Lab.Clone()
+	want.Apply(patch)
+	b := l.newBinder(wanted{l.journal.Lab, patch})
 	b.undecided = true
 	b.withTables(l.journal.Lab, want)
 	half := b.seen
@@ -272,7 +272,7 @@ func (l *Lab) rollBack(want labengine.Lab, patch labengine.Patch, steps plan.Pla
 		l.Log.Error("roll back", "error", err)
 	}
 	l.added(back)
-	left := l.reconcileTables(before, from, to)
+	left := l.reconcileTables(l.asItIs(), from, to)
 	for id, was := range before.Nodes { // names and what else was asked for are again what they were
 		if own.Nodes[id] != nil {
 			own.Nodes[id] = &was
@@ -391,8 +391,8 @@ func (l *Lab) onlyPresent(p labengine.Patch) labengine.Patch {
 }
 
 // reconcileTables is reconcile, with the tables of the nodes that are in one of the labs.
-func (l *Lab) reconcileTables(hint labengine.Lab, of ...labengine.Lab) seen {
-	b := l.newBinder(hint)
+func (l *Lab) reconcileTables(want wanted, of ...labengine.Lab) seen {
+	b := l.newBinder(want)
 	b.withTables(of...)
 	return b.seen
 }

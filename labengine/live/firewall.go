@@ -63,7 +63,7 @@ func (l *Lab) takeRules(most int) (wait time.Duration) {
 	if len(due) == 0 {
 		return wait
 	}
-	b := l.newBinder(l.journal.Lab)
+	b := l.newBinder(l.asItIs())
 	for _, n := range due {
 		b.rules(n)
 	}

@@ -209,7 +209,7 @@ func (l *Lab) lookInto(o *look, all bool) {
 
 // inspected tells pages what was seen that they do not know.
 func (l *Lab) inspected(looks []*look) {
-	b := l.newBinder(l.journal.Lab)
+	b := l.newBinder(l.asItIs())
 	for _, o := range looks {
 		n, ok := l.world.Of(o.node)
 		if !ok || n.Key != o.netns {

@@ -79,7 +79,7 @@ type Lab struct {
 	begun      bool
 	refuseAt   int // which step of what is asked for is refused; see Config
 	tap        *capture.Tap
-	where      atomic.Pointer[interfaces] // which interface a captured link is; read by the tap
+	ends       ends // which interface a captured link is; read by the tap
 	watching   bool
 
 	firewalls map[labengine.ID]*firewall            // of the nodes that have or had rules
@@ -125,7 +125,7 @@ func Run(ctx context.Context, box *sandbox.Lab, config Config) error {
 		journal: labengine.NewJournal(labengine.NewLab(""), 0, nil),
 		status:  labengine.Status{State: labengine.Starting, Since: time.Now().UnixMilli()},
 	}
-	l.where.Store(&interfaces{})
+	l.ends.refs, l.ends.ids = map[labengine.ID]kernel.LinkRef{}, map[kernel.LinkRef]labengine.ID{}
 	l.hub.init()
 	l.terminals.init()
 	l.probes.init()
@@ -223,7 +223,7 @@ func (l *Lab) observe() {
 	}
 	l.touchSettings()
 	l.countDropped()
-	l.commitSeen(l.reconcile(l.journal.Lab))
+	l.commitSeen(l.reconcile(l.asItIs()))
 }
 
 // drain takes in what the kernel has told.
@@ -302,17 +302,18 @@ func (l *Lab) committed(c labengine.Change) {
 			for _, end := range cable.Ends {
 				if l.cabled[end] == id {
 					delete(l.cabled, end)
+					l.showEnd(end)
 				}
 			}
 		}
 	}
 	for id, cable := range c.Patch.Cables {
 		if cable != nil {
-			l.cabled[cable.Ends[0]], l.cabled[cable.Ends[1]] = id, id
+			for _, end := range cable.Ends {
+				l.cabled[end] = id
+				l.showEnd(end)
+			}
 		}
-	}
-	if len(c.Patch.Interfaces)+len(c.Patch.Cables) > 0 {
-		l.publishInterfaces()
 	}
 	for id, n := range c.Patch.Nodes {
 		for _, s := range l.services[id] {
@@ -336,7 +337,7 @@ func (l *Lab) takeTables() bool {
 	if !l.begun {
 		return false
 	}
-	b := l.newBinder(l.journal.Lab)
+	b := l.newBinder(l.asItIs())
 	more := b.tables(tablesAtOnce, func(*kernel.Netns) bool { return true })
 	l.commitSeen(b.seen)
 	return more
@@ -385,7 +386,7 @@ func (b *binder) tables(most int, of func(*kernel.Netns) bool) (more bool) {
 	return more
 }
 
-// node is what is known of a node so far: what it is called and where it is, the hint knows best.
+// node is what is known of a node so far: what it is called and where it is, who wants something knows best.
 func (b *binder) node(id labengine.ID) (labengine.Node, bool) {
 	if n, touched := b.patch.Nodes[id]; touched {
 		if n == nil {
@@ -396,13 +397,12 @@ func (b *binder) node(id labengine.ID) (labengine.Node, bool) {
 	if n, ok := b.lab.journal.Lab.Nodes[id]; ok {
 		return b.asked(n), true
 	}
-	n, ok := b.hint.Nodes[id]
-	return n, ok
+	return b.want.node(id)
 }
 
-// asked is a node with what the kernel does not tell of as the hint has it.
+// asked is a node with what the kernel does not tell of as it is wanted.
 func (b *binder) asked(n labengine.Node) labengine.Node {
-	want, ok := b.hint.Nodes[n.ID]
+	want, ok := b.want.node(n.ID)
 	if !ok {
 		return n
 	}
@@ -415,7 +415,7 @@ func (b *binder) asked(n labengine.Node) labengine.Node {
 
 // authored is a node as it is wanted, whose text is kept where the kernel has what it says.
 func (b *binder) authored(id labengine.ID) labengine.Node {
-	if n, ok := b.hint.Nodes[id]; ok {
+	if n, ok := b.want.node(id); ok {
 		return n
 	}
 	return b.lab.journal.Lab.Nodes[id]

@@ -216,10 +216,10 @@ func (b *binder) held(inode uint64, h kernel.Holder, machine labengine.ID) {
 	}
 }
 
-// bindNode finds out which node a namespace is: the hint's of that name, if that is not another one already, else a new one.
+// bindNode finds out which node a namespace is: the wanted one of that name, if that is not another one already, else a new one.
 func (b *binder) bindNode(n *kernel.Netns, in nameIn, held string) {
 	l := b.lab
-	node, ok := b.hint.NodeNamed(in.machine, in.name)
+	node, ok := b.want.nodeNamed(in.machine, in.name)
 	if _, taken := l.world.Of(node.ID); !ok || taken {
 		node = labengine.Node{ID: newID("n"), Name: in.name, Kind: labengine.Namespace, In: in.machine, Order: 1}
 		for _, other := range l.journal.Lab.Nodes {
