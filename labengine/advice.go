@@ -22,6 +22,7 @@ type AdviceCode string
 // The codes that an [Advice] can have.
 const (
 	AdviceHostPrefix          AdviceCode = "host-prefix"           // a /32 or /128 where a subnet was meant
+	AdviceSubnetAddress       AdviceCode = "subnet-address"        // a subnet's own address, or its broadcast address
 	AdviceAddressTwice        AdviceCode = "address-twice"         // on one segment
 	AdviceDifferentSubnets    AdviceCode = "different-subnets"     // on one cable
 	AdvicePortAddress         AdviceCode = "port-address"          // on a port of a bridge instead of the bridge

@@ -29,6 +29,7 @@ func Advise(lab labengine.Lab, live labengine.Live) []labengine.Advice {
 var looks = []func(*adviser){
 	(*adviser).portAddresses,
 	(*adviser).hostPrefixes,
+	(*adviser).subnetAddresses,
 	(*adviser).addressesTwice,
 	(*adviser).differentSubnets,
 	(*adviser).interfacesDown,

@@ -67,6 +67,14 @@ test('addresses that are written win over those that are suggested', () => {
 	expect(bare?.addCable?.a.addresses).toBeUndefined();
 });
 
+test('a name that two nodes have is asked back, unless one of them is near', () => {
+	const far = { addresses: true };
+	expect(problemOf(() => readQuickAdd(lab, 'red -- blue', far))?.message).toBe(
+		'there are `host/red` and `neighbour/red`: say which',
+	);
+	expect(readQuickAdd(lab, 'blue -- host', far).says).toBe('blue:veth-blue – host:veth-blue-h');
+});
+
 test('new nodes go where the pointer was, then into free slots', () => {
 	const { edits } = readQuickAdd(lab, 'ns green orange', { ...context, at: { x: 400, y: 88 } });
 	expect(edits[0]?.addNode?.place).toEqual({ x: 400, y: 88 });

@@ -10,7 +10,7 @@ import { bridgePlace, freePlace, lanPlace, machinePlace } from './places';
 import { refuse } from './problem';
 import { sizes } from './sizes';
 import { canConnect, suggestCable } from './suggest';
-import { type BridgeShape, isBox, isBridge, shapes, thingOf, thingsOf } from './things';
+import { type BridgeShape, isBox, isBridge, shapes, type Thing, thingOf, thingsOf } from './things';
 
 export interface QuickAdd {
 	edits: Edit[];
@@ -234,7 +234,7 @@ function readEnds(lab: Lab, words: string[], context: QuickAddContext): ReadEnd[
 	return ends;
 }
 
-/** Finds a node or a bridge by its label; a bare name prefers the machine that one is in, and nodes to bridges. */
+/** Finds a node or a bridge by its label; a bare name prefers the machine that one is in, machines, and nodes to bridges. */
 function findThing(lab: Lab, label: string, context: QuickAddContext): string {
 	const found = thingsOf(lab).filter((t) => {
 		const outer = t.within ? (lab.nodes[t.within]?.name ?? '') : undefined;
@@ -244,12 +244,14 @@ function findThing(lab: Lab, label: string, context: QuickAddContext): string {
 		const i = lab.interfaces[id];
 		return !i || !isBox(lab, i);
 	};
-	const near =
-		found.find((t) => t.within && t.within === context.machine) ??
-		found.find((t) => !t.within) ??
-		found.find((t) => isNode(t.id)) ??
-		found[0];
-	return near?.id ?? refuse('no-such-node', `there is no node \`${label}\``);
+	const near = found.find((t) => t.within && t.within === context.machine) ?? found.find((t) => !t.within);
+	if (near) return near.id;
+	const nodes = found.filter((t) => isNode(t.id));
+	const [only, another] = nodes.length > 0 ? nodes : found;
+	if (!only) return refuse('no-such-node', `there is no node \`${label}\``);
+	if (!another) return only.id;
+	const full = (t: Thing) => `${lab.nodes[t.within ?? '']?.name}/${t.name}`;
+	return refuse('bad-request', `there are \`${full(only)}\` and \`${full(another)}\`: say which`);
 }
 
 function firstMachine(lab: Lab): string | undefined {

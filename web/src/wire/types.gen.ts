@@ -1495,6 +1495,7 @@ export interface Feature {
 export interface Advice {
 	code:
 		| 'host-prefix'
+		| 'subnet-address'
 		| 'address-twice'
 		| 'different-subnets'
 		| 'port-address'
