@@ -25,7 +25,7 @@ func doctorCommand() *cobra.Command {
 		Short: "Try what labs need, and say what is missing and what mends it",
 		Long: `Try what labs need, in a lab that is gone again afterwards, and print a line for each: ok, no, or ? where it
 could not be found out. The exit status is 1 where no lab could be made.`,
-		Args: cobra.NoArgs,
+		Args: takes(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, cancel := context.WithTimeout(cmd.Context(), time.Minute)
 			defer cancel()

@@ -15,7 +15,7 @@ func exportCommand() *cobra.Command {
 		Use:     "export LAB.yaml --to sh [-o FILE]",
 		Short:   "Print a lab in another form: sh, a script that makes it by hand",
 		Example: "  vethlab export examples/red-and-blue.yaml --to sh",
-		Args:    cobra.ExactArgs(1),
+		Args:    takes(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if format != "sh" {
 				return fmt.Errorf("cannot export to %q; the formats are: sh", format)

@@ -41,11 +41,11 @@ func TestCommandLine(t *testing.T) {
 		t.Errorf("without arguments: %+v", r)
 	}
 	for _, test := range []struct{ command, says string }{
-		{"serv", `unknown command "serv"`},
-		{"version now", `unknown command "now"`},
+		{"serv", "there is no command \"serv\"; `vethlab --help` lists them"},
+		{"version now", "it is written so: vethlab version"},
 		{"serve --lisen :1", "unknown flag: --lisen"},
-		{"run", "requires at least 1 arg"},
-		{"export", "accepts 1 arg"},
+		{"run", "it is written so: vethlab run LAB.yaml [NODE COMMAND...]"},
+		{"export", "it is written so: vethlab export LAB.yaml --to sh [-o FILE]"},
 		{"lab", "labs are started by `vethlab serve` and `vethlab run`"},
 	} {
 		r := vethlab(t, strings.Fields(test.command)...)

@@ -26,7 +26,7 @@ func runCommand() *cobra.Command {
 		Long: `Make a lab, run a command in one of its nodes, and take the lab away. The exit status is the command's.
 Without a command, a shell is opened in the first machine, or in the node that is named.`,
 		Example: "  vethlab run examples/red-and-blue.yaml red ping -c1 192.168.15.2",
-		Args:    cobra.MinimumNArgs(1),
+		Args:    takes(cobra.MinimumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return runLab(cmd.Context(), args[0], args[1:], save)
 		},

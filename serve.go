@@ -32,7 +32,7 @@ func serveCommand() *cobra.Command {
 Ctrl+C stops the labs after asking once. SIGTERM ends the server alone: the labs go on, and the next start finds them.
 Scripts sign in with "Authorization: Bearer", and the token in VETHLAB_TOKEN or, without it, in the state folder's file
 "token".`,
-		Args: cobra.NoArgs,
+		Args: takes(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return serve(cmd.Context(), listen, state, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},

@@ -4,7 +4,6 @@ import { useRefusal } from '../app/useRefusal';
 import { Words } from '../app/Words';
 import { cardTop } from '../gestures/draw';
 import { pointOn } from '../model/curves';
-
 import { labelOf } from '../model/lab';
 import { canonicalAddress, checkInterfaceName } from '../model/names';
 import { problemOf } from '../model/problem';
@@ -73,7 +72,7 @@ function EndFields({ id, letter }: { id: string; letter: 'a' | 'b' }) {
 				label={`Address at ${node}`}
 				testid={`card-address-${letter}`}
 				value={i.addresses.join(' ')}
-				placeholder="192.168.15.1/24"
+				{...(i.master ? {} : { placeholder: '192.168.15.1/24' })}
 				check={(text) =>
 					text
 						.split(/\s+/)
