@@ -150,7 +150,8 @@ func (j *Journal) entry(seq int64) func(yield func(int) bool) {
 	}
 }
 
-// Undo is the lab without the newest change that is the author's or nobody's, and that change.
+// Undo is the lab without the newest change that is the author's or nobody's, and that change. What only a process keeps alive
+// can neither be taken away nor brought back: a change of nothing else is passed over.
 // The problem is "nothing-to-undo", or "exists" where something else has by now a name that would come back.
 func (j *Journal) Undo(author string) (Lab, Change, error) {
 	for i := len(j.Changes) - 1; i >= 0; i-- {
@@ -158,7 +159,11 @@ func (j *Journal) Undo(author string) (Lab, Change, error) {
 		if c.Undone || c.Joins || c.Origin == FromUndo || c.Origin == FromRedo || !mine(c, author) {
 			continue
 		}
-		reverted, err := j.revert(j.span(c.Seq))
+		before, after := j.span(c.Seq)
+		reverted, err := j.revert(before, after)
+		if err == nil && j.wentByItself(before, after) && Compare(j.Lab, reverted).Empty() {
+			continue
+		}
 		return reverted, c, err
 	}
 	return j.Lab, Change{}, Problemf(CodeNothingToUndo, "there is nothing to undo")
@@ -208,11 +213,32 @@ func (j *Journal) Restore(seq int64) (Lab, error) {
 // RestoreSentence says in a few words what a restore does.
 func RestoreSentence(seq int64) string { return fmt.Sprintf("Restore revision %d", seq) }
 
-// asFarAsPossible is the lab without what cannot be made, and with what cannot be taken away, from now.
-func (l Lab) asFarAsPossible(now Lab) Lab {
+// wentByItself says whether a change is about what a process keeps alive, or kept: its namespace, and what was in that.
+func (j *Journal) wentByItself(before, after Patch) bool {
+	for _, p := range [2]Patch{before, after} {
+		for _, n := range p.Nodes {
+			if n != nil && n.Held != "" {
+				return true
+			}
+		}
+		for _, i := range p.Interfaces {
+			if i == nil {
+				continue
+			}
+			if _, is := j.Lab.Nodes[i.Node]; !is {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// keepHeld leaves what only a process keeps alive as it is now.
+func (l *Lab) keepHeld(now Lab) {
 	for id, n := range l.Nodes {
 		if _, is := now.Nodes[id]; n.Held != "" && !is {
 			delete(l.Nodes, id)
+			l.dropDangling()
 		}
 	}
 	for id, n := range now.Nodes {
@@ -221,6 +247,11 @@ func (l Lab) asFarAsPossible(now Lab) Lab {
 			l.Interfaces[LoopbackID(id)] = now.Interfaces[LoopbackID(id)]
 		}
 	}
+}
+
+// asFarAsPossible is the lab without what cannot be made, and with what cannot be taken away, from now.
+func (l Lab) asFarAsPossible(now Lab) Lab {
+	l.keepHeld(now)
 	for id, i := range l.Interfaces {
 		if _, is := now.Interfaces[id]; !i.Saved() && !is {
 			delete(l.Interfaces, id)
@@ -238,6 +269,7 @@ func (l Lab) asFarAsPossible(now Lab) Lab {
 // revert is the lab with a change taken back, unless two things would then have one name.
 func (j *Journal) revert(before, after Patch) (Lab, error) {
 	lab := j.Lab.Revert(before, after)
+	lab.keepHeld(j.Lab)
 	lab.dropLostRoutes(j.Lab)
 	lab.dropLostNeighbours(j.Lab)
 	p := Compare(j.Lab, lab)

@@ -2,6 +2,7 @@ package live_test
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -197,6 +198,36 @@ func TestNamespaceThatAProcessHolds(t *testing.T) {
 	lab.Shell("host", "kill $(cat /tmp/pid)")
 	lab.Shell("host", "ip netns del kept")
 	lab.Until("its end", func(s labtest.State) bool { return len(s.Lab.Nodes) == 1 && len(s.Lab.Cables) == 0 })
+}
+
+// TestUndoGoesPastWhatAProcessHeld undoes all there is, while a process lives that holds a namespace and after its end.
+func TestUndoGoesPastWhatAProcessHeld(t *testing.T) {
+	for _, lives := range []bool{true, false} {
+		lab := labtest.Start(t, hostAlone)
+		held := func(s labtest.State) bool {
+			return slices.ContainsFunc(s.Lab.NodesInOrder(), func(n labengine.Node) bool { return n.Held != "" })
+		}
+		lab.Shell("host", "ip netns add a; unshare -n sh -c 'ip link set lo up; exec sleep 60' >/dev/null 2>&1 & echo $! > /tmp/pid")
+		lab.Until("both", func(s labtest.State) bool { _, err := s.Lab.FindNode("a"); return err == nil && held(s) })
+		if !lives {
+			lab.Shell("host", "kill $(cat /tmp/pid)")
+			lab.Until("its end", func(s labtest.State) bool { return !held(s) })
+		}
+		for range 10 {
+			r := lab.Ask(labengine.Request{Undo: &labengine.Undo{}})
+			if r.Problem == nil {
+				continue
+			}
+			if r.Problem.Code != labengine.CodeNothingToUndo {
+				t.Errorf("the process lives: %t, and undo is refused: %v", lives, r.Problem)
+			}
+			break
+		}
+		s := lab.State()
+		if _, err := s.Lab.FindNode("a"); err == nil || held(s) != lives {
+			t.Errorf("the process lives: %t, and there are %v", lives, s.Lab.NodesInOrder())
+		}
+	}
 }
 
 func TestRefusedStepLeavesNothing(t *testing.T) {
