@@ -204,7 +204,7 @@ func (s *Server) newLab(want NewLab, source []byte) (labengine.Lab, []byte, erro
 	if source != nil {
 		lab, err = document.Parse(file, source)
 	} else {
-		lab, err = lab.Edit([]labengine.Edit{{AddNode: &labengine.AddNode{ID: newID(), Name: "host", Kind: labengine.Machine}}})
+		lab, err = lab.Edit([]labengine.Edit{{AddNode: &labengine.AddNode{ID: newID(), Name: "host", Kind: labengine.Machine, Place: &labengine.Place{}}}})
 	}
 	if err == nil && want.Name != "" {
 		lab, err = lab.Edit([]labengine.Edit{{UpdateLab: &labengine.UpdateLab{Name: &want.Name}}})

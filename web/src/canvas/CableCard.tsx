@@ -110,14 +110,22 @@ function Field({ label, testid, value, placeholder, check, note, apply }: FieldP
 	const [text, setText] = useState(value);
 	const [refusal, setRefusal] = useRefusal();
 	const shown = useRef(value);
+	const sent = useRef(value);
 	useLayoutEffect(() => {
 		if (shown.current !== value) setText(value); // changed elsewhere
-		shown.current = value;
+		shown.current = sent.current = value;
 	}, [value]);
 	const problem = check(text) ?? refusal;
 	const odd = problem ? undefined : note?.(text);
 	const commit = () => {
-		if (!check(text) && text !== value) apply(text, { refused: setRefusal });
+		if (check(text) || text === value || text === sent.current) return; // Enter sends it, and leaves the field, too
+		sent.current = text;
+		apply(text, {
+			refused: (words) => {
+				sent.current = value;
+				setRefusal(words);
+			},
+		});
 	};
 	return (
 		<label>

@@ -53,6 +53,21 @@ describe('a machine that grows', () => {
 		expect(small.boxes).toEqual(boxesWith());
 	});
 
+	test('keeps the order of those that it pushes aside', () => {
+		const row = applyEdits(drawn('a: red', 'b:', 'c:'), [
+			{ place: { id: 'a', x: 0, y: 0 } },
+			{ place: { id: 'red', x: 40, y: 64 } },
+			{ place: { id: 'b', x: 536, y: 0 } },
+			{ place: { id: 'c', x: 1072, y: 0 } },
+		]);
+		for (let x = 200; x < 1800; x += 40) {
+			const { a, b, c } = computeGeometry(applyEdits(row, [added(x, 64)])).boxes;
+			const [right, left] = [(a?.x ?? 0) + (a?.w ?? 0), (b?.x ?? 0) + (b?.w ?? 0)];
+			expect((b?.x ?? 0) - right).toBeGreaterThanOrEqual(16);
+			expect((c?.x ?? 0) - left).toBeGreaterThanOrEqual(16);
+		}
+	});
+
 	test('under a drag only when it is let go', () => {
 		const wide = applyEdits(before, [added(120, 150)]);
 		const g = computeGeometry(wide, { moving: { blue: { x: 400, y: 64 } } });

@@ -47,9 +47,11 @@ export function boxesOf(
 		const siblings = (inner.get(box) ?? []).map((t): Spot => {
 			const own = sizeOf(t, lab.interfaces[t.id]);
 			const bar = isBar(t.shape);
+			const from = places[t.id] ?? origin;
 			return {
 				id: t.id,
-				...(places[t.id] ?? origin),
+				from,
+				...from,
 				...sizeWith(t, own, extents.get(t.id), needs[t.id]),
 				least: bar ? own.w : undefined,
 				grows: bar || t.shape === 'machine' || inner.has(t.id),
@@ -89,6 +91,8 @@ function sizeWith(t: Thing, own: Size, content: Size | undefined, n: Needs | und
 
 interface Spot extends Box {
 	id: string;
+	/** Where it would be if it need not make way. */
+	from: Point;
 	/** A bar's width without jacks. */
 	least: number | undefined;
 	/** It becomes larger with what is plugged into it, or is in it. */
@@ -96,9 +100,10 @@ interface Spot extends Box {
 }
 
 const aside: Point = { x: 96, y: 104 }; // room for the labels of cables between what has made way and what has grown
+const near = 16; // px between two boxes that are in each other's way
 const passes = 100; // of making room, at most
 
-/** Moves what lies under a box that has grown, and what that then comes to lie on, to the right or down. */
+/** Moves what a box has grown over, and what that then comes to lie on, to the right or down. Their order stays. */
 function makeRoom(siblings: readonly Spot[]): void {
 	const growing = siblings.filter((s) => s.grows);
 	let moved = true;
@@ -106,7 +111,7 @@ function makeRoom(siblings: readonly Spot[]): void {
 		moved = false;
 		for (const a of growing) {
 			for (const b of siblings) {
-				if (a === b || !overlap(a, b)) continue;
+				if (a === b || !inTheWay(a, b)) continue;
 				makeWay(a, b);
 				moved = true;
 			}
@@ -114,21 +119,26 @@ function makeRoom(siblings: readonly Spot[]): void {
 	}
 }
 
+function inTheWay(a: Spot, b: Spot): boolean {
+	const gap = a.least === undefined && b.least === undefined ? near : 0; // people put nodes close to bars
+	return overlap({ x: a.x - gap, y: a.y - gap, w: a.w + 2 * gap, h: a.h + 2 * gap }, b);
+}
+
 /** Of two boxes the one further right or further down moves, whichever says more of how they stand to each other. */
 function makeWay(a: Spot, b: Spot): void {
 	const axis = besides(a, b) ? 'x' : 'y';
 	const length = axis === 'x' ? 'w' : 'h';
-	const [stays, goes] = b[axis] >= a[axis] ? [a, b] : [b, a];
+	const [stays, goes] = b.from[axis] >= a.from[axis] ? [a, b] : [b, a];
 	goes[axis] = Math.ceil((stays[axis] + stays[length] + aside[axis]) / 8) * 8;
 }
 
 /** Whether two boxes stand beside each other rather than one below the other. What is at a bar is above or below it, or at its end. */
 function besides(a: Spot, b: Spot): boolean {
 	const bar = a.least ? a : b.least ? b : undefined;
-	if (!bar) return Math.abs(b.x - a.x) >= Math.abs(b.y - a.y);
+	if (!bar) return Math.abs(b.from.x - a.from.x) >= Math.abs(b.from.y - a.from.y);
 	const other = bar === a ? b : a;
-	const inRow = Math.abs(other.y + other.h / 2 - bar.y - bar.h / 2) <= bar.h;
-	return inRow && other.x >= bar.x + (bar.least ?? 0);
+	const inRow = Math.abs(other.from.y + other.h / 2 - bar.from.y - bar.h / 2) <= bar.h;
+	return inRow && other.from.x >= bar.from.x + (bar.least ?? 0);
 }
 
 export function overlap(a: Box, b: Box): boolean {

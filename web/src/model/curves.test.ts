@@ -39,11 +39,22 @@ test('a cable to a LAN leads around a machine between', () => {
 	expect(behind(lab, computeGeometry(lab), 'c2')).toEqual([]);
 });
 
-test('where there is no way around, the cable is drawn all the same', () => {
-	const lab = applyEdits(drawn('host: red blue green', 'red:e -- green:e'), [
+test('a cable leads around a node that stands right between its ends', () => {
+	const lab = applyEdits(drawn('host: red blue green', 'red:e -- green:e', 'red:f -- blue:f'), [
 		at('red', 40, 64),
 		at('blue', 300, 64),
 		at('green', 560, 64),
+	]);
+	expect(behind(lab, computeGeometry(lab), 'c1')).toEqual([]);
+});
+
+test('where there is no way around, the cable is drawn all the same', () => {
+	const names = Array.from({ length: 9 }, (_, n) => `n${n}`);
+	const wall = names.map((n, k) => at(n, 300, 64 + 70 * k));
+	const lab = applyEdits(drawn(`host: red green ${names.join(' ')}`, 'red:e -- green:e'), [
+		at('red', 40, 340),
+		at('green', 560, 340),
+		...wall,
 	]);
 	expect(computeGeometry(lab).curves.c1).toHaveLength(4);
 });

@@ -75,6 +75,12 @@ export class Terrain {
 			const blocked = this.blocked((t) => pointOn(other, t), own);
 			if (blocked < least) [best, least] = [other, blocked];
 		}
+		for (const aside of detours) {
+			if (least === 0) break;
+			const other = bent(plain, aside);
+			const blocked = this.blocked((t) => pointOn(other, t), own);
+			if (blocked < least) [best, least] = [other, blocked];
+		}
 		return best;
 	}
 
@@ -129,6 +135,15 @@ const samples = 20; // of a cable's way
 /** The square of so many px in which a point is: one number for each, however far out. */
 function cellAt(x: number, y: number): number {
 	return Math.floor(x / cell) * 0x100000 + Math.floor(y / cell);
+}
+
+const detours = [-80, 80, -140, 140, -220, 220]; // px aside of a curve's ends
+
+/** A curve that keeps to one side of where it would lead. */
+function bent([from, c, d, to]: Curve, aside: number): Curve {
+	const length = Math.max(1, Math.hypot(to.x - from.x, to.y - from.y));
+	const [x, y] = [(-(to.y - from.y) / length) * aside, ((to.x - from.x) / length) * aside];
+	return [from, { x: c.x + x, y: c.y + y }, { x: d.x + x, y: d.y + y }, to];
 }
 
 /** How far a jack could go straight until it is level with another. */

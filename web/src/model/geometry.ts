@@ -30,7 +30,7 @@ export interface Geometry {
 	stems: Record<string, Curve>;
 	/** Where each box is in the one around it, had nobody something under the pointer: a place of the lab's, a slot, or where it has made way. */
 	places: Places;
-	/** Places found for what the lab has none for. */
+	/** Places found for what the lab has none for, and for what it had none for once: undo may take its place away again. */
 	slots: Places;
 }
 
@@ -46,8 +46,8 @@ export interface Drawing {
 export const noGeometry: Geometry = { boxes: {}, jacks: {}, curves: {}, stems: {}, places: {}, slots: {} };
 
 export function computeGeometry(lab: Lab, { moving = {}, before = noGeometry, extraRows = 0 }: Drawing = {}): Geometry {
-	const slots = slotsFor(lab, before.slots);
-	const { places } = withPlaces(lab, slots);
+	const found = slotsFor(lab, before.slots);
+	const { places } = withPlaces(lab, found);
 	const things = thingsOf(lab);
 	const wired = wiring(lab, things, extraRows);
 	const { boxes: rough } = boxesOf(lab, places, moving, {});
@@ -80,14 +80,34 @@ export function computeGeometry(lab: Lab, { moving = {}, before = noGeometry, ex
 		curves: share(before.curves, curves, sameCurve),
 		stems: share(before.stems, stems, sameCurve),
 		places: resting,
-		slots,
+		slots: remembered(before.slots, found, boxes),
 	};
 }
 
-/** What labels keep clear of; a box with others in it is full of them. */
+/** What was found for things that are still there. */
+function remembered(before: Places, found: Places, boxes: Record<string, Box>): Places {
+	const still = Object.entries(before).filter(([id]) => boxes[id]);
+	return { ...Object.fromEntries(still), ...found };
+}
+
+/** What labels keep clear of; a box with others in it is full of them, and only its border is in their way. */
 function obstacles(things: readonly Thing[], boxes: Record<string, Box>): Box[] {
 	const outer = new Set(things.map((t) => t.within));
-	return things.flatMap((t) => (t.shape === 'machine' || outer.has(t.id) ? [] : (boxes[t.id] ?? [])));
+	return things.flatMap((t) => {
+		const box = boxes[t.id];
+		if (!box) return [];
+		return t.shape === 'machine' || outer.has(t.id) ? borderOf(box) : [box];
+	});
+}
+
+function borderOf({ x, y, w, h }: Box): Box[] {
+	const line = 4;
+	return [
+		{ x: x - line / 2, y: y - line / 2, w: w + line, h: line },
+		{ x: x - line / 2, y: y + h - line / 2, w: w + line, h: line },
+		{ x: x - line / 2, y, w: line, h },
+		{ x: x + w - line / 2, y, w: line, h },
+	];
 }
 
 /** Keeps the objects that have not changed, and the whole record where nothing has. */

@@ -43,6 +43,8 @@ const ascent = 10; // of a row, above its baseline
 const aside = 12; // from a left or right jack to its label
 const beside = 9; // from the cable of a top or bottom jack to its label
 const tries = 8;
+const jackReach = 5; // px that a jack takes around its middle
+const farPenalty = 120; // px² of another label that one may rather cover than be a row further away from its jack
 const straight = 40; // px that a cable may lead aside before its label goes to the other side of it
 
 interface Rect {
@@ -56,6 +58,9 @@ interface Rect {
 export function placeLabels(jacks: Record<string, Jack>, wired: Wiring, obstacles: readonly Box[]): void {
 	const grid = new Grid();
 	for (const b of obstacles) grid.add({ left: b.x, right: b.x + b.w, top: b.y, bottom: b.y + b.h });
+	for (const j of Object.values(jacks)) {
+		grid.add({ left: j.x - jackReach, right: j.x + jackReach, top: j.y - jackReach, bottom: j.y + jackReach });
+	}
 	const counts = new Map<string, number>();
 	const key = (j: Jack) => `${j.box} ${j.side}`;
 	for (const j of Object.values(jacks)) counts.set(key(j), (counts.get(key(j)) ?? 0) + 1);
@@ -73,10 +78,12 @@ export function placeLabels(jacks: Record<string, Jack>, wired: Wiring, obstacle
 		const leftFirst = Math.abs(bend) > straight ? bend > 0 : isFirstOfTwo;
 		const candidates = j.side === 'left' || j.side === 'right' ? uprightLabels(j) : levelLabels(j, rows, leftFirst);
 		let least = Number.POSITIVE_INFINITY;
-		for (const label of candidates) {
-			const covered = rectsOf(j, label, width, rows).reduce((sum, r) => sum + grid.covered(r), 0);
+		for (const [at, label] of candidates.entries()) {
+			const far = Math.floor(at / 2) * farPenalty;
+			if (far >= least) break;
+			const covered = far + rectsOf(j, label, width, rows).reduce((sum, r) => sum + grid.covered(r), 0);
 			if (covered < least) [least, j.label] = [covered, label];
-			if (covered === 0) break;
+			if (covered === far) break;
 		}
 		for (const r of rectsOf(j, j.label, width, rows)) grid.add(r);
 	}

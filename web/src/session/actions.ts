@@ -14,7 +14,7 @@ import {
 	initialState,
 	markSeen,
 } from '../model/state';
-import { isBridge } from '../model/things';
+import { isBridge, thingOf } from '../model/things';
 import type { Crossing } from '../model/traffic';
 import { asSentence, entryOf, holderOfName, restoredText, takenBackText, withName } from '../model/wording';
 import { LabConnection, socketURL } from '../transport/connection';
@@ -172,6 +172,7 @@ export function edit(edits: Edit[], outcome: Outcome = {}): boolean {
 	}
 	try {
 		applyEdits(useLab.getState().lab, edits);
+		if (edits.some(places)) edits = [...edits, ...pins(edits)];
 	} catch (err) {
 		if (!(err instanceof Refused)) throw err;
 		const text = asSentence(useLab.getState().lab, problemText(err.problem));
@@ -184,6 +185,17 @@ export function edit(edits: Edit[], outcome: Outcome = {}): boolean {
 	useLab.setState((s) => addPending(s, op));
 	connection?.send({ id: op.id, op });
 	return true;
+}
+
+const places = (e: Edit) => (e.place ?? e.addNode?.place ?? e.addInterface?.place) !== undefined;
+
+/** Who puts a thing somewhere does so with the others in view: those that have no place yet are to stay where they are drawn. */
+function pins(edits: Edit[]): Edit[] {
+	const { lab } = useLab.getState();
+	const given = new Set(edits.map((e) => e.place?.id));
+	return Object.entries(useGeometry.getState().places).flatMap(([id, at]) =>
+		lab.places[id] || given.has(id) || !thingOf(lab, id) ? [] : [{ place: { id, x: at.x, y: at.y } }],
+	);
 }
 
 /** What one can do about a name that is taken: take the free one, or look at what has it. */
