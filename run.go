@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
 
 	"github.com/creack/pty"
 	"github.com/spf13/cobra"
@@ -21,15 +23,19 @@ import (
 func runCommand() *cobra.Command {
 	var save string
 	cmd := &cobra.Command{
-		Use:   "run LAB.yaml [NODE COMMAND...]",
+		Use:   "run LAB.yaml [--save OUT.yaml] [NODE COMMAND...]",
 		Short: "Make a lab, run a command in one of its nodes, and take the lab away",
 		Long: `Make a lab, run a command in one of its nodes, and take the lab away. The exit status is the command's.
 Without a command, a shell is opened in the first machine, or in the node that is named.`,
 		Example: "  vethlab run examples/red-and-blue.yaml red ping -c1 192.168.15.2",
 		Args:    takes(cobra.MinimumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return runLab(cmd.Context(), args[0], args[1:], save)
+			if err := cmd.Flags().Parse(args[1:]); err != nil { // behind the file, too; and before the command, whose own follow
+				return err
+			}
+			return runLab(cmd.Context(), args[0], cmd.Flags().Args(), save)
 		},
+		DisableFlagsInUseLine: true,
 	}
 	cmd.Flags().SetInterspersed(false)
 	cmd.Flags().StringVar(&save, "save", "", "write the lab as it was observed after the command to this file")
@@ -62,6 +68,11 @@ func runLab(ctx context.Context, file string, args []string, save string) error 
 	lab, source, err := readLab(file)
 	if err != nil {
 		return err
+	}
+	if save != "" {
+		if err := checkWritable(save); err != nil {
+			return err
+		}
 	}
 	node, argv := "", []string{"bash"}
 	if len(args) > 0 {
@@ -99,6 +110,18 @@ func runLab(ctx context.Context, file string, args []string, save string) error 
 	}
 	if status != 0 {
 		return exitStatus(status)
+	}
+	return nil
+}
+
+// checkWritable says in time what would be in the way of a file that is to be written later.
+func checkWritable(name string) error {
+	err := unix.Access(name, unix.W_OK)
+	if errors.Is(err, unix.ENOENT) {
+		err = unix.Access(filepath.Dir(name), unix.W_OK)
+	}
+	if err != nil {
+		return fmt.Errorf("the lab could not be saved as %s: %w", name, err)
 	}
 	return nil
 }

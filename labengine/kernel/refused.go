@@ -96,6 +96,9 @@ func hint(step plan.Step, errno syscall.Errno) (labengine.ID, string) {
 		on, name = s.At.Node, s.Name
 	case plan.AddRoute:
 		on, name = s.At.Node, s.Route
+		if errno == unix.ENODEV || errno == unix.ENOENT {
+			return on, "one of the interfaces that it names is not there: `ip -br link` there lists them"
+		}
 		if errno == unix.EEXIST {
 			return on, "another route leads there with this metric: give this one another metric, or take that one away"
 		}

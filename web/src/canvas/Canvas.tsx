@@ -446,7 +446,7 @@ function panTo(flow: ReturnType<typeof useReactFlow>, box: Box, room: { w: numbe
 	if (dx !== 0 || dy !== 0) void flow.setViewport({ x: x + dx, y: y + dy, zoom });
 }
 
-/** What of the pane can be seen: the inspector slides over its right side where space is short. */
+/** What of the pane can be seen: the inspector slides over its right side where space is short, with the next cable already. */
 function roomOf(pane: HTMLElement | null): { w: number; h: number } | undefined {
 	if (!pane) return undefined;
 	const wide = document.getElementById('inspector')?.offsetWidth ?? 0;
@@ -503,10 +503,11 @@ function edgeTowards(b: Box, p: Point): Point {
 
 function EmptyHint() {
 	const empty = useLab((s) => s.loaded && thingsOf(s.lab).every((t) => t.shape === 'machine'));
+	const first = useLab((s) => (thingsOf(s.lab).length === 0 ? 'machine host' : 'ns red blue'));
 	if (!empty) return null;
 	return (
 		<p className="empty-hint" data-testid="empty-hint">
-			Nothing here yet. Press <kbd>N</kbd> and type <code>ns red blue</code>, or drag from the left.
+			Nothing here yet. Press <kbd>N</kbd> and type <code>{first}</code>, or drag from the left.
 		</p>
 	);
 }

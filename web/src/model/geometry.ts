@@ -101,7 +101,7 @@ function obstacles(things: readonly Thing[], boxes: Record<string, Box>): Box[] 
 }
 
 function borderOf({ x, y, w, h }: Box): Box[] {
-	const line = 4;
+	const line = 2;
 	return [
 		{ x: x - line / 2, y: y - line / 2, w: w + line, h: line },
 		{ x: x - line / 2, y: y + h - line / 2, w: w + line, h: line },

@@ -44,7 +44,7 @@ const aside = 12; // from a left or right jack to its label
 const beside = 9; // from the cable of a top or bottom jack to its label
 const tries = 8;
 const jackReach = 5; // px that a jack takes around its middle
-const farPenalty = 120; // px² of another label that one may rather cover than be a row further away from its jack
+const farPenalty = 25; // px² of another label that one may rather cover than be a row further away from its jack
 const straight = 40; // px that a cable may lead aside before its label goes to the other side of it
 
 interface Rect {

@@ -137,7 +137,8 @@ export function checkAlias(alias: string): void {
 }
 
 export function checkMTU(bytes: number): void {
-	if (!Number.isInteger(bytes) || bytes < 68 || bytes > 65535) {
+	if (!Number.isInteger(bytes)) refuse('bad-value', 'an MTU is a number of bytes, 68..65535', { field: 'mtu' });
+	if (bytes < 68 || bytes > 65535) {
 		refuse('bad-value', `an MTU of ${bytes} bytes is outside 68..65535`, { field: 'mtu' });
 	}
 }

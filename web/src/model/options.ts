@@ -76,6 +76,9 @@ const linkOptions: Readonly<Record<string, readonly LinkOption[]>> = {
 };
 
 /** The options of a kind of link; undefined where the document does not make such links. */
+/** What is made by its kind's name, bridges aside. */
+export const linkKinds = Object.keys(linkOptions).filter((kind) => kind !== 'bridge' && kind !== 'ovs');
+
 export function optionsOf(kind: string): readonly LinkOption[] | undefined {
 	return Object.hasOwn(linkOptions, kind) ? linkOptions[kind] : undefined;
 }

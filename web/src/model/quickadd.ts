@@ -4,8 +4,8 @@ import type { Edit, Lab } from '../wire/types.gen';
 import { applyEdits } from './edit';
 import { kinds } from './kinds';
 import { interfaceNamed, type Kind, labelOf, newID } from './lab';
-import { canonicalAddress } from './names';
-import { optionsOf } from './options';
+import { canonicalAddress, parseIP } from './names';
+import { linkKinds, optionsOf } from './options';
 import { bridgePlace, freePlace, lanPlace, machinePlace } from './places';
 import { refuse } from './problem';
 import { sizes } from './sizes';
@@ -37,8 +37,8 @@ const lines = [
 /** Lines to write, as they stand under an empty one. */
 export const quickAddHelp = lines.map((line) => `\`${line}\``).join(' · ');
 
-const known = Object.values(shapes)
-	.map((s) => `\`${s.words[0]}\``)
+const known = [...Object.values(shapes).map((s) => s.words[0]), ...linkKinds, 'route', 'router']
+	.map((word) => `\`${word}\``)
 	.join(' ');
 
 /** Whether the first new thing of a line goes into a machine. */
@@ -104,6 +104,15 @@ function readNodes(lab: Lab, kind: Kind, given: string[], context: QuickAddConte
 
 const looksLikeAddress = (word: string) => /^[0-9a-f.:]+\/\d+$/i.test(word);
 
+/** An address that lacks its prefix length would be taken for a name. */
+function checkWord(word: string): void {
+	if (parseIP(word)) {
+		refuse('bad-address', `\`${word}\` lacks its prefix length`, {
+			hint: `write it as \`${word}/${word.includes(':') ? 64 : 24}\``,
+		});
+	}
+}
+
 /** `v-net-0 192.168.15.5/24 v-net-1` */
 function readBridges(lab: Lab, kind: BridgeShape, words: string[], context: QuickAddContext): QuickAdd {
 	const node =
@@ -111,6 +120,7 @@ function readBridges(lab: Lab, kind: BridgeShape, words: string[], context: Quic
 	const bridges: { name: string; addresses: string[] }[] = [];
 	for (const w of words) {
 		const last = bridges.at(-1);
+		checkWord(w);
 		if (last && looksLikeAddress(w)) last.addresses.push(canonicalAddress(w));
 		else bridges.push({ name: w, addresses: [] });
 	}
@@ -224,6 +234,7 @@ function readEnds(lab: Lab, words: string[], context: QuickAddContext): ReadEnd[
 	const ends: ReadEnd[] = [];
 	for (const w of words) {
 		const last = ends.at(-1);
+		checkWord(w);
 		if (last && looksLikeAddress(w)) {
 			last.addresses.push(canonicalAddress(w));
 			continue;

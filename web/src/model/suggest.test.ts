@@ -5,6 +5,7 @@ import { applyEdits } from './edit';
 import { byteLength } from './names';
 import {
 	addressNote,
+	addressOfNode,
 	canConnect,
 	freeName,
 	replugged,
@@ -155,4 +156,27 @@ describe('on a bridge or a LAN', () => {
 		expect(addressNote(lab, 'red:veth-red', '192.168.15.9/24')).toBeUndefined();
 		expect(addressNote(lab, 'v-net-0', '10.0.0.1/24')).toBe('what it reaches is in another subnet');
 	});
+});
+
+test.each([
+	['red', 'blue', '192.168.15.2'],
+	['far', 'neighbour/blue', '10.0.0.1'],
+	['red', 'neighbour/blue', '10.9.0.1'],
+	['red', 'green', undefined],
+	['red', 'nobody', undefined],
+])('from %s, the node named %s is at %s', (from, name, want) => {
+	const lab = applyEdits(
+		drawn('host: red blue green', 'neighbour: far', 'red:e 192.168.15.1/24 -- blue:e 192.168.15.2/24'),
+		[
+			{ addNode: { id: 'blue2', name: 'blue', kind: 'namespace', in: 'neighbour' } },
+			{
+				addCable: {
+					id: 'c9',
+					a: { id: 'x', node: 'blue2', name: 'e', addresses: ['10.9.0.1/24', '10.0.0.1/24'] },
+					b: { id: 'y', node: 'far', name: 'e', addresses: ['10.0.0.2/24'] },
+				},
+			},
+		],
+	);
+	expect(addressOfNode(lab, from, name)).toBe(want);
 });

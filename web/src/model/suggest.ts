@@ -1,8 +1,8 @@
 // What the page proposes so that a gesture is enough: names and addresses for a new cable, and what new things are called.
 import type { AddCable, End, Interface, Lab, UpdateInterface } from '../wire/types.gen';
 import { freeNodeName } from './edit';
-import { interfaceNamed, interfacesOf, newID, nodeNamed, peerOf, switchID } from './lab';
-import { canonicalAddress, cut, formatIP, maxInterfaceName, parseIP } from './names';
+import { interfaceNamed, interfacesOf, labelOf, newID, nodeNamed, nodesInOrder, peerOf, switchID } from './lab';
+import { canonicalAddress, cut, formatIP, hostOf, isInNetworkOf, maxInterfaceName, parseIP } from './names';
 import { hopLink, readRoute, waysOf } from './route';
 import { holderOf, isBar, isBridge, machineAround, shapes, type Thing, thingOf } from './things';
 
@@ -292,4 +292,18 @@ export function routeNote(lab: Lab, node: string, text: string): string | undefi
 			: `${way.via} is in no network of ${lab.nodes[node]?.name ?? 'this node'}`;
 	}
 	return undefined;
+}
+
+/** The address at which one node reaches another by its name: one on a network that both are in, else the other's first. */
+export function addressOfNode(lab: Lab, from: string, name: string): string | undefined {
+	const named = nodesInOrder(lab).filter((n) => n.name === name || labelOf(lab, n.id) === name);
+	const there = named.find((n) => n.in === (lab.nodes[from]?.in ?? from)) ?? named[0];
+	if (!there) return undefined;
+	const addresses = (node: string) =>
+		interfacesOf(lab, node).flatMap((i) => (i.kind === 'loopback' ? [] : i.addresses));
+	const own = addresses(from);
+	const all = addresses(there.id);
+	const near = all.find((a) => own.some((o) => isInNetworkOf(o, hostOf(a))));
+	const found = near ?? all[0];
+	return found === undefined ? undefined : hostOf(found);
 }

@@ -117,7 +117,9 @@ function Entry({ change, newest }: { change: Change; newest: boolean }) {
 				{new Date(change.at).toLocaleTimeString('en-GB')}
 			</time>
 			<span className="small origin">{origins[change.origin]}</span>
-			<span>{change.sentence}</span>
+			<span className="sentence" title={change.sentence}>
+				{change.sentence}
+			</span>
 			<span className="small">{change.author ? (change.author === me ? 'you' : change.author) : ''}</span>
 			{change.undone && <span className="small">undone</span>}
 			{lines.length > 0 && (

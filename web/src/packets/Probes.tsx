@@ -1,4 +1,5 @@
 import { useState } from 'react';
+import { Words } from '../app/Words';
 import { count as countOf, major } from '../model/advice';
 import { kinds } from '../model/kinds';
 import { labelOf, nodesInOrder } from '../model/lab';
@@ -6,6 +7,7 @@ import { hostOf, parseIP } from '../model/names';
 import { realInterfaces } from '../model/outline';
 import { problemText } from '../model/problem';
 import type { Probe } from '../model/state';
+import { addressOfNode } from '../model/suggest';
 import { arpProbe, cancelProbe, ping } from '../session/actions';
 import { showNotes, useNotes } from '../session/notes';
 import { useLab, useView } from '../session/stores';
@@ -39,7 +41,8 @@ function ProbeForm() {
 	const nodes = nodesInOrder(lab).filter((n) => kinds[n.kind].runs);
 	const firstNamespace = nodes.find((n) => n.in) ?? nodes[0];
 	const from = chosen && lab.nodes[chosen] ? chosen : (firstNamespace?.id ?? '');
-	const valid = parseIP(to.trim()) !== undefined;
+	const address = parseIP(to.trim()) ? to.trim() : addressOfNode(lab, from, to.trim());
+	const valid = address !== undefined;
 	const others = Object.values(lab.interfaces).filter((i) => i.node !== from && i.kind !== 'loopback');
 	const own = realInterfaces(lab, from);
 	return (
@@ -47,7 +50,7 @@ function ProbeForm() {
 			className="probe-form"
 			onSubmit={(e) => {
 				e.preventDefault();
-				if (running && valid) ping(from, to.trim(), count);
+				if (running && valid) ping(from, address, count);
 			}}
 		>
 			<label>
@@ -110,7 +113,11 @@ function ProbeForm() {
 					))}
 				</span>
 			)}
-			{to !== '' && !valid && <span className="field-problem">`{to}` is not an address</span>}
+			{to !== '' && !valid && (
+				<span className="field-problem">
+					<Words text={`\`${to}\` is neither an address, as 192.168.15.2, nor a node that has one`} />
+				</span>
+			)}
 			{!running && <span className="small">The lab is stopped.</span>}
 		</form>
 	);

@@ -309,7 +309,8 @@ function offerCables(lab: Lab, deleted: readonly string[]): void {
 	const ports = new Set(
 		Object.values(lab.interfaces).flatMap((i) => (bridges.some((b) => b.id === i.master) ? i.id : [])),
 	);
-	const cables = Object.values(lab.cables).filter((c) => c.ends.some((end) => ports.has(end)));
+	const left = useLab.getState().lab.cables; // but of what went along with the rest
+	const cables = Object.values(lab.cables).filter((c) => left[c.id] && c.ends.some((end) => ports.has(end)));
 	if (cables.length === 0) return;
 	const names = bridges.map((b) => `\`${b.name}\``).join(', ');
 	toast({
