@@ -1,7 +1,7 @@
 // A node's routes: the lab's own are edited in one line, as ip-route(8) takes them; the kernel's are below, folded.
 import { useMemo, useState } from 'react';
 import type { Node } from '../model/lab';
-import { covers, parseRoute, readRoute } from '../model/route';
+import { covers, parseRoute, readRoute, withoutCommand } from '../model/route';
 import * as shell from '../model/shell';
 import { routeNote, suggestRoutes } from '../model/suggest';
 import { edit } from '../session/actions';
@@ -62,11 +62,13 @@ export function Routes({ node }: { node: Node }) {
 						value=""
 						placeholder="add a route"
 						testid="add-route"
-						check={(text) => text.trim() === '' || parseRoute(text)}
-						note={note}
+						check={(text) => text.trim() === '' || parseRoute(withoutCommand(text))}
+						note={(text) => note(withoutCommand(text))}
 						offers={offers}
-						command={(text) => shell.route(lab, node.id, 'add', text)}
-						apply={(text, outcome) => edit([{ addRoute: { node: node.id, route: parseRoute(text).text } }], outcome)}
+						command={(text) => shell.route(lab, node.id, 'add', withoutCommand(text))}
+						apply={(text, outcome) =>
+							edit([{ addRoute: { node: node.id, route: parseRoute(withoutCommand(text)).text } }], outcome)
+						}
 					/>
 				</li>
 			</ul>

@@ -64,6 +64,11 @@ export const exampleRoute = 'write it as default via 192.168.15.5, or 10.0.0.0/8
 const bad = (message: string, hint = '') =>
 	refuse('bad-value', message, hint ? { field: 'route', hint } : { field: 'route' });
 
+/** A route where somebody has pasted all of `ip -n red route add default via 192.168.15.5`. */
+export function withoutCommand(text: string): string {
+	return text.replace(/^\s*ip\s+(?:-[46]\s+|-n(?:etns)?\s+\S+\s+)*r(?:oute)?\s+(?:add|replace)\s+/, '');
+}
+
 /** Reads a route as `ip route add` takes it, or refuses what the kernel would. */
 export function parseRoute(text: string): Route {
 	const words = text.split(/\s+/).filter(Boolean);

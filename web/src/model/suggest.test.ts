@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { anyLab, drawn } from '../../test/lab';
 import { applyEdits } from './edit';
 import { byteLength } from './names';
+import { withoutCommand } from './route';
 import {
 	addressNote,
 	addressOfNode,
@@ -156,6 +157,15 @@ describe('on a bridge or a LAN', () => {
 		expect(addressNote(lab, 'red:veth-red', '192.168.15.9/24')).toBeUndefined();
 		expect(addressNote(lab, 'v-net-0', '10.0.0.1/24')).toBe('what it reaches is in another subnet');
 	});
+});
+
+test.each([
+	['ip route add 10.0.0.0/8 via 10.1.1.1', '10.0.0.0/8 via 10.1.1.1'],
+	['ip -n red -6 route replace default dev eth0', 'default dev eth0'],
+	['default via 10.1.1.1', 'default via 10.1.1.1'],
+	['ip route del default', 'ip route del default'],
+])('of %s, the route is %s', (text, want) => {
+	expect(withoutCommand(text)).toBe(want);
 });
 
 test.each([
