@@ -314,3 +314,22 @@ func TestPortsOfOVSThatAreNoCables(t *testing.T) {
 	}
 	lab.CheckKernel()
 }
+
+// TestBridgeOfNoType types what a lecture says: without a datapath type, the bridge gets the one that there is, and nothing is amiss.
+func TestBridgeOfNoType(t *testing.T) {
+	lab := labtest.Start(t, hostAlone)
+	for _, command := range []string{
+		"add-br br0", "--may-exist add-br br0 -- add-br br1", "add-br br2 -- set bridge br2 datapath_type=netdev", "add-br inner br0 10",
+	} {
+		if out, status := lab.Run("host", "sh", "-c", "ovs-vsctl "+command+" 2>&1"); status != 0 || out != "" {
+			t.Errorf("ovs-vsctl %s: %d, %s", command, status, out)
+		}
+	}
+	if out, status := lab.Run("host", "sh", "-c", "ovs-vsctl list-br; ovs-vsctl get bridge br1 datapath_type; ovs-vsctl frob 2>&1"); status == 0 ||
+		out != "br0\nbr1\nbr2\ninner\nnetdev\novs-vsctl: unknown command 'frob'; use --help for help\n" {
+		t.Errorf("%d: %q", status, out)
+	}
+	lab.Until("three bridges, and a port", func(s labtest.State) bool { return len(s.Lab.Interfaces) == 5 })
+	lab.Shell("host", "ovs-vsctl del-br br2 -- del-br br1 -- del-br br0")
+	lab.Until("none", func(s labtest.State) bool { return len(s.Lab.Interfaces) == 1 })
+}

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	_ "embed"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -27,7 +28,15 @@ const (
 	fdAgent   = 3
 	fdExe     = 4
 	fdSeccomp = 5
+	fdVsctl   = 6
 )
+
+// vsctl stands in for ovs-vsctl(8) in machines, and calls it.
+//
+//go:embed vsctl.sh
+var vsctl []byte
+
+const vsctlPath = "/usr/bin/ovs-vsctl"
 
 // devices that a machine has, where the real one has them.
 var devices = []string{"null", "zero", "full", "random", "urandom", "tty", "net/tun"}
@@ -57,6 +66,10 @@ func bwrapArgs() []string {
 			args = append(args, "--ro-bind", path, machineRoot+path, "--symlink", machineRoot[1:]+path, path)
 		}
 	}
+	if hasVsctl() {
+		args = append(args, "--ro-bind", vsctlPath, machineRoot+"/.ovs/ovs-vsctl",
+			"--perms", "0755", "--ro-bind-data", strconv.Itoa(fdVsctl), machineRoot+vsctlPath)
+	}
 	for _, name := range devices {
 		if path := filepath.Join("/dev", name); exists(path) {
 			args = append(args, "--dev-bind", path, machineRoot+path)
@@ -71,6 +84,11 @@ func bwrapArgs() []string {
 		"--bind", "/proc", "/proc", "--bind", "/sys", "/sys",
 		"--seccomp", strconv.Itoa(fdSeccomp),
 		"--", fmt.Sprintf("/proc/self/fd/%d", fdExe), "machine", roleSetup)
+}
+
+func hasVsctl() bool {
+	info, err := os.Lstat(vsctlPath)
+	return err == nil && info.Mode().IsRegular()
 }
 
 func exists(path string) bool {
@@ -110,6 +128,11 @@ func (l *Lab) startBwrap(agentEnd *os.File) (*bwrapRun, error) {
 		return nil, err
 	}
 	defer seccomp.Close()
+	script, err := memfd("vsctl", vsctl)
+	if err != nil {
+		return nil, err
+	}
+	defer script.Close()
 	stderr, err := memfd("stderr", nil)
 	if err != nil {
 		return nil, err
@@ -119,7 +142,7 @@ func (l *Lab) startBwrap(agentEnd *os.File) (*bwrapRun, error) {
 		// One thread's worth of runtime for the setup: it lives a millisecond.
 		Env:        []string{"PATH=" + searchPath, "GOMAXPROCS=1", "GOGC=off"},
 		Stderr:     stderr,
-		ExtraFiles: []*os.File{agentEnd, l.exe, seccomp},
+		ExtraFiles: []*os.File{agentEnd, l.exe, seccomp, script},
 	}}
 	if err := b.cmd.Start(); err != nil {
 		stderr.Close()
