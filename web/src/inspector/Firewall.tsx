@@ -22,8 +22,12 @@ export function Firewall({ node }: { node: Node }) {
 	const four = useMemo(() => firewallRows(node, live, false), [node, live]);
 	const six = useMemo(() => firewallRows(node, live, true), [node, live]);
 	const rows = ipv6 ? six : four;
-	// It stays open from node to node where there is something to read, and does not cover the picture for nothing.
-	const open = shown && (opened === node.id || [...four, ...six].some((r) => r.kind === 'rule'));
+	// It stays open from node to node where there is something to read, and does not cover the picture for nothing; nor while
+	// one looks at the node, and types its first rule.
+	const hasRules = [...four, ...six].some((r) => r.kind === 'rule');
+	const [met, setMet] = useState({ node: node.id, hasRules });
+	if (met.node !== node.id) setMet({ node: node.id, hasRules });
+	const open = shown && (opened === node.id || (met.node === node.id ? met.hasRules : hasRules));
 	if (open && opened !== node.id) setOpened(node.id); // and stays when the last rule goes
 	const packets = () => packetsOf(rows, countersAt(useLab.getState().counters[node.id], ipv6));
 	const [start, setStart] = useState({ ipv6, packets: packets() });
