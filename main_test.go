@@ -44,7 +44,7 @@ func TestCommandLine(t *testing.T) {
 		{"serv", "there is no command \"serv\"; `vethlab --help` lists them"},
 		{"version now", "it is written so: vethlab version"},
 		{"serve --lisen :1", "unknown flag: --lisen"},
-		{"run", "it is written so: vethlab run LAB.yaml [NODE COMMAND...]"},
+		{"run", "it is written so: vethlab run LAB.yaml [--save OUT.yaml] [NODE COMMAND...]"},
 		{"export", "it is written so: vethlab export LAB.yaml --to sh [-o FILE]"},
 		{"lab", "labs are started by `vethlab serve` and `vethlab run`"},
 	} {

@@ -124,7 +124,7 @@ func TestRunSaves(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "saved.yaml")
 	t.Run("unchanged", func(t *testing.T) {
 		out := file + "-unchanged"
-		if r := vethlab(t, "run", "--save", out, redAndBlue, "red", "sh", "-c", "exit 7"); r.status != 7 || r.stderr != "" {
+		if r := vethlab(t, "run", redAndBlue, "--save", out, "red", "sh", "-c", "exit 7"); r.status != 7 || r.stderr != "" {
 			t.Errorf("%+v", r)
 		}
 		if after := read(t, out); after != string(before) {
@@ -152,8 +152,8 @@ func TestRunSaves(t *testing.T) {
 		}
 	})
 	t.Run("nowhere", func(t *testing.T) {
-		r := vethlab(t, "run", "--save", filepath.Join(file, "in", "a", "file"), redAndBlue, "red", "true")
-		if r.status != 1 || !strings.HasPrefix(r.stderr, "vethlab: save the lab: open "+file) {
+		r := vethlab(t, "run", "--save", filepath.Join(file, "in", "a", "file"), redAndBlue, "red", "echo", "made for nothing")
+		if r.status != 1 || r.stdout != "" || !strings.HasPrefix(r.stderr, "vethlab: the lab could not be saved as "+file) {
 			t.Errorf("%+v", r)
 		}
 	})
