@@ -2,6 +2,7 @@
 // cable and the rows below it; above or below a top or bottom jack all stand to one side of the cable.
 import type { Interface } from '../wire/types.gen';
 import type { Box, Jack, Wiring } from './geometry';
+import { isSaved } from './lab';
 import { characterWidth, rowHeight } from './sizes';
 
 /** Where a label's text goes, from its jack: x of all rows, and the baselines of the name and of the first row. */
@@ -32,6 +33,12 @@ export function titleOf(i: Pick<Interface, 'name' | 'kind' | 'port'>): string {
 export function labelWidth(i: Interface, withLinkLocal = false): number {
 	const longest = addressRows(i.addresses).reduce((most, row) => Math.max(most, row.length), titleOf(i).length);
 	return Math.max(longest, withLinkLocal ? 'fe80::f4cc:4bff:fea3:ebad/64'.length : 0) * characterWidth;
+}
+
+/** What stands behind the name comes and goes: other labels make way for it, and jacks do not. */
+function widthWithState(i: Interface): number {
+	const words = [i.up ? '' : 'down', isSaved(i) ? '' : 'not saved'].filter(Boolean).join(', ');
+	return words ? `${titleOf(i)}  ${words}`.length * characterWidth : 0;
 }
 
 /** Of a label above or below its jack. */
@@ -71,7 +78,7 @@ export function placeLabels(jacks: Record<string, Jack>, wired: Wiring, obstacle
 		const rank = before.get(key(j)) ?? 0;
 		before.set(key(j), rank + 1);
 		const rows = wired.rows[i.id] ?? 0;
-		const width = wired.widths[i.id] ?? 0;
+		const width = Math.max(wired.widths[i.id] ?? 0, widthWithState(i));
 		const isFirstOfTwo = rank === 0 && (counts.get(key(j)) ?? 0) > 1;
 		const peer = jacks[wired.peers[i.id]?.id ?? ''];
 		const bend = peer ? peer.x - j.x : 0;
