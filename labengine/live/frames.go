@@ -25,7 +25,7 @@ func (e *ends) of(ref kernel.LinkRef) labengine.ID {
 // set says which link an interface is; is says whether it is one.
 func (e *ends) set(id labengine.ID, ref kernel.LinkRef, is bool) {
 	was, had := e.refs[id]
-	if had == is && was == ref {
+	if had == is && (!is || was == ref) {
 		return
 	}
 	e.mu.Lock()
