@@ -27,14 +27,15 @@ func buildFloor(b *testing.B) string {
 
 // runFloor is the floor: namespaces pinned by name, veths with both ends in place, addresses, up; one thread makes
 // namespaces, another links. Quiet, both ends are without IPv6 link-local addresses and have one queue.
-func runFloor(b *testing.B, shape shape, binary string, n int, quiet bool) started {
+// Options are nsfloor's own, beside those.
+func runFloor(b *testing.B, shape shape, binary string, n int, quiet bool, options ...string) started {
 	b.Helper()
 	cost := []string{"nq=0", "v6gen=0", "snoop=1"}
 	if quiet {
 		cost = []string{"nq=1", "v6gen=2", "snoop=0"}
 	}
 	args := append([]string{binary, fmt.Sprintf("n=%d", n), "reps=1", "wait=1", "group=1", "pipe=1", "td=ns", "bind=/run/netns"}, cost...)
-	return runUnshared(b, n, `mkdir -p /run/netns; exec "$@"`, append(args, shape.floor...)...)
+	return runUnshared(b, n, `mkdir -p /run/netns; exec "$@"`, slices.Concat(args, shape.floor, options)...)
 }
 
 // runBatch is the same made by ip(8): one batch for the namespaces, one for the links, one for each node; and one that
@@ -126,6 +127,8 @@ func runIn(b *testing.B, n int, namespaces []string, script string, args ...stri
 			up, s.start = true, ms
 			s.kb = (kernelMemory(b) - before) / float64(n)
 			in.Close()
+		case err == nil && fields[0] == "more":
+			s.more = append(s.more, ms)
 		case err == nil && fields[0] == "reached":
 			s.reached = ms
 		case err == nil && fields[0] == "down":

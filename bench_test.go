@@ -125,6 +125,7 @@ type started struct {
 	gone        float64 // ms from the call to stop until the links are gone
 	reached     float64 // ms from the start on
 	kb          float64 // of the kernel's memory for each namespace, while it is up
+	more        rounds  // ms for one namespace more
 }
 
 // star is a machine with n namespaces, each cabled to it.
@@ -315,14 +316,17 @@ func (r rounds) String() string {
 	return fmt.Sprintf("%.*f [%.*f..%.*f]", digits, r.median(), digits, slices.Min(r), digits, slices.Max(r))
 }
 
-// BenchmarkOneMore adds a namespace with a cable to a lab that runs, from the request to the reply: what is added to a large
-// lab is to cost what it costs in a small one.
+// BenchmarkOneMore adds a namespace with a cable to a lab that runs, from the request to the reply, beside what the same costs
+// the kernel: what is added to a large lab is to cost what it costs in a small one.
 func BenchmarkOneMore(b *testing.B) {
+	binary := buildFloor(b)
 	for _, n := range []int{10, 1000} {
 		if testing.Short() && n > 10 {
 			continue
 		}
 		b.Run(fmt.Sprintf("namespaces=%d", n), func(b *testing.B) {
+			floor := runFloor(b, bridged, binary, n, true, fmt.Sprintf("more=%d", b.N)).more
+			settle(n)
 			running, err := startLab(context.Background(), bridgeStar(n, true))
 			if err != nil {
 				b.Fatal(err)
@@ -353,6 +357,7 @@ func BenchmarkOneMore(b *testing.B) {
 			}
 			b.ReportMetric(0, "ns/op")
 			b.ReportMetric(took.median(), "p50-ms")
+			b.ReportMetric(floor.median(), "floor-p50-ms")
 		})
 	}
 }

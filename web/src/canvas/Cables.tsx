@@ -5,7 +5,7 @@ import { outward, pathOf, pointOn } from '../model/curves';
 import { type Curve, isUpright, type Jack, type Point } from '../model/geometry';
 import { impairmentMark } from '../model/impair';
 import { isSaved, type LinkState, labelOf, linkState, machineOf } from '../model/lab';
-import { addressRows, titleOf } from '../model/labels';
+import { addressRows, contact, titleOf } from '../model/labels';
 import { rowHeight } from '../model/sizes';
 import type { FailedOp } from '../model/state';
 import { announce, select } from '../session/actions';
@@ -271,11 +271,12 @@ const JackMark = memo(function JackMark({ id }: { id: string }) {
 
 /** The open contact: a gap in the cable between two strokes across it. */
 function Contact({ out }: { out: Point }) {
+	const { near, far, half } = contact;
 	const at = (along: number, across: number) => `${out.x * along - out.y * across},${out.y * along - out.x * across}`;
 	return (
 		<>
-			<path className="contact-gap" d={`M${at(10, 0)}L${at(16, 0)}`} />
-			<path className="contact" d={`M${at(10, -6)}L${at(10, 6)}M${at(16, -6)}L${at(16, 6)}`} />
+			<path className="contact-gap" d={`M${at(near, 0)}L${at(far, 0)}`} />
+			<path className="contact" d={`M${at(near, -half)}L${at(near, half)}M${at(far, -half)}L${at(far, half)}`} />
 		</>
 	);
 }
@@ -295,8 +296,7 @@ const JackLabel = memo(function JackLabel({ id, jack, state }: { id: string; jac
 	if (labels >= 2) rows.push(...addressRows(all ? all.map((a) => a.address) : i.addresses));
 	if (labels === 3 && i.mac) rows.push(i.mac);
 	const { label } = jack;
-	const past = isUpright(jack.side) && state === 'down' && !jack.inward ? 8 : 0; // past the open contact
-	const x = label.anchor === 'start' ? label.x + past : label.x - past;
+	const { x } = label;
 	const words = [stateWords[state], isSaved(i) ? undefined : 'not saved'].filter((w) => w !== undefined).join(', ');
 	return (
 		<text className="jack-label" textAnchor={label.anchor} x={x} y={label.name}>

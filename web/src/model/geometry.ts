@@ -58,17 +58,17 @@ export function computeGeometry(lab: Lab, { moving = {}, before = noGeometry, ex
 	const boxes = share(before.boxes, drawn, sameBox);
 	const terrain = new Terrain(boxes, wired.around);
 	const placed = placeJacks(boxes, wired, sides, terrain);
-	placeLabels(placed, wired, obstacles(things, boxes));
-	const jacks = share(before.jacks, placed, sameJack);
 	const curves: Record<string, Curve> = {};
 	for (const c of Object.values(lab.cables)) {
 		const [from, to] = c.ends;
-		const [a, b] = [jacks[from], jacks[to]];
+		const [a, b] = [placed[from], placed[to]];
 		if (!a || !b) continue;
 		const old = before.curves[c.id];
-		const stays = boxes === before.boxes && a === before.jacks[from] && b === before.jacks[to];
+		const stays = boxes === before.boxes && sameSpot(a, before.jacks[from]) && sameSpot(b, before.jacks[to]);
 		curves[c.id] = stays && old && samePoint(old[0], a) && samePoint(old[3], b) ? old : terrain.curve(a, b);
 	}
+	placeLabels(placed, wired, obstacles(things, boxes), Object.values(curves));
+	const jacks = share(before.jacks, placed, sameJack);
 	const stems: Record<string, Curve> = {};
 	for (const i of wired.interfaces) {
 		const [a, b] = [jacks[i.id], jacks[i.parent ?? '']];
@@ -125,8 +125,9 @@ const samePoint = (a: Point, b: Point) => a.x === b.x && a.y === b.y;
 const sameBox = (a: Box, b: Box) => samePoint(a, b) && a.w === b.w && a.h === b.h;
 const sameLabel = (a: Label, b: Label) =>
 	a.x === b.x && a.anchor === b.anchor && a.name === b.name && a.rows === b.rows;
-const sameJack = (a: Jack, b: Jack) =>
-	samePoint(a, b) && a.side === b.side && a.box === b.box && a.inward === b.inward && sameLabel(a.label, b.label);
+const sameSpot = (a: Jack, b: Jack | undefined) =>
+	b !== undefined && samePoint(a, b) && a.side === b.side && a.box === b.box && a.inward === b.inward;
+const sameJack = (a: Jack, b: Jack) => sameSpot(a, b) && sameLabel(a.label, b.label);
 const sameCurve = (a: Curve, b: Curve) => a.every((p, at) => samePoint(p, b[at] ?? { x: Number.NaN, y: 0 }));
 
 export interface Wiring {
@@ -220,12 +221,15 @@ function countSides(wired: Wiring, sides: Sides): Map<string, number> {
 	return counts;
 }
 
-const labelledPorts = 8; // of a bar's side; with more, labels make way for each other
+const labelledPorts = 8; // of a side; with more, labels make way for each other
 
-/** Between a jack and the next on its side, so that their labels do not meet. */
+/** Between a jack and the next on its side, so that the labels of a bar's ports, and of what no cable leads away from, do not meet. */
 function gapAfter(shape: Shape, side: Side, i: Interface, wired: Wiring, count: number): number {
 	if (isUpright(side)) return wired.gaps[i.id] ?? jackGap;
-	return isBar(shape) && count <= labelledPorts ? Math.max(jackGap, (wired.widths[i.id] ?? 0) + 16) : jackGap;
+	const peer = wired.peers[i.id];
+	const leadsAway = peer && wired.holders[peer.id] !== wired.holders[i.id];
+	if (count > labelledPorts || (leadsAway && !isBar(shape))) return jackGap;
+	return Math.max(jackGap, (wired.widths[i.id] ?? 0) + 16);
 }
 
 export function center(b: Box): Point {
@@ -324,9 +328,10 @@ function placeJacks(boxes: Record<string, Box>, wired: Wiring, sides: Sides, ter
 		const [low, high] = upright ? [box.y, box.y + box.h] : [box.x, box.x + box.w];
 		const gaps = list.map(({ i }) => gapAfter(on.shape, side, i, wired, list.length));
 		const wishes = list.map(({ wish }) => wish);
+		const corner = on.shape === 'lan' ? sizes.lan.h / 2 : jackGap / 2; // its ends are round
 		const spots =
 			on.within === undefined || isBar(on.shape)
-				? spreadByWish(wishes, gaps, low + jackGap / 2, high - jackGap / 2)
+				? spreadByWish(wishes, gaps, low + corner, high - corner)
 				: spreadEvenly(gaps, low, high);
 		for (const [at, { i }] of list.entries()) {
 			const along = spots[at] ?? low;

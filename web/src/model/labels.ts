@@ -1,7 +1,8 @@
 // The label of a cable's end: its name, then a row for each address. Beside a left or right jack the name stands above the
 // cable and the rows below it; above or below a top or bottom jack all stand to one side of the cable.
 import type { Interface } from '../wire/types.gen';
-import type { Box, Jack, Wiring } from './geometry';
+import { type Curve, outward, pointOn } from './curves';
+import type { Box, Jack, Point, Wiring } from './geometry';
 import { isSaved } from './lab';
 import { characterWidth, rowHeight } from './sizes';
 
@@ -36,8 +37,9 @@ export function labelWidth(i: Interface, withLinkLocal = false): number {
 }
 
 /** What stands behind the name comes and goes: other labels make way for it, and jacks do not. */
-function widthWithState(i: Interface): number {
-	const words = [i.up ? '' : 'down', isSaved(i) ? '' : 'not saved'].filter(Boolean).join(', ');
+function widthWithState(i: Interface, peer: Interface | undefined): number {
+	const state = i.up ? (i.kind === 'tun' ? 'no program' : peer?.up === false ? 'no carrier' : '') : 'down';
+	const words = [state, isSaved(i) ? '' : 'not saved'].filter(Boolean).join(', ');
 	return words ? `${titleOf(i)}  ${words}`.length * characterWidth : 0;
 }
 
@@ -48,11 +50,17 @@ export function labelHeight(rows: number): number {
 
 const ascent = 10; // of a row, above its baseline
 const aside = 12; // from a left or right jack to its label
+const asideOfContact = 20; // past the open contact
 const beside = 9; // from the cable of a top or bottom jack to its label
 const tries = 8;
 const jackReach = 5; // px that a jack takes around its middle
 const farPenalty = 25; // px² of another label that one may rather cover than be a row further away from its jack
-const straight = 40; // px that a cable may lead aside before its label goes to the other side of it
+const cableWeight = 4; // px² that a pixel of cable counts, under a label
+const piecesOfCable = 16;
+const mostAvoided = 200; // cables: among more, no label finds a place that none crosses, however long it looks
+
+/** From a jack's middle to the open contact of an interface that is down: its two strokes along the cable, and half of one. */
+export const contact = { near: 10, far: 16, half: 6 };
 
 interface Rect {
 	left: number;
@@ -61,12 +69,22 @@ interface Rect {
 	bottom: number;
 }
 
-/** Gives each jack its label's place: the first near it where it covers neither others nor `obstacles`, or the least of them. */
-export function placeLabels(jacks: Record<string, Jack>, wired: Wiring, obstacles: readonly Box[]): void {
+/** Gives each jack its label's place: the first near it where it covers neither others, nor cables, nor `obstacles`, or the least of them. */
+export function placeLabels(
+	jacks: Record<string, Jack>,
+	wired: Wiring,
+	obstacles: readonly Box[],
+	curves: readonly Curve[],
+): void {
 	const grid = new Grid();
+	if (curves.length <= mostAvoided) for (const c of curves) grid.addCurve(c);
 	for (const b of obstacles) grid.add({ left: b.x, right: b.x + b.w, top: b.y, bottom: b.y + b.h });
 	for (const j of Object.values(jacks)) {
 		grid.add({ left: j.x - jackReach, right: j.x + jackReach, top: j.y - jackReach, bottom: j.y + jackReach });
+	}
+	for (const i of wired.interfaces) {
+		const j = jacks[i.id];
+		if (j && !i.up) grid.add(contactOf(j));
 	}
 	const counts = new Map<string, number>();
 	const key = (j: Jack) => `${j.box} ${j.side}`;
@@ -78,12 +96,9 @@ export function placeLabels(jacks: Record<string, Jack>, wired: Wiring, obstacle
 		const rank = before.get(key(j)) ?? 0;
 		before.set(key(j), rank + 1);
 		const rows = wired.rows[i.id] ?? 0;
-		const width = Math.max(wired.widths[i.id] ?? 0, widthWithState(i));
-		const isFirstOfTwo = rank === 0 && (counts.get(key(j)) ?? 0) > 1;
-		const peer = jacks[wired.peers[i.id]?.id ?? ''];
-		const bend = peer ? peer.x - j.x : 0;
-		const leftFirst = Math.abs(bend) > straight ? bend > 0 : isFirstOfTwo;
-		const candidates = j.side === 'left' || j.side === 'right' ? uprightLabels(j) : levelLabels(j, rows, leftFirst);
+		const width = Math.max(wired.widths[i.id] ?? 0, widthWithState(i, wired.peers[i.id]));
+		const leftFirst = rank === 0 && (counts.get(key(j)) ?? 0) > 1;
+		const candidates = j.side === 'left' || j.side === 'right' ? uprightLabels(j, i) : levelLabels(j, rows, leftFirst);
 		let least = Number.POSITIVE_INFINITY;
 		for (const [at, label] of candidates.entries()) {
 			const far = Math.floor(at / 2) * farPenalty;
@@ -96,6 +111,19 @@ export function placeLabels(jacks: Record<string, Jack>, wired: Wiring, obstacle
 	}
 }
 
+function contactOf(j: Jack): Rect {
+	const out = outward(j);
+	const [x, y] = [j.x + out.x * contact.near, j.y + out.y * contact.near];
+	const [toX, toY] = [j.x + out.x * contact.far, j.y + out.y * contact.far];
+	const [acrossX, acrossY] = [Math.abs(out.y) * contact.half, Math.abs(out.x) * contact.half];
+	return {
+		left: Math.min(x, toX) - acrossX,
+		right: Math.max(x, toX) + acrossX,
+		top: Math.min(y, toY) - acrossY,
+		bottom: Math.max(y, toY) + acrossY,
+	};
+}
+
 /** Side by side, as their jacks are. */
 function inPlacedOrder(jacks: Record<string, Jack>, wired: Wiring): Interface[] {
 	const byID = new Map(wired.interfaces.map((i) => [i.id, i]));
@@ -103,10 +131,11 @@ function inPlacedOrder(jacks: Record<string, Jack>, wired: Wiring): Interface[] 
 }
 
 /** Name and rows around the cable, further apart where another label is between. */
-function uprightLabels(j: Jack): Label[] {
+function uprightLabels(j: Jack, i: Interface): Label[] {
 	const side = j.side === 'left' ? -1 : 1;
+	const x = side * (i.up || j.inward ? aside : asideOfContact);
 	return [0, 1, 2].map((k) => ({
-		x: side * aside,
+		x,
 		anchor: side < 0 ? 'end' : 'start',
 		name: -6 - k * rowHeight,
 		rows: 14 + k * rowHeight,
@@ -138,37 +167,91 @@ export function rectsOf(j: Jack, label: Label, width: number, rows: number): Rec
 	return rows === 0 ? [band(label.name, 1)] : [band(label.name, 1), band(label.rows, rows)];
 }
 
-const cell = 128; // px
+/** How much of a line is in a rectangle, in px: Liang and Barsky's clipping. */
+function lengthIn(r: Rect, { from: a, to: b }: Piece): number {
+	const [dx, dy] = [b.x - a.x, b.y - a.y];
+	let [from, to] = [0, 1];
+	const clip = (way: number, room: number) => {
+		if (way < 0) from = Math.max(from, room / way);
+		else if (way > 0) to = Math.min(to, room / way);
+		else if (room < 0) to = 0;
+	};
+	clip(-dx, a.x - r.left);
+	clip(dx, r.right - a.x);
+	clip(-dy, a.y - r.top);
+	clip(dy, r.bottom - a.y);
+	return from < to ? (to - from) * Math.hypot(dx, dy) : 0;
+}
 
-/** Rectangles, found by where they are. */
+interface Obstacle extends Rect {
+	seen: number; // by the look that found it last: it may lie in several cells
+}
+
+/** A straight piece of a cable. */
+interface Piece extends Obstacle {
+	from: Point;
+	to: Point;
+}
+
+/** Rectangles and cables, found by where they are. */
 class Grid {
-	private readonly cells = new Map<string, Rect[]>();
+	private readonly rects = new Map<number, Obstacle[]>();
+	private readonly pieces = new Map<number, Piece[]>();
+	private looks = 0;
 
 	/** How much of a rectangle the others cover, in px². */
 	covered(r: Rect): number {
-		const others = new Set(this.keys(r).flatMap((k) => this.cells.get(k) ?? []));
+		const look = ++this.looks;
 		let area = 0;
-		for (const o of others) {
-			const w = Math.min(o.right, r.right) - Math.max(o.left, r.left);
-			const h = Math.min(o.bottom, r.bottom) - Math.max(o.top, r.top);
-			if (w > 0 && h > 0) area += w * h;
+		for (const key of cellsOf(r)) {
+			for (const p of this.pieces.get(key) ?? nothing) {
+				if (p.seen === look || p.left > r.right || p.right < r.left || p.top > r.bottom || p.bottom < r.top) continue;
+				p.seen = look;
+				area += cableWeight * lengthIn(r, p);
+			}
+			for (const o of this.rects.get(key) ?? nothing) {
+				if (o.seen === look) continue;
+				o.seen = look;
+				const w = Math.min(o.right, r.right) - Math.max(o.left, r.left);
+				const h = Math.min(o.bottom, r.bottom) - Math.max(o.top, r.top);
+				if (w > 0 && h > 0) area += w * h;
+			}
 		}
 		return area;
 	}
 
 	add(r: Rect): void {
-		for (const k of this.keys(r)) {
-			const list = this.cells.get(k);
-			if (list) list.push(r);
-			else this.cells.set(k, [r]);
-		}
+		const obstacle = { ...r, seen: 0 };
+		for (const key of cellsOf(r)) push(this.rects, key, obstacle);
 	}
 
-	private keys(r: Rect): string[] {
-		const keys: string[] = [];
-		for (let x = Math.floor(r.left / cell); x <= Math.floor(r.right / cell); x++) {
-			for (let y = Math.floor(r.top / cell); y <= Math.floor(r.bottom / cell); y++) keys.push(`${x} ${y}`);
+	addCurve(c: Curve): void {
+		let from = c[0];
+		for (let at = 1; at <= piecesOfCable; at++) {
+			const to = pointOn(c, at / piecesOfCable);
+			const [left, right] = [Math.min(from.x, to.x), Math.max(from.x, to.x)];
+			const [top, bottom] = [Math.min(from.y, to.y), Math.max(from.y, to.y)];
+			const piece = { from, to, left, right, top, bottom, seen: 0 };
+			for (const key of cellsOf(piece)) push(this.pieces, key, piece);
+			from = to;
 		}
-		return keys;
 	}
+}
+
+const nothing: readonly never[] = [];
+
+function push<V>(cells: Map<number, V[]>, key: number, v: V): void {
+	const list = cells.get(key);
+	if (list) list.push(v);
+	else cells.set(key, [v]);
+}
+
+const cell = 64; // px
+
+function cellsOf(r: Rect): number[] {
+	const keys: number[] = [];
+	for (let x = Math.floor(r.left / cell); x <= Math.floor(r.right / cell); x++) {
+		for (let y = Math.floor(r.top / cell); y <= Math.floor(r.bottom / cell); y++) keys.push(x * 0x100000 + y);
+	}
+	return keys;
 }
