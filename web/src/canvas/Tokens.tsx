@@ -6,7 +6,7 @@ import type { Family } from '../model/frames';
 import type { Curve, Point } from '../model/geometry';
 import { crossing, rateText, rateWidth, type Token } from '../model/traffic';
 import { onTraffic } from '../session/actions';
-import { traffic, useGeometry, useView } from '../session/stores';
+import { traffic, useGeometry, useLab, useView } from '../session/stores';
 
 const size = 9; // of a token
 const glow = 400; // ms that a cable lights, where nothing may travel
@@ -160,7 +160,7 @@ function drawLetter({ context: c }: Pen, letter: string, at: Point, colour: stri
 	c.fillText(letter, at.x, at.y + 3);
 }
 
-/** Above the label of the cable's end, between the two nodes; beside a steep cable. */
+/** Above the label of the cable's end, between the two nodes; beside a steep cable, on the side that its labels leave free. */
 function drawText(pen: Pen, t: Token, at: Point, curve: Curve): void {
 	if (!pen.withText || !t.text || t.row >= textRows) return;
 	const { context: c, colours } = pen;
@@ -169,11 +169,18 @@ function drawText(pen: Pen, t: Token, at: Point, curve: Curve): void {
 	const [a, b] = [onScreen(pen, curve, 0), onScreen(pen, curve, 1)];
 	const [low, high] = [Math.min(a.x, b.x) + half, Math.max(a.x, b.x) - half];
 	if (Math.abs(a.y - b.y) > Math.abs(a.x - b.x)) {
-		write(pen, t.text, { x: at.x + half + 6, y: at.y + 4 }, colours[t.family]);
+		const aside = labelsAreRight(t.cable) ? -half - 6 : half + 6;
+		write(pen, t.text, { x: at.x + aside, y: at.y + 4 }, colours[t.family]);
 		return;
 	}
 	const x = low <= high ? Math.min(high, Math.max(low, at.x)) : at.x;
 	write(pen, t.text, { x, y: at.y - 23 - t.row * 12 }, colours[t.family]);
+}
+
+function labelsAreRight(cable: string): boolean {
+	const { jacks } = useGeometry.getState();
+	const ends = useLab.getState().lab.cables[cable]?.ends ?? [];
+	return ends.every((end) => jacks[end]?.label.anchor === 'start');
 }
 
 function write({ context: c, colours }: Pen, text: string, at: Point, colour: string): void {
