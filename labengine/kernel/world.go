@@ -289,6 +289,9 @@ func (w *World) In(n *Netns, f func() error) error { return w.enter.in(n.File, f
 func (w *World) Unbind(node labengine.ID) {
 	if n, ok := w.byNode[node]; ok {
 		n.Node = ""
+		for _, link := range n.Links {
+			link.ID = ""
+		}
 		delete(w.byNode, node)
 	}
 }

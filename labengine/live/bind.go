@@ -201,6 +201,9 @@ func (l *Lab) isHalf(n *kernel.Netns, link *kernel.Link) bool {
 func (b *binder) unbind(ref kernel.LinkRef, id labengine.ID) {
 	l := b.lab
 	delete(l.bound, ref)
+	if l.refs[id] != ref {
+		return // its node is in another namespace by now, and so is it
+	}
 	delete(l.refs, id)
 	l.showEnd(id)
 	cable, cabled := l.cabled[id]

@@ -204,12 +204,16 @@ func (l *Lab) finishNamespaces() {
 	}
 }
 
-// DeleteNamespace implements [kernel.Machines].
+// DeleteNamespace implements [kernel.Machines]. The lab's own shells in it end: they would keep it.
 func (l *Lab) DeleteNamespace(ctx context.Context, machine, name string) error {
-	_, m, err := l.machineNamed(machine)
+	in, m, err := l.machineNamed(machine)
 	if err != nil {
 		return err
 	}
+	l.terminals.hangUp(func(node labengine.ID) bool {
+		n := l.journal.Lab.Nodes[node]
+		return n.In == in && n.Name == name
+	})
 	return m.box.DeleteNamespace(ctx, name)
 }
 

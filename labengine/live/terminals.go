@@ -91,6 +91,29 @@ func (t *terminals) close(id labengine.ID) error {
 	return nil
 }
 
+// hangUp ends the terminals of some nodes, and waits until their shells have ended.
+func (t *terminals) hangUp(of func(node labengine.ID) bool) {
+	t.mu.Lock()
+	var ending sync.WaitGroup
+	for _, one := range t.open {
+		if of(one.Node) && one.isReady() {
+			ending.Go(func() { one.box.Close() })
+		}
+	}
+	t.mu.Unlock()
+	ending.Wait()
+}
+
+// isReady says whether there is a shell.
+func (t *terminal) isReady() bool {
+	select {
+	case <-t.ready:
+		return t.box != nil
+	default:
+		return false
+	}
+}
+
 func (t *terminals) closeAll() {
 	for _, one := range t.list() {
 		t.close(one.ID)
