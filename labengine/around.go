@@ -41,13 +41,24 @@ func (l Lab) Around(p Patch) (before, after Lab) {
 		addNode(id)
 		if n != nil {
 			addNode(n.In)
-			for _, i := range l.waysOf(*n) {
-				addInterface(i.ID)
+			isNew := func(route string) bool { // such a route depends on which of its links are up
+				return strings.Contains(route, " nexthop ") && !slices.Contains(l.Nodes[id].Routes, route)
+			}
+			for _, i := range l.waysOf(id, n.Routes, isNew) {
+				addInterface(i)
+			}
+			for _, i := range l.setIn(*n) {
+				addInterface(i)
 			}
 		}
 	}
 	for id, i := range p.Interfaces {
 		addInterface(id)
+		if was, ok := l.Interfaces[id]; ok && (i == nil || was.Up && !i.Up || !SameAddresses(was.Addresses, i.Addresses)) {
+			for _, way := range l.waysOf(was.Node, l.Nodes[was.Node].Routes, func(string) bool { return true }) { // the kernel drops some
+				addInterface(way)
+			}
+		}
 		if i == nil {
 			continue
 		}
@@ -102,25 +113,41 @@ func (l Lab) Around(p Patch) (before, after Lab) {
 	return before, after
 }
 
-// waysOf are the interfaces that a node's new routes with several ways lead out of: such a route depends on which are up.
-func (l Lab) waysOf(n Node) []Interface {
-	var ways, links []Interface
-	for _, text := range n.Routes {
-		if !strings.Contains(text, " nexthop ") || slices.Contains(l.Nodes[n.ID].Routes, text) {
+// waysOf are the interfaces that some of a node's routes lead out of.
+func (l Lab) waysOf(node ID, routes []string, some func(route string) bool) []ID {
+	var ways []ID
+	var links []Interface
+	for _, text := range routes {
+		if !some(text) {
 			continue
 		}
 		if links == nil {
-			links = l.InterfacesOf(n.ID)
+			links = l.InterfacesOf(node)
 		}
 		if r, err := ParseRoute(text); err == nil {
 			for _, way := range r.Ways() {
 				if i, ok := HopLink(way, links); ok {
-					ways = append(ways, i)
+					ways = append(ways, i.ID)
 				}
 			}
 		}
 	}
 	return ways
+}
+
+// setIn are the interfaces of a node whose own settings are others than they were.
+func (l Lab) setIn(n Node) []ID {
+	var set []ID
+	was := l.Nodes[n.ID].Sysctls
+	for _, setting := range slices.Concat(was, n.Sysctls) {
+		name, _, _ := strings.Cut(setting, "=")
+		if link, ok := SysctlLink(name); ok && slices.Contains(was, setting) != slices.Contains(n.Sysctls, setting) {
+			if i, ok := l.InterfaceNamed(n.ID, link); ok {
+				set = append(set, i.ID)
+			}
+		}
+	}
+	return set
 }
 
 // someChange says whether a patch touches interfaces that are there already: on new ones nothing hangs yet.

@@ -1,6 +1,7 @@
 package labengine
 
 import (
+	"iter"
 	"slices"
 	"strings"
 )
@@ -27,6 +28,49 @@ var freshSysctls = map[string]string{
 	"net.bridge.bridge-nf-call-iptables":  "0",
 	"net.bridge.bridge-nf-call-ip6tables": "0",
 	"net.bridge.bridge-nf-call-arptables": "0",
+}
+
+// linkSysctls are the settings of single links that a lab follows, below net. None is among them that the kernel changes along with
+// that of all links; each link has what net.….conf.default has until it is given its own.
+var linkSysctls = map[string][]string{
+	"ipv4": {
+		"accept_local", "arp_accept", "arp_announce", "arp_filter", "arp_ignore", "log_martians", "proxy_arp", "route_localnet", "rp_filter",
+	},
+	"ipv6": {"disable_ipv6"},
+}
+
+// LinkSysctls yields the settings that a lab follows of a link, and what they are called for links to come.
+func LinkSysctls(link string) iter.Seq2[string, string] {
+	return func(yield func(name, ofDefault string) bool) {
+		for _, family := range [2]string{"ipv4", "ipv6"} {
+			for _, setting := range linkSysctls[family] {
+				name := "net." + family + ".conf." + link + "." + setting
+				if strings.Contains(link, ".") {
+					name = "net/" + family + "/conf/" + link + "/" + setting
+				}
+				if !yield(name, "net."+family+".conf.default."+setting) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// FreshLinkSysctl is what a link has that is not given its own: what a namespace's settings say of links to come, or what a fresh
+// namespace has. False where the setting is none that a lab follows.
+func FreshLinkSysctl(name, link string, settings []string) (string, bool) {
+	for followed, ofDefault := range LinkSysctls(link) {
+		if SysctlPath(followed) != SysctlPath(name) {
+			continue
+		}
+		for _, s := range settings {
+			if value, said := strings.CutPrefix(s, ofDefault+"="); said {
+				return value, true
+			}
+		}
+		return "0", true
+	}
+	return "", false
 }
 
 // WatchedSysctls are the settings that a lab follows, by name.
@@ -72,6 +116,15 @@ func setSysctl(list []string, name, value string) []string {
 		slices.Sort(list)
 	}
 	return list
+}
+
+// SysctlLink is the link that a setting is about: eth0 of net.ipv4.conf.eth0.rp_filter.
+func SysctlLink(name string) (link string, ok bool) {
+	parts := strings.Split(SysctlPath(name), "/")
+	if len(parts) > 3 && (parts[2] == "conf" || parts[2] == "neigh") && parts[3] != "all" && parts[3] != "default" {
+		return parts[3], true
+	}
+	return "", false
 }
 
 // SysctlPath is a setting's file under /proc/sys, proc_sys_net(5). A name with a slash is taken as it is: only so can it

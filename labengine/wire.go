@@ -174,7 +174,8 @@ type Link struct {
 
 // Address is an address as the kernel has it.
 type Address struct {
-	Address string `json:"address"`          // CIDR notation
+	Address string `json:"address"`          // CIDR notation; of a point-to-point link without the length
+	Peer    string `json:"peer,omitempty"`   // the other end's, of a point-to-point link, CIDR notation: the document has no word for it
 	Scope   string `json:"scope"`            // "global", "link", "host"
 	Kernel  bool   `json:"kernel,omitempty"` // made by the kernel itself: 127.0.0.1/8, ::1/128, fe80::/64
 }

@@ -229,31 +229,35 @@ func (w *World) takeAddress(n *Netns, body []byte, added bool) {
 		return
 	}
 	a := Address{Scope: body[3], Secondary: body[0] == unix.AF_INET && body[2]&unix.IFA_F_SECONDARY != 0}
-	var ip netip.Addr
+	var ip, peer netip.Addr
 	known := false // who made it
 	for t, v := range attributes(body, unix.SizeofIfAddrmsg) {
 		switch t {
 		case unix.IFA_LOCAL:
 			ip, _ = netip.AddrFromSlice(v)
-		case unix.IFA_ADDRESS:
-			if !ip.IsValid() {
-				ip, _ = netip.AddrFromSlice(v)
-			}
+		case unix.IFA_ADDRESS: // the other end's of a point-to-point link; else the same
+			peer, _ = netip.AddrFromSlice(v)
 		case ifaProto:
 			a.Kernel = v[0] >= ifaProtoKernel1 && v[0] <= ifaProtoKernel3
 			known = true
 		}
 	}
 	if !ip.IsValid() {
+		ip = peer
+	}
+	if !ip.IsValid() {
 		return
 	}
 	a.Prefix = netip.PrefixFrom(ip, int(body[1]))
-	if !known {
+	if peer.IsValid() && peer != ip {
+		a.Peer = netip.PrefixFrom(peer, int(body[1]))
+	}
+	if !known { // before Linux 5.18
 		loopback := l.Kind == labengine.Loopback && (a.Prefix.String() == "127.0.0.1/8" || a.Prefix.String() == "::1/128")
-		a.Kernel = loopback || ip.IsLinkLocalUnicast() && ip.Is6() && a.Prefix.Bits() == 64
+		a.Kernel = loopback || a.Prefix == linkLocal(l.MAC)
 	}
 	w.dirty[linkKey{n.Key, l.Index}] = true
-	at := slices.IndexFunc(l.Addresses, func(b Address) bool { return b.Prefix == a.Prefix })
+	at := slices.IndexFunc(l.Addresses, func(b Address) bool { return b.Prefix == a.Prefix && b.Peer == a.Peer })
 	l.Addresses = slices.Clone(l.Addresses)
 	switch {
 	case !added && at >= 0:
@@ -267,6 +271,15 @@ func (w *World) takeAddress(n *Netns, body []byte, added bool) {
 		}
 		l.Addresses = slices.Insert(l.Addresses, placeFor(l.Addresses, a), a)
 	}
+}
+
+// linkLocal is the address that the kernel makes of a MAC, RFC 4291 appendix A.
+func linkLocal(mac string) netip.Prefix {
+	m, err := net.ParseMAC(mac)
+	if err != nil || len(m) != 6 {
+		return netip.Prefix{}
+	}
+	return netip.PrefixFrom(netip.AddrFrom16([16]byte{0xfe, 0x80, 8: m[0] ^ 2, m[1], m[2], 0xff, 0xfe, m[3], m[4], m[5]}), 64)
 }
 
 // placeFor is where the kernel lists a new address: primary ones of IPv4 before secondary ones (inet_insert_ifa in

@@ -77,7 +77,14 @@ func (w *World) takeDump(n *Netns, d dump) {
 		}
 	}
 	for _, body := range d.addresses {
-		w.takeAddress(n, body, true)
+		if body[0] == unix.AF_INET {
+			w.takeAddress(n, body, true)
+		}
+	}
+	for _, body := range slices.Backward(d.addresses) { // of IPv6 the newest are listed first
+		if body[0] == unix.AF_INET6 {
+			w.takeAddress(n, body, true)
+		}
 	}
 	n.unread = true
 	if d.whole {

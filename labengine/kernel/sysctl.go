@@ -25,12 +25,28 @@ func (w *World) setSysctl(n *Netns, name, value string) error {
 	return err
 }
 
-// Sysctls reads what of a namespace's settings differs from a fresh one's: of those that are watched, and of the ones that
-// are named besides, whatever they are. Each is as a document has it.
+// mostLinks is how many links a namespace has whose own settings are followed: of each, ten files have to be read.
+const mostLinks = 32
+
+// Sysctls reads what of a namespace's settings differs from a fresh one's: of those that are watched, of its links', where they
+// are not too many, and of the ones that are named besides, whatever they are. Each is as a document has it.
 func (w *World) Sysctls(n *Netns, besides []string) ([]string, error) {
+	type setting struct{ name, ofDefault string }
+	ofLinks := map[string]setting{} // by path
+	if len(n.Links) <= mostLinks {
+		for _, link := range n.Links {
+			for name, ofDefault := range labengine.LinkSysctls(link.Name) {
+				ofLinks[labengine.SysctlPath(name)] = setting{name, ofDefault}
+			}
+		}
+	}
 	names := labengine.WatchedSysctls()
-	for _, setting := range besides {
-		if name, _, _ := strings.Cut(setting, "="); !slices.Contains(names, name) {
+	for _, text := range besides {
+		name, _, _ := strings.Cut(text, "=")
+		path := labengine.SysctlPath(name)
+		if s, followed := ofLinks[path]; followed {
+			ofLinks[path] = setting{name, s.ofDefault} // as it is spelt
+		} else if !slices.Contains(names, name) {
 			names = append(names, name)
 		}
 	}
@@ -47,6 +63,18 @@ func (w *World) Sysctls(n *Netns, besides []string) ([]string, error) {
 			}
 			if fresh, known := labengine.FreshSysctl(name); !known || value != fresh {
 				list = append(list, name+"="+value)
+			}
+		}
+		defaults := map[string]string{}
+		for _, s := range ofLinks {
+			fresh, known := defaults[s.ofDefault]
+			if !known {
+				fresh, _ = readSysctl(s.ofDefault, buffer)
+				defaults[s.ofDefault] = fresh
+			}
+			value, err := readSysctl(s.name, buffer)
+			if text := s.name + "=" + value; err == nil && (value != fresh || slices.Contains(besides, text)) {
+				list = append(list, text)
 			}
 		}
 		return nil

@@ -104,7 +104,8 @@ func (l *Link) same(m *Link) bool {
 // Address is an address of a link.
 type Address struct {
 	Prefix    netip.Prefix
-	Scope     uint8 // RT_SCOPE_UNIVERSE and so on in uapi/linux/rtnetlink.h
+	Peer      netip.Prefix // the other end's, of a point-to-point link
+	Scope     uint8        // RT_SCOPE_UNIVERSE and so on in uapi/linux/rtnetlink.h
 	Secondary bool
 	Kernel    bool // made by the kernel itself
 }
@@ -431,11 +432,12 @@ func (n *Netns) close() {
 	n.File.Close()
 }
 
-// AddressesText lists the addresses that the kernel does not make itself, as a document has them.
+// AddressesText lists the addresses that the kernel does not make itself, as a document has them. It has no word for those of
+// a point-to-point link.
 func (l *Link) AddressesText() []string {
 	list := []string{}
 	for _, a := range l.Addresses {
-		if !a.Kernel {
+		if !a.Kernel && !a.Peer.IsValid() {
 			list = append(list, a.Prefix.String())
 		}
 	}
@@ -453,6 +455,9 @@ func (l *Link) State() labengine.Link {
 	}
 	for i, a := range l.Addresses {
 		state.Addresses[i] = labengine.Address{Address: a.Prefix.String(), Scope: scope(a.Scope), Kernel: a.Kernel}
+		if a.Peer.IsValid() {
+			state.Addresses[i].Address, state.Addresses[i].Peer = a.Prefix.Addr().String(), a.Peer.String()
+		}
 	}
 	return state
 }

@@ -322,12 +322,12 @@ func (b *binder) take(n *kernel.Netns, link *kernel.Link) {
 	if link.Doomed {
 		return
 	}
+	authored, _ := b.want.iface(link.ID)
 	i := &labengine.Interface{
 		ID: link.ID, Node: n.Node, Name: link.Name, Kind: link.Kind, Up: link.Up(), MTU: link.MTU, MAC: link.MAC,
-		Addresses: link.AddressesText(), Options: link.Options, VLANs: n.VLANsOf(link), Alias: link.Alias, Impair: link.Impair, Port: link.Port,
+		Addresses: labengine.AddressesSeen(authored.Addresses, link.AddressesText()), Options: link.Options, VLANs: n.VLANsOf(link), Alias: link.Alias, Impair: link.Impair, Port: link.Port,
 	}
 	if b.want.quiet() && link.Kind == labengine.Bridge {
-		authored, _ := b.want.iface(link.ID)
 		i.Options = quietOptions(link.Options, authored.Options)
 	}
 	if master, ok := n.Links[link.Master]; ok {

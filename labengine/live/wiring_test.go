@@ -137,12 +137,7 @@ func TestTypedWiringReachesTheDocument(t *testing.T) {
 
 func TestEveryKindOfInterface(t *testing.T) {
 	lab := labtest.Start(t, redAndBlue)
-	add := func(kind string, parent labengine.ID, options string) *labengine.Problem {
-		return lab.Edit(labengine.Edit{AddInterface: &labengine.AddInterface{
-			ID: labengine.ID("i-" + kind), Node: "host/red", Name: "x" + kind, Kind: kind, Parent: parent, Options: options,
-		}})
-	}
-	for _, c := range []struct {
+	for at, c := range []struct {
 		kind    string
 		parent  labengine.ID
 		options string
@@ -150,9 +145,14 @@ func TestEveryKindOfInterface(t *testing.T) {
 		{labengine.Bridge, "", "vlan_filtering 1"}, {labengine.Dummy, "", ""},
 		{labengine.Tun, "", "mode tap multi_queue 1"},
 		{labengine.VXLAN, "host/red:veth-red", "id 42 remote 192.168.15.2 dstport 4789"},
+		{labengine.VXLAN, "host/red:veth-red", "id 43 remote 239.1.1.1 dstport 4789"},
+		{labengine.VXLAN, "", "id 44 local 192.168.15.1 dstport 4789"},
 		{labengine.MACVLAN, "host/red:veth-red", "mode bridge"}, {labengine.VLAN, "host/red:veth-red", "id 10"},
 	} {
-		if p := add(c.kind, c.parent, c.options); p != nil {
+		name := fmt.Sprint("x", at)
+		if p := lab.Edit(labengine.Edit{AddInterface: &labengine.AddInterface{
+			ID: labengine.ID(name), Node: "host/red", Name: name, Kind: c.kind, Parent: c.parent, Options: c.options,
+		}}); p != nil {
 			if p.Code != labengine.CodeRefused || p.Errno != "ENOTSUP" && !strings.Contains(p.Hint, "/dev/net/tun") {
 				t.Errorf("%s: %v", c.kind, p)
 			}

@@ -78,6 +78,7 @@ func Diff(have, want labengine.Lab) Plan {
 	}
 	d.findRemade()
 	hasOVS := hasOVS(have) || hasOVS(want)
+	d.unsureRoutes()
 	if hasOVS {
 		d.deleteOVS()
 	}
@@ -472,24 +473,33 @@ func (d *differ) vlans(at Spot, was, is labengine.Interface) {
 }
 
 // addresses keeps what both lists begin with, takes the rest away and adds what is wanted, so that the order is right:
-// the first address of a subnet is the one that packets leave with.
+// the first address of a subnet is the one that packets leave with. The kernel drops the others of the subnet with it, so they
+// go before it.
 func (d *differ) addresses(at Spot, i labengine.Interface, have []string) {
-	kept := 0
-	var left []string
-	for _, a := range have {
-		if slices.Contains(i.Addresses, a) {
-			left = append(left, a)
-		}
-	}
-	for kept < len(left) && left[kept] == i.Addresses[kept] {
-		kept++
-	}
-	for _, a := range have {
-		if !slices.Contains(left[:kept], a) {
+	goes, kept := leaving(have, i.Addresses)
+	for k, a := range slices.Backward(have) {
+		if goes[k] {
 			d.do(DeleteAddress{At: at, Interface: i.ID, Dev: i.Name, Address: a})
 		}
 	}
 	for _, a := range i.Addresses[kept:] {
 		d.do(AddAddress{At: at, Interface: i.ID, Dev: i.Name, Address: a})
 	}
+}
+
+// leaving says which of the addresses of a link go so that it can have others, some of them to come again, and how many of those
+// it keeps.
+func leaving(have, want []string) (goes []bool, kept int) {
+	goes = make([]bool, len(have))
+	if labengine.SameAddresses(have, want) {
+		return goes, len(want)
+	}
+	for k, a := range have {
+		first := slices.IndexFunc(have[:k], func(b string) bool { return labengine.SameSubnet(a, b) })
+		goes[k] = first >= 0 && goes[first] || kept == len(want) || a != want[kept]
+		if !goes[k] {
+			kept++
+		}
+	}
+	return goes, kept
 }

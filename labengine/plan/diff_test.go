@@ -114,8 +114,6 @@ func TestAddressesKeepTheirOrder(t *testing.T) {
 	want := lab(t, "red", "red:eth0 10.0.0.1/24 10.0.0.3/24 10.0.0.2/24"+mac1+", host:veth-red"+mac2)
 	check(t, have, want, `
 		ip -n red addr del 10.0.0.2/24 dev eth0
-		ip -n red addr del 10.0.0.3/24 dev eth0
-		ip -n red addr add 10.0.0.3/24 dev eth0
 		ip -n red addr add 10.0.0.2/24 dev eth0
 	`)
 }
@@ -184,6 +182,24 @@ func TestScriptOfSeveralMachines(t *testing.T) {
 		"ip -n far-red link set dev eth0 up\nip -n red link set dev eth0 up\nip -n far link set dev lo up\n"
 	if diff := cmp.Diff(want, commands); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// TestScriptTurnsNoBridgeIntoAFirewall: a shell's namespaces may have bridged frames pass iptables, a lab's do not.
+func TestScriptTurnsNoBridgeIntoAFirewall(t *testing.T) {
+	want := edit(t, lab(t, "red", ""),
+		labengine.Edit{AddInterface: &labengine.AddInterface{ID: "br", Node: "host", Name: "br0", Kind: labengine.Bridge}},
+		labengine.Edit{SetSysctl: &labengine.SetSysctl{Node: "host", Name: "net.bridge.bridge-nf-call-ip6tables", Value: "1"}},
+	)
+	off := "sysctl -e -w net.bridge.bridge-nf-call-iptables=0\n"
+	if script := plan.Script(want); strings.Contains(script, off) {
+		t.Errorf("without a rule:\n%s", script)
+	}
+	n := want.Nodes["host"]
+	n.Iptables = []string{"-P FORWARD DROP"}
+	want.Nodes["host"] = n
+	if script := plan.Script(want); !strings.Contains(script, off) || strings.Contains(script, "ip6tables=0") {
+		t.Errorf("with a rule:\n%s", script)
 	}
 }
 

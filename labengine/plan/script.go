@@ -3,6 +3,7 @@ package plan
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"vethlab/labengine"
@@ -141,5 +142,24 @@ func flatten(lab labengine.Lab) labengine.Lab {
 		names[n.Name] = true
 		flat.Nodes[n.ID] = n
 	}
+	for id, n := range flat.Nodes {
+		n.Sysctls = slices.Concat(pastRules(flat, n), n.Sysctls)
+		flat.Nodes[id] = n
+	}
 	return flat
+}
+
+// pastRules are settings that a lab begins with and the shell's namespaces may not: what a bridge forwards passes no firewall.
+func pastRules(flat labengine.Lab, n labengine.Node) []string {
+	hasBridge := slices.ContainsFunc(flat.InterfacesOf(n.ID), func(i labengine.Interface) bool { return i.Kind == labengine.Bridge })
+	if !hasBridge || len(n.Iptables)+len(n.Ip6tables) == 0 {
+		return nil
+	}
+	var past []string
+	for _, name := range []string{"net.bridge.bridge-nf-call-iptables", "net.bridge.bridge-nf-call-ip6tables"} {
+		if !slices.ContainsFunc(n.Sysctls, func(s string) bool { return strings.HasPrefix(s, name+"=") }) {
+			past = append(past, name+"=0")
+		}
+	}
+	return past
 }

@@ -6,6 +6,7 @@ package plan
 
 import (
 	"fmt"
+	"net/netip"
 	"strings"
 
 	"vethlab/labengine"
@@ -350,7 +351,9 @@ func (s AddLink) Commands() []labengine.Command {
 		if s.ParentAt != s.At { // made where the link below is, and put where it belongs
 			line, netns = s.ParentAt.ip()+" link add", s.At.netns(s.ParentAt)
 		}
-		line += " link " + quote(s.Parent)
+		if s.Kind != labengine.VXLAN {
+			line += " link " + quote(s.Parent)
+		}
 	}
 	line += " name " + quote(s.Name)
 	if s.MAC != "" {
@@ -361,7 +364,10 @@ func (s AddLink) Commands() []labengine.Command {
 	}
 	line += netns + " type " + s.Kind
 	if s.Options != "" {
-		line += " " + s.Options
+		line += " " + s.optionWords()
+	}
+	if s.Kind == labengine.VXLAN && s.Parent != "" {
+		line += " dev " + quote(s.Parent)
 	}
 	if s.Quiet && s.Kind == labengine.Bridge {
 		line += " mcast_snooping 0"
@@ -371,6 +377,15 @@ func (s AddLink) Commands() []labengine.Command {
 		commands = append(commands, in(s.At.Machine, s.At.ip()+" link set dev "+quote(s.Name)+" addrgenmode none")...)
 	}
 	return commands
+}
+
+// optionWords are the options as ip-link(8) takes them: of a vxlan it has a word of its own for a group.
+func (s AddLink) optionWords() string {
+	values, err := labengine.ParseOptions(s.Kind, s.Options)
+	if group, aerr := netip.ParseAddr(values["remote"]); err == nil && aerr == nil && s.Kind == labengine.VXLAN && group.IsMulticast() {
+		return strings.Replace(s.Options, "remote ", "group ", 1)
+	}
+	return s.Options
 }
 
 // tunCommands are ip-tuntap(8)'s, and what that does not say of the link.
@@ -517,7 +532,11 @@ func (s DeleteNeighbour) Commands() []labengine.Command {
 
 // Commands implements [Step].
 func (s SetSysctl) Commands() []labengine.Command {
-	return in(s.At.Machine, s.At.run("sysctl -w "+quote(s.Name+"="+s.Value)))
+	command := "sysctl -w "
+	if strings.HasPrefix(s.Name, "net.bridge.") && s.Value == "0" { // so it is without br_netfilter, which has no such setting
+		command = "sysctl -e -w "
+	}
+	return in(s.At.Machine, s.At.run(command+quote(s.Name+"="+s.Value)))
 }
 
 // Commands implements [Step].

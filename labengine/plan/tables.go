@@ -7,59 +7,99 @@ import (
 	"vethlab/labengine"
 )
 
-// sysctls sets what differs: first what concerns a namespace or the links that it will have, later what concerns one link.
-func (d *differ) sysctls(ofLinks bool) {
+// sysctls sets what differs: first what concerns a namespace or the links that it will have, later what concerns one link. IPv6 is
+// switched on before addresses are given, and off once they have been taken.
+func (d *differ) sysctls(later bool) {
 	for _, n := range d.nodes {
 		var have []string
 		if d.keepsNode(n.ID) {
 			have = d.have.Nodes[n.ID].Sysctls
 		}
 		at := SpotOf(d.want, n.ID)
-		for _, s := range n.Sysctls {
-			if name, value, _ := strings.Cut(s, "="); isOfLink(name) == ofLinks && !slices.Contains(have, s) {
+		set := func(name, value string) {
+			link, isLater := labengine.SysctlLink(name)
+			if d.keepsNode(n.ID) && strings.HasSuffix(name, "disable_ipv6") {
+				isLater = value != "0" || isLater && !d.keepsLink(n.ID, link)
+			}
+			if isLater == later {
 				d.do(SetSysctl{At: at, Name: name, Value: value})
+			}
+		}
+		for _, s := range n.Sysctls {
+			if name, value, _ := strings.Cut(s, "="); !slices.Contains(have, s) {
+				set(name, value)
 			}
 		}
 		for _, s := range have {
 			name, _, _ := strings.Cut(s, "=")
+			if slices.ContainsFunc(n.Sysctls, func(s string) bool { return strings.HasPrefix(s, name+"=") }) {
+				continue
+			}
 			fresh, known := labengine.FreshSysctl(name)
-			again := slices.ContainsFunc(n.Sysctls, func(s string) bool { return strings.HasPrefix(s, name+"=") })
-			if isOfLink(name) == ofLinks && known && !again {
-				d.do(SetSysctl{At: at, Name: name, Value: fresh})
+			if link, ofLink := labengine.SysctlLink(name); ofLink && d.keepsLink(n.ID, link) {
+				fresh, known = labengine.FreshLinkSysctl(name, link, n.Sysctls)
+			}
+			if known {
+				set(name, fresh)
 			}
 		}
 	}
 }
 
-// isOfLink says whether a setting is one link's: net.ipv4.conf.eth0.rp_filter.
-func isOfLink(name string) bool {
-	parts := strings.Split(labengine.SysctlPath(name), "/")
-	return len(parts) > 3 && (parts[2] == "conf" || parts[2] == "neigh") && parts[3] != "all" && parts[3] != "default"
+// keepsLink says whether a node keeps the link of a name.
+func (d *differ) keepsLink(node labengine.ID, name string) bool {
+	i, ok := d.want.InterfaceNamed(node, name)
+	return ok && d.keepsInterface(i.ID) && d.have.Interfaces[i.ID].Name == name && d.have.Interfaces[i.ID].Node == node
+}
+
+// unsureRoutes takes away those that are not wanted, and that the kernel may drop or not as links and addresses change: before they do.
+func (d *differ) unsureRoutes() {
+	for _, n := range d.nodes {
+		if !d.keepsNode(n.ID) {
+			continue
+		}
+		for _, r := range d.routesAfter(n.ID) {
+			if r.after == mayBeGone && !slices.Contains(n.Routes, r.renamed) {
+				d.do(DeleteRoute{At: SpotOf(d.have, n.ID), Route: r.text})
+			}
+		}
+	}
 }
 
 // routes adds and takes away routes, links and addresses being what they are to be. The kernel drops routes with their
-// link, when it goes down, and with addresses: those are put back where they are still wanted.
+// link, when it goes down, and with addresses: those are put back where they are still wanted. A rule that refuses packets has it
+// refuse routes, too, whose gateway the rule is about: such rules come last, and are away meanwhile.
 func (d *differ) routes() {
 	for _, n := range d.nodes {
-		var have, lost []string
-		if d.keepsNode(n.ID) {
-			have, lost = d.routesLeft(n.ID)
-		}
 		at := SpotOf(d.want, n.ID)
-		d.ipRules(at, n)
-		for _, text := range have {
-			if !slices.Contains(n.Routes, text) {
-				d.do(DeleteRoute{At: at, Route: text})
+		had := map[string]fate{}
+		if d.keepsNode(n.ID) {
+			for _, r := range d.routesAfter(n.ID) {
+				had[r.renamed] = r.after
 			}
 		}
+		var add []AddRoute
 		for _, text := range n.Routes {
-			switch {
-			case slices.Contains(have, text):
-			case slices.Contains(lost, text):
-				d.addRoute(n.ID, AddRoute{At: at, Route: text, Replace: true})
-			default:
-				d.addRoute(n.ID, AddRoute{At: at, Route: text})
+			switch after, was := had[text]; {
+			case !was:
+				add = append(add, AddRoute{At: at, Route: text})
+			case after != stays:
+				add = append(add, AddRoute{At: at, Route: text, Replace: true})
 			}
+		}
+		refusing := d.ipRules(at, n, len(add) > 0)
+		if d.keepsNode(n.ID) {
+			for _, r := range d.routesAfter(n.ID) {
+				if r.after == stays && !slices.Contains(n.Routes, r.renamed) {
+					d.do(DeleteRoute{At: at, Route: r.renamed})
+				}
+			}
+		}
+		for _, s := range add {
+			d.addRoute(n.ID, s)
+		}
+		for _, text := range refusing {
+			d.do(AddIPRule{At: at, Rule: text})
 		}
 	}
 }
@@ -96,22 +136,33 @@ func (d *differ) addRoute(node labengine.ID, s AddRoute) {
 	}
 }
 
-// ipRules takes rules of the routing policy away and adds others; they outlive links.
-func (d *differ) ipRules(at Spot, n labengine.Node) {
+// ipRules takes rules of the routing policy away and adds others; they outlive links. It leaves those that refuse packets to be
+// added later, and returns them: of those that stay, too, where routes are added.
+func (d *differ) ipRules(at Spot, n labengine.Node, addsRoutes bool) (refusing []string) {
 	var have []string
 	if d.keepsNode(n.ID) {
 		have = d.have.Nodes[n.ID].IPRules
 	}
 	for _, text := range have {
-		if !slices.Contains(n.IPRules, text) {
+		if !slices.Contains(n.IPRules, text) || addsRoutes && refuses(text) {
 			d.do(DeleteIPRule{At: at, Rule: text})
 		}
 	}
 	for _, text := range n.IPRules {
-		if !slices.Contains(have, text) {
+		switch {
+		case refuses(text) && (addsRoutes || !slices.Contains(have, text)):
+			refusing = append(refusing, text)
+		case !slices.Contains(have, text):
 			d.do(AddIPRule{At: at, Rule: text})
 		}
 	}
+	return refusing
+}
+
+func refuses(rule string) bool {
+	return slices.ContainsFunc(strings.Fields(rule), func(word string) bool {
+		return word == "prohibit" || word == "blackhole" || word == "unreachable"
+	})
 }
 
 // neighbours writes permanent entries and takes others away, links being what they are to be. The kernel drops them with
@@ -154,43 +205,84 @@ func (d *differ) neighboursLeft(node labengine.ID) []string {
 	return left
 }
 
-// routesLeft are the routes that a node that stays still has once its links and addresses have changed, by their links' new
-// names, and those that the kernel will have dropped, or may have.
-func (d *differ) routesLeft(node labengine.ID) (left, lost []string) {
+// fate is what becomes of a route as links and addresses change.
+type fate int
+
+const (
+	stays fate = iota
+	mayBeGone
+	isGone
+)
+
+// routeAfter is a route that a node has, and what it will be called and become once its links have changed.
+type routeAfter struct {
+	text    string
+	renamed string
+	after   fate
+}
+
+// routesAfter are the routes that a node that stays has.
+func (d *differ) routesAfter(node labengine.ID) []routeAfter {
 	routes := d.have.Nodes[node].Routes
 	if len(routes) == 0 {
-		return nil, nil
+		return nil
 	}
 	links := d.have.InterfacesOf(node)
+	all := make([]routeAfter, 0, len(routes))
 	for _, text := range routes {
 		r, err := labengine.ParseRoute(text)
 		if err != nil {
 			continue
 		}
-		dropped, stays := false, true // any of its ways; all of them, where they shall be
+		route := routeAfter{text: text, renamed: text}
+		gone, up := 0, true // how many of its ways, and whether all shall be
 		for _, way := range r.Ways() {
 			i, known := labengine.HopLink(way, links)
 			is := d.want.Interfaces[i.ID]
-			if known && is.Name != i.Name && way.Dev != "" && r.Rename(way.Dev, is.Name) {
-				text = r.String()
+			switch {
+			case known:
+				up = up && is.Up
+				if is.Name != i.Name && way.Dev != "" && r.Rename(way.Dev, is.Name) {
+					route.renamed = r.String()
+				}
+				if d.drops(i, is, r) {
+					gone++
+				}
+			case slices.ContainsFunc(links, func(i labengine.Interface) bool { return d.drops(i, d.want.Interfaces[i.ID], r) }):
+				route.after = mayBeGone // with an address that has gone before it: only the kernel knows its link
 			}
-			dropped, stays = dropped || known && d.drops(i, is), stays && (!known || is.Up)
 		}
-		if dropped && (stays || len(r.Hops) == 0) { // of several ways, those that are down stay
-			lost = append(lost, text)
-		} else {
-			left = append(left, text)
+		switch {
+		case len(r.Hops) > 0 && !up: // of several ways, those that are down stay
+			route.after = stays
+		case gone > 0 && gone == len(r.Ways()):
+			route.after = isGone
+		case gone > 0:
+			route.after = mayBeGone
 		}
+		all = append(all, route)
 	}
-	return left, lost
+	return all
 }
 
-// drops says whether the kernel may drop routes through a link for what happens to it.
-func (d *differ) drops(was, is labengine.Interface) bool {
+// drops says whether the kernel drops a route through a link for what happens to it: when it goes or goes down, and of IPv4 when
+// it loses its last address, or the one that the route says packets leave with (fib_sync_down_addr in net/ipv4/fib_semantics.c).
+func (d *differ) drops(was, is labengine.Interface, r labengine.Route) bool {
 	if !d.keepsInterface(was.ID) || was.Node != is.Node || was.Up && !is.Up {
 		return true
 	}
-	return slices.ContainsFunc(was.Addresses, func(a string) bool { return !slices.Contains(is.Addresses, a) })
+	goes, _ := leaving(was.Addresses, is.Addresses)
+	had, left := false, false // addresses of IPv4
+	for k, a := range was.Addresses {
+		if r.IPv6 || strings.Contains(a, ":") {
+			continue
+		}
+		had, left = true, left || !goes[k]
+		if address, _, _ := strings.Cut(a, "/"); goes[k] && address == r.Source {
+			return true
+		}
+	}
+	return had && !left
 }
 
 // changedOptions are the options of a link that has others: those that differ, and the defaults of those that are no longer

@@ -293,7 +293,7 @@ func (i ipLink) link() link {
 	var addresses []string
 	for _, a := range i.AddrInfo {
 		text := fmt.Sprintf("%s/%d", a.Local, a.Prefixlen)
-		kernelMade := strings.HasPrefix(a.Protocol, "kernel") || strings.HasPrefix(a.Local, "fe80:") && a.Prefixlen == 64 ||
+		kernelMade := strings.HasPrefix(a.Protocol, "kernel") || strings.HasPrefix(a.Local, "fe80:") && strings.Contains(a.Local, "ff:fe") ||
 			i.LinkType == "loopback" && (text == "127.0.0.1/8" || text == "::1/128")
 		if !kernelMade {
 			addresses = append(addresses, text)
@@ -319,8 +319,10 @@ func (i ipLink) options() string {
 		case name == "mode" && i.LinkInfo.Kind == labengine.Tun:
 			name = "type"
 		case name == "remote" || name == "local":
-			if v, ok := i.LinkInfo.Data[name+"6"]; ok {
-				values[o.Name] = fmt.Sprint(v)
+			for _, other := range []string{name + "6", strings.Replace(name, "remote", "group", 1), strings.Replace(name, "remote", "group6", 1)} {
+				if v, ok := i.LinkInfo.Data[other]; ok {
+					values[o.Name] = fmt.Sprint(v)
+				}
 			}
 		}
 		switch v := i.LinkInfo.Data[name].(type) {
@@ -335,17 +337,21 @@ func (i ipLink) options() string {
 	return labengine.WriteOptions(i.LinkInfo.Kind, values)
 }
 
+// addressesText is a list as the kernel could have it: IPv4's first ones of each subnet, then the others; IPv6's in any order.
 func addressesText(list []string) string {
-	var four, six []string
-	for _, a := range list {
-		if netip.MustParsePrefix(a).Addr().Is4() {
-			four = append(four, a)
-		} else {
+	var first, others, six []string
+	for at, a := range list {
+		switch {
+		case !netip.MustParsePrefix(a).Addr().Is4():
 			six = append(six, a)
+		case slices.ContainsFunc(list[:at], func(b string) bool { return labengine.SameSubnet(a, b) }):
+			others = append(others, a)
+		default:
+			first = append(first, a)
 		}
 	}
 	slices.Sort(six)
-	return strings.Join(append(four, six...), " ")
+	return strings.Join(slices.Concat(first, others, six), " ")
 }
 
 // document is the same of the mirror.

@@ -145,17 +145,17 @@ export function AddressLine({
 	lab,
 	iface,
 	address,
-	kernel,
+	readOnly,
 }: {
 	lab: Lab;
 	iface: Interface;
 	address?: string;
-	kernel?: boolean;
+	readOnly?: string; // why
 }) {
-	if (kernel) {
+	if (readOnly) {
 		return (
 			<li className="mono small">
-				{address} <span>kernel</span>
+				{address} <span>{readOnly}</span>
 			</li>
 		);
 	}

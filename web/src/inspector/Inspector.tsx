@@ -299,7 +299,7 @@ function InterfacePart({ id, withNode = false }: { id: string; withNode?: boolea
 			<Options lab={lab} i={i} />
 			<ul className="addresses">
 				{shown.map((a) => (
-					<AddressLine key={a.address} lab={lab} iface={i} address={a.address} kernel={a.kernel} />
+					<AddressLine key={a.address} lab={lab} iface={i} address={a.address} readOnly={a.readOnly} />
 				))}
 				<AddressLine lab={lab} iface={i} />
 			</ul>
@@ -307,12 +307,15 @@ function InterfacePart({ id, withNode = false }: { id: string; withNode?: boolea
 	);
 }
 
-function useShownAddresses(i: Interface | undefined): { address: string; kernel: boolean }[] {
+function useShownAddresses(i: Interface | undefined): { address: string; readOnly?: string }[] {
 	const link = useLab((s) => (i ? s.links[i.id] : undefined));
 	return useMemo(() => {
 		if (!i) return [];
-		const own = i.addresses.map((address) => ({ address, kernel: false }));
-		const extra = (link?.addresses ?? []).filter((a) => a.kernel && !i.addresses.includes(a.address));
-		return [...own, ...extra.map((a) => ({ address: a.address, kernel: true }))];
+		const own = i.addresses.map((address) => ({ address }));
+		const extra = (link?.addresses ?? []).flatMap(({ address, peer, kernel }) => {
+			if (peer) return [{ address: `${address} peer ${peer}`, readOnly: 'not saved' }];
+			return kernel && !i.addresses.includes(address) ? [{ address, readOnly: 'kernel' }] : [];
+		});
+		return [...own, ...extra];
 	}, [i, link]);
 }

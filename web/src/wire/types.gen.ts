@@ -921,9 +921,13 @@ export interface Link {
  */
 export interface Address {
 	/**
-	 * CIDR notation
+	 * CIDR notation; of a point-to-point link without the length
 	 */
 	address: string;
+	/**
+	 * the other end's, of a point-to-point link, CIDR notation: the document has no word for it
+	 */
+	peer?: string;
 	/**
 	 * "global", "link", "host"
 	 */

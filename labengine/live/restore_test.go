@@ -1,0 +1,98 @@
+package live_test
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"vethlab/labengine"
+	"vethlab/labengine/live/labtest"
+)
+
+// wired is a machine and a namespace with a cable between them, addressed in many ways.
+const wired = `vethlab: 1
+nodes:
+  - {name: host, kind: machine}
+  - {name: red, kind: namespace, in: host, routes: [default via 10.0.0.1]}
+cables:
+  - ["host:eth0 10.0.0.1/24", "red:eth0 10.0.0.2/24 10.0.0.12/24 fd00::1/64 fd00::9/64 10.1.0.1/16 fd00::5/64 10.0.0.22/24 fe80::7/64"]
+`
+
+// TestThereAndBack types something in red, makes the lab what it was in the beginning, and again what it became: the kernel gives
+// and takes more than one says, and in an order of its own.
+func TestThereAndBack(t *testing.T) {
+	for name, typed := range map[string]string{
+		"a route by another address":      "ip addr add 10.0.0.99/24 dev eth0; ip route add 10.5.0.0/16 via 10.0.0.1",
+		"a route of IPv6":                 "ip addr add fd01::99/64 dev eth0; ip route add fd05::/64 via fd01::1",
+		"a route through a link":          "ip addr add 10.9.0.99/24 dev eth0; ip route add 10.5.0.0/16 dev eth0",
+		"another default route":           "ip addr add 10.0.0.99/24 dev eth0; ip route del default; ip route add default via 10.0.0.1 dev eth0",
+		"a default route with an MTU":     "ip addr add 10.0.0.99/24 dev eth0; ip route change default via 10.0.0.1 mtu 1300",
+		"a primary address gone":          "ip addr del 10.0.0.2/24 dev eth0",
+		"all addresses gone":              "ip addr flush dev eth0 scope global",
+		"addresses in another order":      "ip addr flush dev eth0; ip addr add 10.0.0.22/24 dev eth0; ip addr add 10.0.0.2/24 dev eth0",
+		"no IPv6":                         "sysctl -qw net.ipv6.conf.all.disable_ipv6=1",
+		"an address that a route names":   "ip route add 10.6.0.0/16 via 10.0.0.1 src 10.0.0.12; ip addr del 10.0.0.12/24 dev eth0",
+		"a route of several ways":         "ip link add d0 type veth peer name d1; ip link set d0 up; ip link set d1 up; ip addr add 10.7.0.1/24 dev d0; ip route add 10.8.0.0/16 nexthop via 10.0.0.1 nexthop via 10.7.0.9",
+		"a rule that refuses":             "ip rule add from 10.0.0.0/8 lookup main pref 100; ip rule add prohibit pref 200",
+		"a rule that refuses, no address": "ip rule add prohibit pref 200; ip addr flush dev eth0",
+		"settings of a link":              "sysctl -qw net.ipv4.conf.eth0.proxy_arp=1 net.ipv4.conf.eth0.rp_filter=2 net.ipv4.conf.lo.arp_ignore=1",
+		"a link without IPv6":             "sysctl -qw net.ipv6.conf.eth0.disable_ipv6=1",
+		"a link that is down":             "ip route add 10.5.0.0/16 via 10.0.0.1; ip link set eth0 down",
+		"an address of the link by hand":  "ip addr add fe80::99/64 dev eth0; ip route add fd07::/64 via fe80::1 dev eth0",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			lab := labtest.Start(t, wired)
+			before := lab.State().Lab
+			if n := len(lab.State().Changes); n != 0 {
+				t.Errorf("started, it has changed: %v", lab.State().Changes)
+			}
+			lab.Shell("red", typed)
+			after := settled(lab)
+			if labengine.Compare(before, after).Empty() {
+				t.Fatal("nothing has changed")
+			}
+			seq := len(lab.State().Changes)
+			for range 2 {
+				for _, to := range []struct {
+					seq  int
+					want labengine.Lab
+				}{{0, before}, {seq, after}} {
+					if r := lab.Ask(labengine.Request{Restore: &labengine.Restore{Seq: int64(to.seq)}}); r.Problem != nil {
+						t.Fatalf("restore %d: %v", to.seq, r.Problem)
+					}
+					if p := labengine.Compare(to.want, settled(lab)); !p.Empty() {
+						t.Errorf("restored %d, it differs: %s", to.seq, labengine.Describe(to.want, lab.State().Lab))
+					}
+					lab.CheckKernel()
+				}
+			}
+		})
+	}
+}
+
+// settled is the lab once nothing has come from the kernel for a while.
+func settled(lab *labtest.Lab) labengine.Lab {
+	for {
+		seen := len(lab.State().Changes)
+		time.Sleep(400 * time.Millisecond)
+		if s := lab.State(); len(s.Changes) == seen {
+			return s.Lab
+		}
+	}
+}
+
+// TestPointToPointIsNotSaved: an address with another end's beside it is shown as what it is, and is no address of a subnet.
+func TestPointToPointIsNotSaved(t *testing.T) {
+	lab := labtest.Start(t, wired)
+	lab.Shell("host", "ip addr add 10.8.1.1 peer 10.8.1.2/32 dev eth0")
+	s := lab.Until("the address", func(s labtest.State) bool {
+		i, _ := s.Lab.InterfaceNamed("host", "eth0")
+		return s.Links[i.ID] != nil && slices.ContainsFunc(s.Links[i.ID].Addresses, func(a labengine.Address) bool {
+			return a.Address == "10.8.1.1" && a.Peer == "10.8.1.2/32"
+		})
+	})
+	if i, _ := s.Lab.InterfaceNamed("host", "eth0"); !slices.Equal(i.Addresses, []string{"10.0.0.1/24"}) {
+		t.Errorf("the document has %v", i.Addresses)
+	}
+}
