@@ -3,6 +3,7 @@ package labengine
 import (
 	"net/netip"
 	"slices"
+	"strings"
 )
 
 // SameSubnet says whether two addresses of an interface, in CIDR notation, are of one subnet of IPv4: the kernel takes the first for
@@ -60,3 +61,6 @@ func bySubnet(addresses []string) []string {
 	slices.Sort(ipv6)
 	return append(sorted, ipv6...)
 }
+
+// isIPv6 says whether an address in CIDR notation is one of IPv6.
+func isIPv6(address string) bool { return strings.Contains(address, ":") }

@@ -150,7 +150,7 @@ func (l *draft) addChecked(i Interface, mac string, addresses []string) error {
 	}
 	i.Impair, i.Addresses = impair, []string{}
 	for _, text := range addresses {
-		if err := i.addAddress(text); err != nil {
+		if err := l.addAddress(&i, text); err != nil {
 			return err
 		}
 	}
@@ -329,6 +329,7 @@ func (e *UpdateInterface) apply(l *draft) error {
 			}
 			if i.Node, i.Master = *e.Node, ""; l.Nodes[i.Node].Kind == LAN && !HasPorts(i.Kind) && !i.isPackets() {
 				i.Master = SwitchID(i.Node)
+				i.Addresses = slices.DeleteFunc(slices.Clone(i.Addresses), isIPv6)
 			}
 		}
 		if err := l.checkSwitchPlace(i); err != nil {
@@ -436,7 +437,7 @@ func (e *AddAddress) apply(l *draft) error {
 	if err != nil {
 		return err
 	}
-	if err := i.addAddress(e.Address); err != nil {
+	if err := l.addAddress(&i, e.Address); err != nil {
 		return err
 	}
 	l.setInterface(i)
@@ -511,10 +512,14 @@ func (e *UpdateLab) apply(l *draft) error {
 }
 
 // addAddress appends a checked address. The problem is a "bad-address", or "exists" where the interface has it.
-func (i *Interface) addAddress(text string) error {
+func (l *draft) addAddress(i *Interface, text string) error {
 	address, err := CanonicalAddress(text)
 	if err != nil {
 		return about(err, i.ID)
+	}
+	if lan := l.Nodes[i.Node]; lan.Kind == LAN && isIPv6(address) {
+		return Problemf(CodeBadRequest, "%s is a switch: its ports have no address of IPv6", lan.Name).About(i.ID, "address").
+			WithHint("give it to the other end of the cable")
 	}
 	if slices.Contains(i.Addresses, address) {
 		return Problemf(CodeExists, "%s has %s already", i.Name, address).About(i.ID, "address")

@@ -167,7 +167,7 @@ function addChecked(lab: Lab, made: Interface, given: Given): void {
 	i = withAlias(i, given.alias ?? '');
 	i = withPort(lab, i, given.port ?? '');
 	i = withImpair(i, given.impair ?? '');
-	for (const a of given.addresses ?? []) i = withAddress(i, a);
+	for (const a of given.addresses ?? []) i = withAddress(lab, i, a);
 	lab.interfaces[i.id] = i;
 }
 
@@ -379,10 +379,9 @@ function updateInterface(lab: Lab, e: UpdateInterface): void {
 		// The kernel takes a port out of its bridge when it moves, and what delays it away.
 		checkSwitchPlace(lab, next);
 		if (next.kind !== 'bridge') next = withVLANs(lab, next, '');
-		next = withMaster(
-			withImpair(next, ''),
-			lab.nodes[next.node]?.kind === 'lan' && hasMAC(next) ? switchID(next.node) : '',
-		);
+		const toSwitch = lab.nodes[next.node]?.kind === 'lan' && hasMAC(next) && !isBridge(next.kind);
+		next = withMaster(withImpair(next, ''), toSwitch ? switchID(next.node) : '');
+		if (toSwitch) next = { ...next, addresses: next.addresses.filter((a) => !isIPv6(a)) };
 	}
 	if (e.master !== undefined) {
 		if ((next.master ?? '') !== e.master) next = withVLANs(lab, next, ''); // another bridge knows nothing of them
@@ -431,7 +430,7 @@ function changedOptions(i: Interface, text: string): string {
 
 function addAddress(lab: Lab, e: AddAddress): void {
 	const i = interfaceToEdit(lab, e.interface);
-	lab.interfaces[i.id] = withAddress(i, e.address);
+	lab.interfaces[i.id] = withAddress(lab, i, e.address);
 }
 
 function deleteAddress(lab: Lab, e: DeleteAddress): void {
@@ -472,8 +471,18 @@ function remove(lab: Lab, id: string): void {
 	dropDangling(lab);
 }
 
-function withAddress(i: Interface, text: string): Interface {
+const isIPv6 = (address: string) => address.includes(':');
+
+function withAddress(lab: Lab, i: Interface, text: string): Interface {
 	const address = about(i.id, () => canonicalAddress(text));
+	const lan = lab.nodes[i.node];
+	if (lan?.kind === 'lan' && isIPv6(address)) {
+		refuse('bad-request', `${lan.name} is a switch: its ports have no address of IPv6`, {
+			on: i.id,
+			field: 'address',
+			hint: 'give it to the other end of the cable',
+		});
+	}
 	if (i.addresses.includes(address)) {
 		refuse('exists', `${i.name} has ${address} already`, { on: i.id, field: 'address' });
 	}
