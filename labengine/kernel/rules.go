@@ -3,12 +3,14 @@ package kernel
 import (
 	"errors"
 	"fmt"
+	"os"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/coreos/go-iptables/iptables"
+	"golang.org/x/sys/unix"
 
 	"vethlab/labengine"
 	"vethlab/labengine/plan"
@@ -26,7 +28,8 @@ func (a *applier) changeRules(s plan.ChangeRules) error {
 		return err
 	}
 	defer a.w.MarkRules(n, s.IPv6) // also where it was refused: a part may be there
-	if len(s.Rules) == 1 && !program.legacy {
+	isOwners := slices.ContainsFunc(s.Rules, matchesOwner)
+	if len(s.Rules) == 1 && !program.legacy && !isOwners {
 		err := a.w.enter.in(n.File, func() error { return changeRule(program.single, s.Rules[0]) })
 		return rulesProblem(s, 0, err)
 	}
@@ -36,8 +39,26 @@ func (a *applier) changeRules(s plan.ChangeRules) error {
 		if program.legacy {
 			args = append(args, "--wait", "5")
 		}
-		_, err := a.w.programs.run(text, programName(s.IPv6, "-restore"), args...)
+		name := programName(s.IPv6, "-restore")
+		if isOwners {
+			owner, err := unix.IoctlRetInt(int(n.File.Fd()), unix.NS_GET_USERNS)
+			if err != nil {
+				return err
+			}
+			defer unix.Close(owner)
+			args = append([]string{"--preserve-credentials", fmt.Sprintf("--user=/proc/%d/fd/%d", os.Getpid(), owner), name}, args...)
+			name = "nsenter"
+		}
+		_, err := a.w.programs.run(text, name, args...)
 		return rulesProblem(s, refusedRule(err, s.Rules, lines), err)
+	})
+}
+
+// matchesOwner says whether a rule names a user: the kernel takes it only from who is in the user namespace that the network
+// namespace belongs to (owner_check in net/netfilter/xt_owner.c).
+func matchesOwner(r labengine.Rule) bool {
+	return slices.Contains(r.Args, "owner") && slices.ContainsFunc(r.Args, func(word string) bool {
+		return strings.HasPrefix(word, "--uid-owner") || strings.HasPrefix(word, "--gid-owner")
 	})
 }
 

@@ -96,3 +96,28 @@ func TestPointToPointIsNotSaved(t *testing.T) {
 		t.Errorf("the document has %v", i.Addresses)
 	}
 }
+
+// TestRulesThatNameUsers come back: the kernel takes them from the machine's own user namespace alone.
+func TestRulesThatNameUsers(t *testing.T) {
+	lab := labtest.Start(t, wired)
+	lab.Shell("red", "iptables -t nat -A OUTPUT -m owner --uid-owner 1337 -j RETURN")
+	lab.Shell("host", "iptables -A OUTPUT -m owner --gid-owner 7 -j DROP; iptables -A OUTPUT -d 10.9.9.9 -j DROP; ip6tables -A OUTPUT -m owner ! --uid-owner 0-9 -j ACCEPT")
+	rules := func(s labtest.State) int {
+		count := 0
+		for _, n := range s.Lab.Nodes {
+			count += len(n.Iptables) + len(n.Ip6tables)
+		}
+		return count
+	}
+	after := lab.Until("the rules", func(s labtest.State) bool { return rules(s) == 4 })
+	for _, seq := range []int{0, len(after.Changes)} {
+		if r := lab.Ask(labengine.Request{Restore: &labengine.Restore{Seq: int64(seq)}}); r.Problem != nil {
+			t.Fatalf("restore %d: %v", seq, r.Problem)
+		}
+		lab.CheckKernel()
+	}
+	if p := labengine.Compare(after.Lab, lab.State().Lab); !p.Empty() {
+		t.Errorf("restored, it differs: %+v", p)
+	}
+	labtest.StartLab(t, after.Lab).CheckKernel()
+}
