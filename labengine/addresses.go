@@ -23,8 +23,8 @@ func SameAddresses(a, b []string) bool {
 // AddressesSeen says what a document has for the addresses that an interface has: those authored before that it still has keep
 // their order, and others follow, where that makes no difference to the kernel.
 func AddressesSeen(authored, kernel []string) []string {
-	if slices.Equal(authored, kernel) {
-		return authored
+	if len(authored) == 0 || slices.Equal(authored, kernel) {
+		return kernel
 	}
 	seen := []string{}
 	for _, list := range [2][]string{authored, kernel} {

@@ -3,6 +3,7 @@ package kernel
 import (
 	"net/netip"
 	"strconv"
+	"strings"
 
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
@@ -49,9 +50,22 @@ var optionAttrs = map[string]map[string]optionAttr{
 	},
 	labengine.MACVLAN: {
 		"mode": {attr: nl.IFLA_MACVLAN_MODE, width: 4, words: map[string]uint64{
-			"private": 1, "vepa": 2, "bridge": 4, "passthru": 8, // MACVLAN_MODE_*
+			"private": 1, "vepa": 2, "bridge": 4, "passthru": 8, "source": 16, // MACVLAN_MODE_*
 		}},
 	},
+}
+
+// vxlanFlags are what makes a vxlan another one than the document has words for, as ip-link(8) says it.
+var vxlanFlags = map[uint16]struct {
+	value byte
+	text  string
+}{
+	nl.IFLA_VXLAN_LEARNING:  {0, "nolearning"},
+	nl.IFLA_VXLAN_FLOWBASED: {1, "external"},
+	nl.IFLA_VXLAN_PROXY:     {1, "proxy"},
+	nl.IFLA_VXLAN_RSC:       {1, "rsc"},
+	nl.IFLA_VXLAN_L2MISS:    {1, "l2miss"},
+	nl.IFLA_VXLAN_L3MISS:    {1, "l3miss"},
 }
 
 func (o optionAttr) encode(value string) *nl.RtAttr {
@@ -137,7 +151,11 @@ func (l *Link) takeInfo(info []byte, was *Link) {
 		return
 	}
 	values := map[string]string{}
+	var unsaid []string
 	for t, v := range attributes(data, 0) {
+		if word, ok := vxlanFlags[t]; ok && l.Kind == labengine.VXLAN && len(v) == 1 && v[0] == word.value {
+			unsaid = append(unsaid, word.text)
+		}
 		for name, o := range attrs {
 			if t == o.attr && (o.width == 0 || len(v) == o.width) || o.attr6 != 0 && t == o.attr6 {
 				values[name] = o.decode(v)
@@ -157,6 +175,12 @@ func (l *Link) takeInfo(info []byte, was *Link) {
 		l.agesAsSet(values, was)
 	}
 	l.Options = labengine.WriteOptions(l.Kind, values)
+	if _, err := labengine.ParseOptions(l.Kind, l.Options); err != nil {
+		unsaid = append(unsaid, l.Options)
+	}
+	if len(unsaid) > 0 { // the document has no word for such a link
+		l.Kind, l.Options = l.Kind+" "+strings.Join(unsaid, " "), ""
+	}
 }
 
 // agesAsSet puts back the ageing_time that a bridge was given: for a while after STP has seen the topology change, the bridge

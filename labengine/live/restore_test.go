@@ -97,6 +97,28 @@ func TestPointToPointIsNotSaved(t *testing.T) {
 	}
 }
 
+// TestLinksThatNoWordIsFor are shown as what they are, are no others when they come back, and keep no lab from starting again.
+func TestLinksThatNoWordIsFor(t *testing.T) {
+	lab := labtest.Start(t, wired)
+	lab.Shell("host", "ip link add mv0 link eth0 type macvlan mode source; ip link add vx0 type vxlan id 10 dstport 4789 nolearning; "+
+		"ip link add vx1 type vxlan external dstport 4790")
+	is := map[string]string{"mv0": "macvlan mode source", "vx0": "vxlan nolearning", "vx1": "vxlan nolearning external"}
+	s := lab.Until("the links", func(s labtest.State) bool {
+		for name := range is {
+			if _, ok := s.Lab.InterfaceNamed("host", name); !ok {
+				return false
+			}
+		}
+		return true
+	})
+	for name, kind := range is {
+		if i, _ := s.Lab.InterfaceNamed("host", name); i.Kind != kind || i.Saved() {
+			t.Errorf("%s is a %q, saved: %t", name, i.Kind, i.Saved())
+		}
+	}
+	labtest.StartLab(t, s.Lab).CheckKernel()
+}
+
 // TestRulesThatNameUsers come back: the kernel takes them from the machine's own user namespace alone.
 func TestRulesThatNameUsers(t *testing.T) {
 	lab := labtest.Start(t, wired)
