@@ -57,7 +57,7 @@ export function boxesOf(
 				grows: bar || t.shape === 'machine' || inner.has(t.id),
 			};
 		});
-		makeRoom(siblings);
+		makeRoom(siblings, box === '' ? nearMachine : near);
 		for (const s of siblings) spots.set(s.id, s);
 		extents.set(box, {
 			w: Math.max(...siblings.map((s) => s.x + s.w + Math.max(padding, needs[s.id]?.right ?? 0))),
@@ -101,17 +101,18 @@ interface Spot extends Box {
 
 const aside: Point = { x: 96, y: 104 }; // room for the labels of cables between what has made way and what has grown
 const near = 16; // px between two boxes that are in each other's way
+const nearMachine = 40; // px between machines: cables lead between them to what is below
 const passes = 100; // of making room, at most
 
 /** Moves what a box has grown over, and what that then comes to lie on, to the right or down. Their order stays. */
-function makeRoom(siblings: readonly Spot[]): void {
+function makeRoom(siblings: readonly Spot[], least: number): void {
 	const growing = siblings.filter((s) => s.grows);
 	let moved = true;
 	for (let pass = 0; moved && pass < passes; pass++) {
 		moved = false;
 		for (const a of growing) {
 			for (const b of siblings) {
-				if (a === b || !inTheWay(a, b)) continue;
+				if (a === b || !inTheWay(a, b, least)) continue;
 				makeWay(a, b);
 				moved = true;
 			}
@@ -119,8 +120,8 @@ function makeRoom(siblings: readonly Spot[]): void {
 	}
 }
 
-function inTheWay(a: Spot, b: Spot): boolean {
-	const gap = a.least === undefined && b.least === undefined ? near : 0; // people put nodes close to bars
+function inTheWay(a: Spot, b: Spot, least: number): boolean {
+	const gap = a.least === undefined && b.least === undefined ? least : 0; // people put nodes close to bars
 	return overlap({ x: a.x - gap, y: a.y - gap, w: a.w + 2 * gap, h: a.h + 2 * gap }, b);
 }
 

@@ -70,6 +70,8 @@ export class Terrain {
 			[shortest, farB],
 			[farA, farB],
 			[shortest, shortest],
+			[1.25 * farA, shortest],
+			[shortest, 1.25 * farB],
 		] as const) {
 			const other = curveBetween(a, b, fromA, fromB);
 			const blocked = this.blocked((t) => pointOn(other, t), own);
