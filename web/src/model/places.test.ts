@@ -21,17 +21,21 @@ function star(count: number) {
 	return drawn(`host: ${names.join(' ')} =br0`, ...names.map((n) => `${n}:eth0 -- br0:${n}-br`));
 }
 
-test.each([4, 16, 17, 40, 200, 1000])('a star of %i is no strip, and nothing in it overlaps', { timeout: 30_000 }, (count) => {
-	const lab = star(count);
-	const { boxes } = computeGeometry(lab);
-	const machine = boxes.host;
-	const inner = Object.entries(boxes).filter(([id]) => id !== 'host');
-	expect(inner).toHaveLength(count + 1);
-	if (count > 16) expect((machine?.w ?? 0) / (machine?.h ?? 1)).toBeLessThan(5);
-	for (const [id, a] of inner) {
-		const over = inner.filter(
-			([other, b]) => other > id && a.x < b.x + b.w && b.x < a.x + a.w && a.y < b.y + b.h && b.y < a.y + a.h,
-		);
-		expect(over, id).toEqual([]);
-	}
-});
+test.each([4, 16, 17, 40, 200, 1000])(
+	'a star of %i is no strip, and nothing in it overlaps',
+	{ timeout: 30_000 },
+	(count) => {
+		const lab = star(count);
+		const { boxes } = computeGeometry(lab);
+		const machine = boxes.host;
+		const inner = Object.entries(boxes).filter(([id]) => id !== 'host');
+		expect(inner).toHaveLength(count + 1);
+		if (count > 16) expect((machine?.w ?? 0) / (machine?.h ?? 1)).toBeLessThan(5);
+		for (const [id, a] of inner) {
+			const over = inner.filter(
+				([other, b]) => other > id && a.x < b.x + b.w && b.x < a.x + a.w && a.y < b.y + b.h && b.y < a.y + a.h,
+			);
+			expect(over, id).toEqual([]);
+		}
+	},
+);
