@@ -364,6 +364,7 @@ func (l *tinyLabs) killAll() {
 
 func (l *tinyLab) Dial(ctx context.Context) (net.Conn, error) { return l.listener.dial(ctx) }
 func (l *tinyLab) Done() <-chan struct{}                      { return l.done }
+func (l *tinyLab) Err() error                                 { return nil }
 func (l *tinyLab) Pid() int                                   { return 1 }
 
 func (l *tinyLab) Kill(context.Context) error {

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -493,7 +494,11 @@ func (r *room) ended(l *running, err error) {
 			state = labengine.Dead
 		}
 		if problem == nil {
-			problem = labengine.Problemf(labengine.CodeNotRunning, "the lab's process ended; the drawing is safe").
+			how := ""
+			if l.process != nil && l.process.Err() != nil {
+				how = fmt.Sprintf(" (%v)", l.process.Err())
+			}
+			problem = labengine.Problemf(labengine.CodeNotRunning, "the lab's process ended%s; the drawing is safe", how).
 				WithHint("start the lab again")
 		}
 	}

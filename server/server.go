@@ -55,6 +55,7 @@ type Labs interface {
 type Process interface {
 	Dial(ctx context.Context) (net.Conn, error)
 	Done() <-chan struct{} // closed once it has ended
+	Err() error            // how, as far as that is known
 	Kill(ctx context.Context) error
 	Pid() int
 }

@@ -286,7 +286,7 @@ test('a lab whose process has ended says why, and one click starts it again as i
 	await add(page, 'br v-net-0 192.168.15.5/24');
 	for (const pid of await server.labProcesses()) process.kill(pid, 'SIGKILL');
 	const banner = page.getByTestId('banner');
-	await expect(banner).toContainText(/The lab.s process ended; the drawing is safe\./);
+	await expect(banner).toContainText(/The lab.s process ended \(signal: killed\); the drawing is safe\./);
 	await expect(page.getByTestId('node-v-net-0')).toBeVisible();
 	await banner.getByRole('button', { name: 'Start again' }).click();
 	await expect(page.getByTestId('lab-state')).toContainText('running');
