@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { drawn } from '../../test/lab';
+import { overlap } from './boxes';
 import { computeGeometry } from './geometry';
 import { slotsFor } from './places';
 import { sizes } from './sizes';
@@ -39,3 +40,20 @@ test.each([4, 16, 17, 40, 200, 1000])(
 		}
 	},
 );
+
+test.each([
+	[4, 50],
+	[9, 20],
+	[30, 3],
+])('%i bridges of %i nodes each are no strip', (bridges, count) => {
+	const all = Array.from({ length: bridges }, (_, at) => `br${at}`);
+	const nodes = all.flatMap((br, b) => Array.from({ length: count }, (_, at) => ({ br, name: `n${b}-${at}` })));
+	const lab = drawn(
+		`host: ${nodes.map((n) => n.name).join(' ')} ${all.map((br) => `=${br}`).join(' ')}`,
+		...nodes.map(({ br, name }) => `${name}:eth0 -- ${br}:${name}-br`),
+	);
+	const { boxes } = computeGeometry(lab);
+	expect((boxes.host?.w ?? 0) / (boxes.host?.h ?? 1)).toBeLessThan(3);
+	const inner = Object.entries(boxes).filter(([id]) => id !== 'host');
+	for (const [id, a] of inner) expect(inner.filter(([other, b]) => other > id && overlap(a, b), id)).toEqual([]);
+});

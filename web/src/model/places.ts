@@ -17,6 +17,7 @@ const toLAN = 104;
 const column = 220; // from a node to the next above or below a bar
 const betweenRows = slotStep.y - sizes.namespace.h; // of nodes above a bar, or below it
 const inOneRow = 8; // nodes; more stand in several rows
+const oneRow = 1600; // px of bridges beside each other; more stand in several rows
 
 /** Places for the boxes that have none. `kept` are those that they had until now, so that they stay as others come and go. */
 export function slotsFor(lab: Lab, kept: Places = {}): Places {
@@ -135,7 +136,7 @@ class Room {
 
 /**
  * Each bridge with the nodes that are plugged into it: up to three above it, of more one half below. Many stand in rows, each
- * second one between the nodes of the others, so that cables pass between them.
+ * second one between the nodes of the others, so that cables pass between them; and so do many bridges.
  */
 function aroundBridges(lab: Lab, room: Room, inner: readonly Thing[]): void {
 	const bridges = inner.filter((t) => isBridge(t.shape));
@@ -146,33 +147,48 @@ function aroundBridges(lab: Lab, room: Room, inner: readonly Thing[]): void {
 			if (i && peer?.master && !home.has(i.node)) home.set(i.node, peer.master);
 		}
 	}
-	let { x } = firstSlot;
-	for (const bridge of bridges) {
+	const stars = bridges.flatMap((bridge) => {
 		const members = inner.filter((t) => !isBar(t.shape) && home.get(t.id) === bridge.id);
-		if (members.length === 0) continue;
-		const above = members.length <= 3 ? members.length : Math.ceil(members.length / 2);
-		const bar = room.size(bridge);
-		const inRow = rowLength(above);
-		const barWidth = above > inRow ? Math.max(bar.w, (above + 1) * jackGap) : bar.w; // as wide as its jacks make it
-		const shift = above > inRow ? column / 4 : 0;
-		const wide = (count: number) => count * column - (column - sizes.namespace.w);
-		const width = Math.max(wide(inRow) + 2 * shift, barWidth);
-		const rowHeight = Math.max(...members.map((t) => room.size(t).h));
-		const step = rowHeight + betweenRows;
-		const barY = firstSlot.y + (Math.ceil(above / inRow) - 1) * step + rowHeight + toBar;
-		const place = (side: readonly Thing[], top: number) => {
-			for (const [at, t] of side.entries()) {
-				const row = Math.floor(at / inRow);
-				const inThisRow = Math.min(inRow, side.length - row * inRow);
-				const left = x + (width - wide(inThisRow)) / 2 + (row % 2 === 0 ? -shift : shift);
-				room.places[t.id] = snapped(left + (at % inRow) * column, top + row * step);
-			}
-		};
-		place(members.slice(0, above), firstSlot.y);
-		place(members.slice(above), barY + bar.h + toBar);
-		room.places[bridge.id] = snapped(x + (width - barWidth) / 2, barY);
-		x += width + column - sizes.namespace.w;
+		return members.length > 0 ? [starOf(room, bridge, members)] : [];
+	});
+	const gap = column - sizes.namespace.w;
+	const area = stars.reduce((sum, { size }) => sum + (size.w + gap) * (size.h + gap), 0);
+	const widest = Math.max(oneRow, Math.sqrt(2 * area)); // about twice as wide as high
+	let [x, y, lowest] = [0, 0, 0];
+	for (const { size, places } of stars) {
+		if (x > 0 && x + size.w > widest) [x, y, lowest] = [0, lowest + gap, 0];
+		for (const [id, at] of places) room.places[id] = snapped(firstSlot.x + x + at.x, firstSlot.y + y + at.y);
+		x += size.w + gap;
+		lowest = Math.max(lowest, y + size.h);
 	}
+}
+
+/** A bridge and its nodes, from a corner. */
+function starOf(room: Room, bridge: Thing, members: readonly Thing[]): { size: Size; places: [string, Place][] } {
+	const above = members.length <= 3 ? members.length : Math.ceil(members.length / 2);
+	const bar = room.size(bridge);
+	const inRow = rowLength(above);
+	const barWidth = above > inRow ? Math.max(bar.w, (above + 1) * jackGap) : bar.w; // as wide as its jacks make it
+	const shift = above > inRow ? column / 4 : 0;
+	const wide = (count: number) => count * column - (column - sizes.namespace.w);
+	const width = Math.max(wide(inRow) + 2 * shift, barWidth);
+	const rowHeight = Math.max(...members.map((t) => room.size(t).h));
+	const step = rowHeight + betweenRows;
+	const barY = (Math.ceil(above / inRow) - 1) * step + rowHeight + toBar;
+	const places: [string, Place][] = [[bridge.id, { x: (width - barWidth) / 2, y: barY }]];
+	const place = (side: readonly Thing[], top: number) => {
+		for (const [at, t] of side.entries()) {
+			const row = Math.floor(at / inRow);
+			const inThisRow = Math.min(inRow, side.length - row * inRow);
+			const left = (width - wide(inThisRow)) / 2 + (row % 2 === 0 ? -shift : shift);
+			places.push([t.id, { x: left + (at % inRow) * column, y: top + row * step }]);
+		}
+	};
+	const below = barY + bar.h + toBar;
+	const rowsBelow = Math.ceil((members.length - above) / inRow);
+	place(members.slice(0, above), 0);
+	place(members.slice(above), below);
+	return { size: { w: width, h: rowsBelow > 0 ? below + rowsBelow * step - betweenRows : barY + bar.h }, places };
 }
 
 /** How many of so many nodes stand beside each other: a picture about twice as wide as high, and no narrower than their bar. */
