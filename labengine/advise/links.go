@@ -35,8 +35,8 @@ func (a *adviser) isNeeded(i *topology.Interface) bool {
 		return true
 	case i.Peer != nil && i.Peer.Up:
 		return len(i.Peer.Prefixes) > 0 || i.IsPort() && i.Peer.IsPort() && !joinedOtherwise(i.Master, i.Peer.Master)
-	case i.Peer == nil && i.IsPort(): // a vlan or a tunnel that is a port
-		return i.Master != nil && i.Master.Up && i.Kind != labengine.Dummy
+	case i.Peer == nil && i.IsPort(): // a vlan or a tunnel that is a port; what hangs on a dummy or an internal port is its node
+		return i.Master != nil && i.Master.Up && i.Kind != labengine.Dummy && i.Kind != labengine.Internal
 	case labengine.HasPorts(i.Kind):
 		return slices.ContainsFunc(a.portsOf(i), func(p *topology.Interface) bool {
 			return p.Up && p.Peer != nil && p.Peer.Up && len(p.Peer.Prefixes) > 0
@@ -220,18 +220,25 @@ func wiresOf(s *topology.Segment, passes func(port *topology.Interface) bool) []
 
 // bridgeLoops finds rings of bridges none of which runs STP: a broadcast goes round in them for ever, and ever more of them
 // until the machine does nothing else. One bridge with STP hears itself and opens the ring: the others pass on what it sends.
+// A cable that is cut opens it where both directions are: by one alone, the broadcast goes round the other way.
 func (a *adviser) bridgeLoops() {
 	for _, s := range a.Segments {
 		if len(s.Bridges) == 0 || s.Split {
 			continue
 		}
 		wires := wiresOf(s, func(port *topology.Interface) bool {
-			return port.Up && port.Master.Up && !runsSTP(port.Master)
+			return port.Up && port.Master.Up && !runsSTP(port.Master) && !(sendsNothing(port) && sendsNothing(port.Peer))
 		})
 		if ring := ringOf(wires); len(ring) > 0 {
 			a.bridgeLoop(ring)
 		}
 	}
+}
+
+// sendsNothing says whether an interface's frames all get lost, as on a cable that is cut.
+func sendsNothing(i *topology.Interface) bool {
+	impairment, err := labengine.ParseImpairment(i.Impair)
+	return err == nil && (impairment.Cut || impairment.Loss == 100)
 }
 
 // runsSTP says whether a bridge listens for rings: by 802.1D or, of Open vSwitch, 802.1D or 802.1w.

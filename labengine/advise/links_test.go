@@ -62,6 +62,15 @@ func TestInterfaceDown(t *testing.T) {
 	})
 }
 
+// TestInternalPortDown: a port that Open vSwitch makes itself is where its machine has an address; without one, nobody misses it.
+func TestInternalPortDown(t *testing.T) {
+	lab := topologytest.Lab(t, "a: machine\na:ovs0 ovs\na:vi0 tun mode tap on ovs0 down")
+	vi0 := lab.Interfaces["a:vi0"]
+	vi0.Kind = labengine.Internal
+	lab.Interfaces["a:vi0"] = vi0
+	checkLab(t, lab, labengine.Live{}, nil)
+}
+
 func TestLoopbackDown(t *testing.T) {
 	check(t, []spoken{
 		{"with an address of its own", redAndBlue + "red:lo 10.9.9.9/32", `
@@ -207,6 +216,19 @@ func TestBridgeLoop(t *testing.T) {
 			host:br1 bridge
 			host:a on br0 -- host:b on br1
 			host:c on br0 -- host:d on br1 down`, ""},
+		{"one cable is cut", `
+			host: machine
+			host:br0 bridge
+			host:br1 bridge
+			host:a on br0 -- host:b on br1
+			host:c on br0 cut -- host:d on br1 cut`, ""},
+		{"one direction of a cable is cut", `
+			host: machine
+			host:br0 bridge
+			host:br1 bridge
+			host:a on br0 loss 100% -- host:b on br1
+			host:c on br0 -- host:d on br1`, `
+			bridge-loop host:br0: br0 and br1 are a ring by 2 cables, and none has STP: a broadcast goes round for ever [Turn STP on]`},
 		{"a tree", `
 			host: machine
 			host:br0 bridge
