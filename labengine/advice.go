@@ -24,6 +24,7 @@ const (
 	AdviceHostPrefix          AdviceCode = "host-prefix"           // a /32 or /128 where a subnet was meant
 	AdviceSubnetAddress       AdviceCode = "subnet-address"        // a subnet's own address, or its broadcast address
 	AdviceAddressTwice        AdviceCode = "address-twice"         // on one segment
+	AdviceSubnetTwice         AdviceCode = "subnet-twice"          // on two interfaces of a node that do not hear each other
 	AdviceDifferentSubnets    AdviceCode = "different-subnets"     // on one cable
 	AdvicePortAddress         AdviceCode = "port-address"          // on a port of a bridge instead of the bridge
 	AdviceInterfaceDown       AdviceCode = "interface-down"        // and needed

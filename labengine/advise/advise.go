@@ -31,6 +31,7 @@ var looks = []func(*adviser){
 	(*adviser).hostPrefixes,
 	(*adviser).subnetAddresses,
 	(*adviser).addressesTwice,
+	(*adviser).subnetsTwice,
 	(*adviser).differentSubnets,
 	(*adviser).interfacesDown,
 	(*adviser).loopbacksDown,

@@ -26,6 +26,8 @@ func TestInterfaceDown(t *testing.T) {
 			red:a 10.0.0.1/24 -- host:ra on br0
 			blue:a 10.0.0.2/24 -- host:ba on br0`, `
 			interface-down host:br0: br0 of host is down: nothing passes between its 2 ports and host [Set br0 up]`},
+		{"a bridge without ports", "host: machine\nhost:br0 bridge 10.0.0.1/24 down", `
+			interface-down host:br0: br0 of host has 10.0.0.1/24 and is down: nothing arrives there [Set br0 up]`},
 		{"a vlan, and the interface below one", `
 			a, b: machine
 			a:e down -- b:e

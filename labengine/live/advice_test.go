@@ -41,6 +41,12 @@ func TestAdviceIsTrue(t *testing.T) {
 			host: machine
 			red, blue: namespace in host
 			red:veth-red 192.168.15.1/24 -- blue:veth-blue 192.168.51.2/24`, "192.168.15.2"},
+		{labengine.AdviceSubnetTwice, `
+			host: machine
+			red: namespace in host
+			host:a-net bridge 192.168.15.5/24
+			host:v-net-0 bridge 192.168.15.5/24
+			red:veth-red 192.168.15.1/24 -- host:veth-red-br on v-net-0`, "192.168.15.5"},
 		{labengine.AdviceGatewayAbsent, `
 			host: machine
 			red, blue: namespace in host

@@ -1497,6 +1497,7 @@ export interface Advice {
 		| 'host-prefix'
 		| 'subnet-address'
 		| 'address-twice'
+		| 'subnet-twice'
 		| 'different-subnets'
 		| 'port-address'
 		| 'interface-down'
