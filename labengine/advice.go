@@ -38,5 +38,7 @@ const (
 	AdviceNoReturnRoute       AdviceCode = "no-return-route"       // to where packets come from
 	AdviceForwardDrops        AdviceCode = "forward-drops"         // the policy of FORWARD drops what others send through the node
 	AdviceNATMatchesNothing   AdviceCode = "nat-matches-nothing"   // a rule that no packet can meet
+	AdviceDNATToNobody        AdviceCode = "dnat-to-nobody"        // to an address that nobody has where it would be
+	AdviceDNATCatchesInside   AdviceCode = "dnat-catches-inside"   // what those behind a gateway ask of others outside
 	AdviceARPTableSmall       AdviceCode = "arp-table-small"       // the computer's, for so many nodes
 )

@@ -1511,6 +1511,8 @@ export interface Advice {
 		| 'no-return-route'
 		| 'forward-drops'
 		| 'nat-matches-nothing'
+		| 'dnat-to-nobody'
+		| 'dnat-catches-inside'
 		| 'arp-table-small';
 	/**
 	 * the nodes, interfaces and cables that it is about; the first is where to look
