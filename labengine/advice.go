@@ -26,6 +26,7 @@ const (
 	AdviceAddressTwice        AdviceCode = "address-twice"         // on one segment
 	AdviceSubnetTwice         AdviceCode = "subnet-twice"          // on two interfaces of a node that do not hear each other
 	AdviceDifferentSubnets    AdviceCode = "different-subnets"     // on one cable
+	AdviceVLANApart           AdviceCode = "vlan-apart"            // from everybody else of its subnet on a switch
 	AdvicePortAddress         AdviceCode = "port-address"          // on a port of a bridge instead of the bridge
 	AdviceInterfaceDown       AdviceCode = "interface-down"        // and needed
 	AdviceLoopbackDown        AdviceCode = "loopback-down"         // and needed

@@ -33,6 +33,7 @@ var looks = []func(*adviser){
 	(*adviser).addressesTwice,
 	(*adviser).subnetsTwice,
 	(*adviser).differentSubnets,
+	(*adviser).vlansApart,
 	(*adviser).interfacesDown,
 	(*adviser).loopbacksDown,
 	(*adviser).mtuMismatches,

@@ -47,6 +47,13 @@ func TestAdviceIsTrue(t *testing.T) {
 			host:a-net bridge 192.168.15.5/24
 			host:v-net-0 bridge 192.168.15.5/24
 			red:veth-red 192.168.15.1/24 -- host:veth-red-br on v-net-0`, "192.168.15.5"},
+		{labengine.AdviceVLANApart, `
+			host: machine
+			red, blue: namespace in host
+			host:ovs0 ovs 192.168.15.5/24
+			red:veth-red 192.168.15.1/24 -- host:veth-red-br on ovs0 tag 10
+			blue:veth-blue 192.168.15.2/24 -- host:veth-blue-br on ovs0
+			red: route default via 192.168.15.5`, "192.168.15.5"},
 		{labengine.AdviceGatewayAbsent, `
 			host: machine
 			red, blue: namespace in host

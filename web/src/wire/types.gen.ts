@@ -1499,6 +1499,7 @@ export interface Advice {
 		| 'address-twice'
 		| 'subnet-twice'
 		| 'different-subnets'
+		| 'vlan-apart'
 		| 'port-address'
 		| 'interface-down'
 		| 'loopback-down'
