@@ -119,11 +119,8 @@ func hint(step plan.Step, errno syscall.Errno) (labengine.ID, string) {
 		}
 	case plan.AddRoute:
 		on, name = s.At.Node, s.Route
-		switch errno {
-		case unix.EACCES: // FR_ACT_PROHIBIT in net/ipv4/fib_rules.c
-			return on, "the kernel looks for the way to its gateway and meets a rule of type prohibit: `ip rule` there lists it"
-		case unix.ENETUNREACH, unix.EHOSTUNREACH:
-			return on, "its gateway is on no network of an interface that is up there, or a rule of type unreachable is for it"
+		if hint := gatewayHint(s.Route, errno); hint != "" {
+			return on, hint
 		}
 		if errno == unix.ENODEV || errno == unix.ENOENT {
 			return on, "one of the interfaces that it names is not there: `ip -br link` there lists them"
@@ -174,6 +171,23 @@ func hint(step plan.Step, errno syscall.Errno) (labengine.ID, string) {
 		return on, "the kernel does not take this value for " + name
 	}
 	return on, ""
+}
+
+// gatewayHint is about what the kernel answers where it finds no way to a route's gateway: rules are asked too, and EACCES is
+// the answer of one, FR_ACT_PROHIBIT in net/ipv4/fib_rules.c.
+func gatewayHint(route string, errno syscall.Errno) string {
+	if !strings.Contains(route, "via ") {
+		return ""
+	}
+	switch errno {
+	case unix.EACCES:
+		return "the kernel looks for the way to its gateway and meets a rule of type prohibit: `ip rule` there lists it"
+	case unix.ENETUNREACH, unix.EHOSTUNREACH:
+		return "its gateway is on no network of an interface that is up there, or a rule of type unreachable is for it"
+	case unix.EINVAL:
+		return "the kernel does not take this value for " + route + ": a gateway is one host's address, and no rule of type blackhole is for it"
+	}
+	return ""
 }
 
 // busyHint is about EBUSY. One at a time takes what arrives at a link: netdev_rx_handler_register in net/core/dev.c.

@@ -286,7 +286,7 @@ func (s RenameMachine) Commands() []labengine.Command {
 	if s.Kind != labengine.Machine {
 		return nil
 	}
-	return in(s.To, "hostname "+quote(s.To))
+	return in(s.To, hostname(s.To))
 }
 
 // Commands implements [Step].
