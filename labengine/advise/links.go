@@ -52,7 +52,7 @@ func isLeft(i *topology.Interface) bool {
 	return i.Segment != nil && isUnplugged(i) && slices.ContainsFunc(i.Prefixes, func(p netip.Prefix) bool {
 		return slices.ContainsFunc(i.Node.Interfaces, func(other *topology.Interface) bool {
 			return other.Segment != i.Segment && slices.ContainsFunc(other.Prefixes, func(q netip.Prefix) bool {
-				return q.Masked() == p.Masked() && hasConnected(other, q)
+				return q.Masked() == p.Masked() && connects(other, q)
 			})
 		})
 	})

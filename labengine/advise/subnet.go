@@ -74,28 +74,37 @@ func (a *adviser) subnetsTwice() {
 		first := map[netip.Prefix]*topology.Interface{}
 		for _, i := range node.Interfaces {
 			for at, p := range i.Prefixes {
-				if again := slices.IndexFunc(i.Prefixes, func(q netip.Prefix) bool { return q.Masked() == p.Masked() }) < at; again || !hasConnected(i, p) {
+				subnet := p.Masked()
+				if !connects(i, p) || isAgain(i.Prefixes, at) {
 					continue
 				}
-				if other := first[p.Masked()]; other == nil {
-					first[p.Masked()] = i
-				} else if i.Segment != other.Segment && !chooses(node, p.Masked(), i, other) {
-					a.subnetTwice(p.Masked(), other, i)
+				other := first[subnet]
+				if other == nil {
+					first[subnet] = i
+				} else if i.Segment != other.Segment && !chooses(node, subnet, i, other) && hasConnected(i, subnet) && hasConnected(other, subnet) {
+					a.subnetTwice(subnet, other, i)
 				}
 			}
 		}
 	}
 }
 
-// hasConnected says whether the kernel has made a route out of an interface's address, in table main. Of a lab that runs it
-// is known; an address may have been given with `noprefixroute`.
-func hasConnected(i *topology.Interface, p netip.Prefix) bool {
-	if !i.Up || i.IsLoopback() || i.IsPort() || i.Segment == nil || p.Bits() >= p.Addr().BitLen()-1 || p.Addr().IsLinkLocalUnicast() {
-		return false
-	}
-	routes := i.Node.Live().Routes
+// isAgain says whether an address is in the same subnet as one before it.
+func isAgain(prefixes []netip.Prefix, at int) bool {
+	return slices.ContainsFunc(prefixes[:at], func(p netip.Prefix) bool { return p.Masked() == prefixes[at].Masked() })
+}
+
+// connects says whether the kernel makes a route to others out of an interface's address.
+func connects(i *topology.Interface, p netip.Prefix) bool {
+	return i.Up && !i.IsLoopback() && !i.IsPort() && i.Segment != nil && p.Bits() < p.Addr().BitLen()-1 && !p.Addr().IsLinkLocalUnicast()
+}
+
+// hasConnected says whether that route is there, in table main: of a lab that runs it is known. An address may have been given
+// with `noprefixroute`, or with a metric that says which is better.
+func hasConnected(i *topology.Interface, subnet netip.Prefix) bool {
+	routes, to := i.Node.Live().Routes, subnet.String()
 	return len(routes) == 0 || slices.ContainsFunc(routes, func(r labengine.Route) bool {
-		return r.Kernel && r.Table == "" && r.Dev == i.Name && r.To == p.Masked().String()
+		return r.Kernel && r.Table == "" && r.Dev == i.Name && r.To == to && (r.Metric == 0 || r.IPv6)
 	})
 }
 

@@ -21,39 +21,45 @@ type vlanEnd struct {
 // parties that are kept apart are meant to be: what is said is that some are in a VLAN and others in none, or that a gateway
 // is in another one than who sends through it.
 func (a *adviser) vlansApart() {
+	var tops map[*topology.Interface][]*topology.Interface // what sends through an interface
 	for _, s := range a.Segments {
 		if !s.Split || s.Open || len(s.Bridges) != 1 || !s.Bridges[0].Up { // by another switch they could be joined after all
 			continue
 		}
-		bridge := s.Bridges[0]
-		ends, ok := a.vlanEnds(bridge)
+		if tops == nil {
+			tops = a.tops()
+		}
+		ends, ok := a.vlanEnds(s.Bridges[0], tops)
 		if !ok {
 			continue
 		}
 		var subnets []netip.Prefix
+		in := map[netip.Prefix][]vlanEnd{}
 		for _, e := range ends {
-			for _, p := range e.Prefixes {
-				if !p.IsSingleIP() && !p.Addr().IsLinkLocalUnicast() && !slices.Contains(subnets, p.Masked()) {
+			for at, p := range e.Prefixes {
+				if p.IsSingleIP() || p.Addr().IsLinkLocalUnicast() || isAgain(e.Prefixes, at) {
+					continue
+				}
+				if len(in[p.Masked()]) == 0 {
 					subnets = append(subnets, p.Masked())
 				}
+				in[p.Masked()] = append(in[p.Masked()], e)
 			}
 		}
 		for _, subnet := range subnets {
-			a.vlanApart(bridge, subnet, slices.DeleteFunc(slices.Clone(ends), func(e vlanEnd) bool {
-				return !slices.ContainsFunc(e.Prefixes, func(p netip.Prefix) bool { return p.Masked() == subnet })
-			}))
+			a.vlanApart(s.Bridges[0], subnet, in[subnet])
 		}
 	}
 }
 
 // vlanEnds are those on a switch that are up. It is not ok where something hangs on it of which that cannot be said.
-func (a *adviser) vlanEnds(bridge *topology.Interface) (ends []vlanEnd, ok bool) {
+func (a *adviser) vlanEnds(bridge *topology.Interface, tops map[*topology.Interface][]*topology.Interface) (ends []vlanEnd, ok bool) {
 	add := func(i, port *topology.Interface) {
 		if !i.Up || !port.Up {
 			return
 		}
 		ends = append(ends, vlanEnd{i, port, vlanOf(port, bridge), true})
-		for _, top := range a.onTopOf(i) {
+		for _, top := range tops[i] {
 			id, err := strconv.Atoi(top.Option("id"))
 			if top.Kind != labengine.VLAN || err != nil || !carries(port, bridge, id) {
 				id = -1

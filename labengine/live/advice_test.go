@@ -112,14 +112,21 @@ func TestWhatADNATRuleCatches(t *testing.T) {
 		host: sysctl net.ipv4.ip_forward=1
 		host: iptables -t nat -A POSTROUTING -s 192.168.15.0/24 -j MASQUERADE
 		host: iptables -t nat -A PREROUTING -p icmp -j DNAT --to-destination 192.168.15.2`))
+	webIs := func(up bool, routes int) {
+		lab.Until("web's interface", func(s labtest.State) bool {
+			eth0, ok := s.Lab.InterfaceNamed("web", "eth0")
+			return ok && eth0.Up == up && len(s.Lab.Nodes["web"].Routes) == routes
+		})
+	}
 	lab.MustRun("web", "ip", "link", "set", "eth0", "down")
+	webIs(false, 0)
 	const outside = "8.8.8.8"
 	if _, status := lab.Run("red", "ping", "-c1", "-W1", outside); status == 0 {
 		t.Errorf("web is down, and red reaches %s all the same", outside)
 	}
 	lab.MustRun("web", "ip", "link", "set", "eth0", "up")
 	lab.MustRun("web", "ip", "route", "add", "default", "via", "192.168.15.5")
-	lab.Until("web is as it was", func(s labtest.State) bool { return len(s.Lab.Nodes["web"].Routes) == 1 })
+	webIs(true, 1)
 	said := adviceOf(lab)
 	if len(said) != 1 || said[0].Code != labengine.AdviceDNATCatchesInside {
 		t.Fatalf("advised: %+v", said)

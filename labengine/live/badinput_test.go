@@ -76,6 +76,7 @@ func TestBadWiring(t *testing.T) {
 func TestRefusalsSayWhy(t *testing.T) {
 	lab := labtest.StartLab(t, bridged(t))
 	lab.Shell("blue", "ip rule add to 10.9.0.0/24 prohibit; ip rule add to 10.8.0.0/24 unreachable")
+	lab.Until("the rules", func(s labtest.State) bool { return len(s.Lab.Nodes["blue"].IPRules) == 2 })
 	sysctl := func(name, value string) []labengine.Edit {
 		return []labengine.Edit{{SetSysctl: &labengine.SetSysctl{Node: "host", Name: name, Value: value}}}
 	}
