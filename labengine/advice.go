@@ -24,7 +24,9 @@ const (
 	AdviceHostPrefix          AdviceCode = "host-prefix"           // a /32 or /128 where a subnet was meant
 	AdviceSubnetAddress       AdviceCode = "subnet-address"        // a subnet's own address, or its broadcast address
 	AdviceAddressTwice        AdviceCode = "address-twice"         // on one segment
+	AdviceSubnetTwice         AdviceCode = "subnet-twice"          // on two interfaces of a node that do not hear each other
 	AdviceDifferentSubnets    AdviceCode = "different-subnets"     // on one cable
+	AdviceVLANApart           AdviceCode = "vlan-apart"            // from everybody else of its subnet on a switch
 	AdvicePortAddress         AdviceCode = "port-address"          // on a port of a bridge instead of the bridge
 	AdviceInterfaceDown       AdviceCode = "interface-down"        // and needed
 	AdviceLoopbackDown        AdviceCode = "loopback-down"         // and needed
@@ -37,5 +39,7 @@ const (
 	AdviceNoReturnRoute       AdviceCode = "no-return-route"       // to where packets come from
 	AdviceForwardDrops        AdviceCode = "forward-drops"         // the policy of FORWARD drops what others send through the node
 	AdviceNATMatchesNothing   AdviceCode = "nat-matches-nothing"   // a rule that no packet can meet
+	AdviceDNATToNobody        AdviceCode = "dnat-to-nobody"        // to an address that nobody has where it would be
+	AdviceDNATCatchesInside   AdviceCode = "dnat-catches-inside"   // what those behind a gateway ask of others outside
 	AdviceARPTableSmall       AdviceCode = "arp-table-small"       // the computer's, for so many nodes
 )

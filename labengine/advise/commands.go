@@ -9,14 +9,7 @@ import (
 // commands fills in what a person would type for each fix. A fix is about few nodes, and no others are compared: a large lab
 // may want many fixes.
 func (a *adviser) commands() {
-	p := parts{Network: a.Network, tops: map[*topology.Interface][]*topology.Interface{}}
-	for _, node := range a.Nodes {
-		for _, i := range node.Interfaces {
-			if i.Parent != nil {
-				p.tops[i.Parent] = append(p.tops[i.Parent], i)
-			}
-		}
-	}
+	p := parts{Network: a.Network, tops: a.tops()}
 	for _, said := range a.said {
 		if said.Fix == nil {
 			continue
@@ -26,6 +19,19 @@ func (a *adviser) commands() {
 			said.Fix.Commands = plan.Diff(part, after).Commands()
 		}
 	}
+}
+
+// tops are what sends through each interface.
+func (a *adviser) tops() map[*topology.Interface][]*topology.Interface {
+	tops := map[*topology.Interface][]*topology.Interface{}
+	for _, node := range a.Nodes {
+		for _, i := range node.Interfaces {
+			if i.Parent != nil {
+				tops[i.Parent] = append(tops[i.Parent], i)
+			}
+		}
+	}
+	return tops
 }
 
 // parts are smaller labs out of a lab.

@@ -5,6 +5,7 @@ import (
 	"iter"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"vethlab/labengine"
 	"vethlab/labengine/topology"
@@ -196,16 +197,7 @@ func (a *adviser) natRules(node *topology.Node, ipv6 bool) {
 // natRule looks at a rule of a chain, and at those that are the same.
 func (a *adviser) natRule(node *topology.Node, chain []rule, r *rule, ipv6 bool) {
 	say := func(option, instead, format string, args ...any) {
-		var commands []string
-		for _, same := range chain {
-			if same.text == r.text && instead != "" {
-				commands = append(commands, same.with(option, instead))
-			}
-		}
-		var edits []labengine.Edit
-		if len(commands) > 0 {
-			edits = []labengine.Edit{{Iptables: &labengine.Iptables{Node: node.ID, IPv6: ipv6, Commands: commands, Was: r.text}}}
-		}
+		edits := rewrite(node, chain, r, option, instead, ipv6)
 		args = append([]any{r.text, node.Label}, args...)
 		a.misses[node] = a.misses[node] || r.parsed.Chain == "POSTROUTING"
 		a.say(labengine.AdviceNATMatchesNothing, []labengine.ID{node.ID}, fix(edits, "Make it %s", instead),
@@ -232,15 +224,35 @@ func (a *adviser) natRule(node *topology.Node, chain []rule, r *rule, ipv6 bool)
 		return
 	}
 	if m := r.destination; r.target == "DNAT" && m.IsSingleIP() && !m.not {
-		a.natDestination(node, m.Addr(), say)
+		if a.natDestination(node, m.Addr(), say) {
+			return
+		}
 	}
+	if r.target == "DNAT" {
+		a.dnat(node, chain, r, ipv6)
+	}
+}
+
+// rewrite has a rule, and those that are the same, say something else behind one of its options; nothing where there is
+// nothing to say instead.
+func rewrite(node *topology.Node, chain []rule, r *rule, option, instead string, ipv6 bool) []labengine.Edit {
+	if instead == "" {
+		return nil
+	}
+	var commands []string
+	for _, same := range chain {
+		if same.text == r.text {
+			commands = append(commands, same.with(option, instead))
+		}
+	}
+	return []labengine.Edit{{Iptables: &labengine.Iptables{Node: node.ID, IPv6: ipv6, Commands: commands, Was: r.text}}}
 }
 
 // natDestination looks at a rule for packets to one address: one that is in a subnet of the node, and nobody's, is an address
 // for which nobody answers ARP. What is not in a subnet of the node could be routed to it.
-func (a *adviser) natDestination(node *topology.Node, to netip.Addr, say func(option, instead, format string, args ...any)) {
+func (a *adviser) natDestination(node *topology.Node, to netip.Addr, say func(option, instead, format string, args ...any)) (said bool) {
 	if len(a.Owners(to)) > 0 || node.Owns(to) {
-		return
+		return false
 	}
 	for _, i := range node.Interfaces {
 		if i.Segment == nil || i.Segment.Open {
@@ -249,13 +261,14 @@ func (a *adviser) natDestination(node *topology.Node, to netip.Addr, say func(op
 		for _, p := range i.Prefixes {
 			if p.Contains(to) && !p.IsSingleIP() {
 				say("-d", p.Addr().String(), "nobody on %s has %s", i.Segment.Name(), to)
-				return
+				return true
 			}
 		}
 	}
+	return false
 }
 
-// with is a command that has the rule say something else behind one of its options.
+// with is a command that has the rule say something else behind one of its options, or say so first where it has none.
 func (r *rule) with(option, value string) string {
 	changed := r.parsed
 	changed.Verb, changed.Number, changed.Args = "-R", r.number, slices.Clone(changed.Args)
@@ -263,13 +276,16 @@ func (r *rule) with(option, value string) string {
 		short, _, attached := splitOption(word)
 		switch {
 		case short == option && attached:
-			changed.Args[at] = option + value
+			if changed.Args[at] = option + value; strings.HasPrefix(option, "--") {
+				changed.Args[at] = option + "=" + value
+			}
 			return changed.String()
 		case short == option && at+1 < len(changed.Args):
 			changed.Args[at+1] = value
 			return changed.String()
 		}
 	}
+	changed.Args = slices.Insert(changed.Args, 0, option, value)
 	return changed.String()
 }
 

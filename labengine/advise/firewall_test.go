@@ -125,3 +125,78 @@ func TestFixOfANATRule(t *testing.T) {
 		}
 	}
 }
+
+// inside is red and web behind host, which has a way out.
+const inside = `
+	host, router: machine
+	office: lan
+	red, web: namespace in host
+	host:v-net-0 bridge 192.168.15.5/24
+	red:eth0 192.168.15.1/24 -- host:veth-red on v-net-0
+	web:eth0 192.168.15.2/24 -- host:veth-web on v-net-0
+	host:eth0 192.168.1.2/24 -- office
+	router:eth0 192.168.1.1/24 -- office
+	red, web: route default via 192.168.15.5
+	host: route default via 192.168.1.1
+	host: sysctl net.ipv4.ip_forward=1
+	host: iptables -t nat -A POSTROUTING -s 192.168.15.0/24 -o eth0 -j MASQUERADE
+	`
+
+func TestDNATToNobody(t *testing.T) {
+	dnat := inside + "host: iptables -t nat -A PREROUTING -i eth0 -p tcp --dport 80 -j DNAT --to-destination "
+	check(t, []spoken{
+		{"a slip of the finger", dnat + "192.168.15.22:80", `
+			dnat-to-nobody host: the rule ` + "`-t nat -A PREROUTING -i eth0 -p tcp --dport 80 -j DNAT --to-destination 192.168.15.22:80`" + ` of host sends what it catches to 192.168.15.22, and nobody on v-net-0 has that address`},
+		{"it can be but one", `
+			host: machine
+			red: namespace in host
+			red:eth0 192.168.15.1/24 -- host:veth-red 192.168.15.5/24
+			host: iptables -t nat -A OUTPUT -d 10.0.0.1 -j DNAT --to-destination=192.168.15.11:8080-8090`, `
+			dnat-to-nobody host: the rule ` + "`-t nat -A OUTPUT -d 10.0.0.1 -j DNAT --to-destination=192.168.15.11:8080-8090`" + ` of host sends what it catches to 192.168.15.11, and nobody on the cable from host to red has that address [Make it 192.168.15.1:8080-8090]`},
+		{"IPv6", `
+			host: machine
+			red: namespace in host
+			red:eth0 2001:db8::1/64 -- host:veth-red 2001:db8::5/64
+			host: ip6tables -t nat -A PREROUTING -i eth7+ -p tcp --dport 80 -j DNAT --to-destination [2001:db8::11]:80`, `
+			dnat-to-nobody host: the rule ` + "`-t nat -A PREROUTING -i eth7+ -p tcp --dport 80 -j DNAT --to-destination [2001:db8::11]:80`" + ` of host sends what it catches to 2001:db8::11, and nobody on the cable from host to red has that address [Make it [2001:db8::1]:80]`},
+		{"behind another gateway", inside + `
+			router: sysctl net.ipv4.ip_forward=1
+			router: route 192.168.15.0/24 via 192.168.1.2
+			router: iptables -t nat -A PREROUTING -i wan0+ -p tcp --dport 80 -j DNAT --to-destination 192.168.15.22`, `
+			dnat-to-nobody router: the rule ` + "`-t nat -A PREROUTING -i wan0+ -p tcp --dport 80 -j DNAT --to-destination 192.168.15.22`" + ` of router sends what it catches to 192.168.15.22, and nobody on v-net-0 has that address`},
+		{"somebody has it", dnat + "192.168.15.2:80", ""},
+		{"one of several", dnat + "192.168.15.20-192.168.15.22:80", ""},
+		{"another port", dnat + ":8080", ""},
+		{"somebody outside", dnat + "8.8.8.8:53", ""},
+		{"somebody has no address yet", inside + `
+			blue: namespace in host
+			blue:eth0 -- host:veth-blue on v-net-0
+			host: iptables -t nat -A PREROUTING -i eth0 -p tcp --dport 80 -j DNAT --to-destination 192.168.15.22:80`, ""},
+		{"nobody is there yet", `
+			host: machine
+			host:br0 bridge 192.168.15.5/24
+			host: iptables -t nat -A PREROUTING -p tcp --dport 80 -j DNAT --to-destination 192.168.15.22:80`, ""},
+		{"who answers for others may answer for it", inside + `
+			red: sysctl net.ipv4.conf.all.proxy_arp=1
+			host: iptables -t nat -A PREROUTING -i eth0 -p tcp --dport 80 -j DNAT --to-destination 192.168.15.22:80`, ""},
+	})
+}
+
+func TestDNATCatchesInside(t *testing.T) {
+	const rule = "host: iptables -t nat -A PREROUTING "
+	caught := func(rule string) string {
+		return "dnat-catches-inside host: the rule `-t nat -A PREROUTING " + rule + "` of host has neither -d nor -i: " +
+			"it catches what red asks of the outside too, and sends it to 192.168.15.2 [Make it for 192.168.1.2 alone]"
+	}
+	const port80 = "-p tcp -m tcp --dport 80 -j DNAT --to-destination 192.168.15.2:80"
+	check(t, []spoken{
+		{"as the lecture has it", inside + rule + port80, caught(port80)},
+		{"everything", inside + rule + "-j DNAT --to-destination 192.168.15.2", caught("-j DNAT --to-destination 192.168.15.2")},
+		{"from one side", inside + rule + "-i eth0 " + port80, ""},
+		{"for one address", inside + rule + "-d 192.168.1.2 " + port80, ""},
+		{"for its own addresses", inside + rule + "-m addrtype --dst-type LOCAL " + port80, ""},
+		{"those inside are spared before", inside + rule + "-i v-net-0 -j RETURN\n" + rule + port80, ""},
+		{"nobody asks anything of the outside", strings.Replace(inside, "host: route default via 192.168.1.1", "", 1) + rule + port80, ""},
+		{"web alone is inside", strings.Replace(inside, "red, web: route", "web: route", 1) + rule + port80, ""},
+	})
+}

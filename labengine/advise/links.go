@@ -31,18 +31,31 @@ func (a *adviser) interfacesDown() {
 func (a *adviser) isNeeded(i *topology.Interface) bool {
 	onTop := slices.ContainsFunc(a.onTopOf(i), func(top *topology.Interface) bool { return top.Up && len(top.Prefixes) > 0 })
 	switch {
-	case len(i.Prefixes) > 0 || onTop:
+	case onTop:
 		return true
+	case len(i.Prefixes) > 0:
+		return !isLeft(i)
 	case i.Peer != nil && i.Peer.Up:
 		return len(i.Peer.Prefixes) > 0 || i.IsPort() && i.Peer.IsPort() && !joinedOtherwise(i.Master, i.Peer.Master)
-	case i.Peer == nil && i.IsPort(): // a vlan or a tunnel that is a port
-		return i.Master != nil && i.Master.Up && i.Kind != labengine.Dummy
+	case i.Peer == nil && i.IsPort(): // a vlan or a tunnel that is a port; what hangs on a dummy or an internal port is its node
+		return i.Master != nil && i.Master.Up && i.Kind != labengine.Dummy && i.Kind != labengine.Internal
 	case labengine.HasPorts(i.Kind):
 		return slices.ContainsFunc(a.portsOf(i), func(p *topology.Interface) bool {
 			return p.Up && p.Peer != nil && p.Peer.Up && len(p.Peer.Prefixes) > 0
 		})
 	}
 	return false
+}
+
+// isLeft says whether an interface is down where it would be in the way: nobody can be there, and its subnet is elsewhere now.
+func isLeft(i *topology.Interface) bool {
+	return i.Segment != nil && isUnplugged(i) && slices.ContainsFunc(i.Prefixes, func(p netip.Prefix) bool {
+		return slices.ContainsFunc(i.Node.Interfaces, func(other *topology.Interface) bool {
+			return other.Segment != i.Segment && slices.ContainsFunc(other.Prefixes, func(q netip.Prefix) bool {
+				return q.Masked() == p.Masked() && connects(other, q)
+			})
+		})
+	})
 }
 
 func (a *adviser) portsOf(bridge *topology.Interface) []*topology.Interface {
@@ -80,14 +93,14 @@ func (a *adviser) interfaceDown(i *topology.Interface, down []*topology.Interfac
 		on = append(on, i.Cable)
 	}
 	set := fix(edits, "Set %s up", i.Name)
+	ports := len(a.portsOf(i))
 	switch {
 	case len(down) == 2:
 		set.Label = "Set both up"
 		a.say(labengine.AdviceInterfaceDown, on, set, "%s are down: nothing passes the cable between them", list(called(down)))
 	case i.Peer != nil:
 		a.say(labengine.AdviceInterfaceDown, on, set, "%s is down: nothing passes its cable to %s", i, i.Peer)
-	case labengine.HasPorts(i.Kind):
-		ports := len(a.portsOf(i))
+	case labengine.HasPorts(i.Kind) && ports > 0:
 		a.say(labengine.AdviceInterfaceDown, on, set, "%s is down: nothing passes between its %d %s and %s",
 			i, ports, choose(ports, "port", "ports"), i.Node.Label)
 	case len(i.Prefixes) > 0:
@@ -220,18 +233,25 @@ func wiresOf(s *topology.Segment, passes func(port *topology.Interface) bool) []
 
 // bridgeLoops finds rings of bridges none of which runs STP: a broadcast goes round in them for ever, and ever more of them
 // until the machine does nothing else. One bridge with STP hears itself and opens the ring: the others pass on what it sends.
+// A cable that is cut opens it where both directions are: by one alone, the broadcast goes round the other way.
 func (a *adviser) bridgeLoops() {
 	for _, s := range a.Segments {
 		if len(s.Bridges) == 0 || s.Split {
 			continue
 		}
 		wires := wiresOf(s, func(port *topology.Interface) bool {
-			return port.Up && port.Master.Up && !runsSTP(port.Master)
+			return port.Up && port.Master.Up && !runsSTP(port.Master) && !(sendsNothing(port) && sendsNothing(port.Peer))
 		})
 		if ring := ringOf(wires); len(ring) > 0 {
 			a.bridgeLoop(ring)
 		}
 	}
+}
+
+// sendsNothing says whether an interface's frames all get lost, as on a cable that is cut.
+func sendsNothing(i *topology.Interface) bool {
+	impairment, err := labengine.ParseImpairment(i.Impair)
+	return err == nil && (impairment.Cut || impairment.Loss == 100)
 }
 
 // runsSTP says whether a bridge listens for rings: by 802.1D or, of Open vSwitch, 802.1D or 802.1w.

@@ -26,6 +26,8 @@ func TestInterfaceDown(t *testing.T) {
 			red:a 10.0.0.1/24 -- host:ra on br0
 			blue:a 10.0.0.2/24 -- host:ba on br0`, `
 			interface-down host:br0: br0 of host is down: nothing passes between its 2 ports and host [Set br0 up]`},
+		{"a bridge without ports", "host: machine\nhost:br0 bridge 10.0.0.1/24 down", `
+			interface-down host:br0: br0 of host has 10.0.0.1/24 and is down: nothing arrives there [Set br0 up]`},
 		{"a vlan, and the interface below one", `
 			a, b: machine
 			a:e down -- b:e
@@ -60,6 +62,15 @@ func TestInterfaceDown(t *testing.T) {
 			host:a on br0 -- host:b on br1
 			host:c on br0 down -- host:d on br1`, ""},
 	})
+}
+
+// TestInternalPortDown: a port that Open vSwitch makes itself is where its machine has an address; without one, nobody misses it.
+func TestInternalPortDown(t *testing.T) {
+	lab := topologytest.Lab(t, "a: machine\na:ovs0 ovs\na:vi0 tun mode tap on ovs0 down")
+	vi0 := lab.Interfaces["a:vi0"]
+	vi0.Kind = labengine.Internal
+	lab.Interfaces["a:vi0"] = vi0
+	checkLab(t, lab, labengine.Live{}, nil)
 }
 
 func TestLoopbackDown(t *testing.T) {
@@ -207,6 +218,19 @@ func TestBridgeLoop(t *testing.T) {
 			host:br1 bridge
 			host:a on br0 -- host:b on br1
 			host:c on br0 -- host:d on br1 down`, ""},
+		{"one cable is cut", `
+			host: machine
+			host:br0 bridge
+			host:br1 bridge
+			host:a on br0 -- host:b on br1
+			host:c on br0 cut -- host:d on br1 cut`, ""},
+		{"one direction of a cable is cut", `
+			host: machine
+			host:br0 bridge
+			host:br1 bridge
+			host:a on br0 loss 100% -- host:b on br1
+			host:c on br0 -- host:d on br1`, `
+			bridge-loop host:br0: br0 and br1 are a ring by 2 cables, and none has STP: a broadcast goes round for ever [Turn STP on]`},
 		{"a tree", `
 			host: machine
 			host:br0 bridge

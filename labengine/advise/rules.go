@@ -36,6 +36,7 @@ type rule struct {
 	other       bool // there are matches that are not understood here
 	target      string
 	isGoto      bool
+	to          string // of DNAT: an address, a port, both, or several
 }
 
 // name is a match on an interface or on states; its text is empty where there is none.
@@ -133,7 +134,7 @@ var longNames = map[string]string{
 
 // harmless are options that match nothing: those of targets and comments. Their values are words of their own.
 var harmless = []string{
-	"--comment", "--to-source", "--to-destination", "--to-ports", "--to", "--reject-with", "--log-prefix", "--log-level",
+	"--comment", "--to-source", "--to-ports", "--to", "--reject-with", "--log-prefix", "--log-level",
 	"--set-mark", "--set-xmark", "--set-mss",
 }
 
@@ -173,6 +174,8 @@ func readRule(parsed labengine.Rule) rule {
 			r.states = name{next(), not}
 		case option == "-j" || option == "-g":
 			r.target, r.isGoto = next(), option == "-g"
+		case option == "--to-destination":
+			r.to = next()
 		case option == "-m" || slices.Contains(harmless, option):
 			next()
 		case slices.Contains(harmlessAlone, option):

@@ -19,6 +19,8 @@ func (w *World) refused(step plan.Step, err error) error {
 	}
 	said := words(err)
 	switch s := step.(type) {
+	case plan.SetSysctl:
+		said = sysctlWords(s.Name, err)
 	case plan.AddLink:
 		if s.Kind == labengine.Tun {
 			said = strings.TrimPrefix(said, routingWords) // a system call
@@ -60,6 +62,21 @@ func words(err error) string {
 	return routingWords + strings.ToUpper(text[:1]) + text[1:]
 }
 
+// sysctlWords is an error as sysctl(8) of procps prints it.
+func sysctlWords(name string, err error) string {
+	var errno syscall.Errno
+	if !errors.As(err, &errno) {
+		return err.Error()
+	}
+	switch errno {
+	case unix.ENOENT:
+		return "sysctl: cannot stat " + sysctlFolder + labengine.SysctlPath(name) + ": No such file or directory"
+	case unix.EACCES:
+		return `sysctl: permission denied on key "` + name + `"`
+	}
+	return `sysctl: setting key "` + name + `": ` + strings.TrimPrefix(words(errno), routingWords)
+}
+
 // hint is what the user can do, and the object that the step is about.
 func hint(step plan.Step, errno syscall.Errno) (labengine.ID, string) {
 	var on labengine.ID
@@ -94,8 +111,17 @@ func hint(step plan.Step, errno syscall.Errno) (labengine.ID, string) {
 		on, name = s.Interface, s.Name
 	case plan.SetSysctl:
 		on, name = s.At.Node, s.Name
+		switch errno {
+		case unix.ENOENT:
+			return on, "this kernel has no such setting there: its name is mistyped, its interface is not there, or its module is not loaded"
+		case unix.EPERM, unix.EACCES:
+			return on, "it can only be read, or it is one of the whole computer and not of a namespace"
+		}
 	case plan.AddRoute:
 		on, name = s.At.Node, s.Route
+		if hint := gatewayHint(s.Route, errno); hint != "" {
+			return on, hint
+		}
 		if errno == unix.ENODEV || errno == unix.ENOENT {
 			return on, "one of the interfaces that it names is not there: `ip -br link` there lists them"
 		}
@@ -134,7 +160,7 @@ func hint(step plan.Step, errno syscall.Errno) (labengine.ID, string) {
 	case unix.ENODEV, unix.ENOENT:
 		return on, name + " has gone meanwhile, perhaps by a command in a terminal: look at the canvas and try again"
 	case unix.EBUSY:
-		return on, "take " + name + " down first: before Linux 6.2 a link that is up keeps its name"
+		return on, busyHint(step, name)
 	case unix.EADDRNOTAVAIL:
 		return on, name + " cannot be given to or taken from this interface: it may be gone, down, or have IPv6 switched off"
 	case unix.EPERM, unix.EACCES:
@@ -145,6 +171,40 @@ func hint(step plan.Step, errno syscall.Errno) (labengine.ID, string) {
 		return on, "the kernel does not take this value for " + name
 	}
 	return on, ""
+}
+
+// gatewayHint is about what the kernel answers where it finds no way to a route's gateway: rules are asked too, and EACCES is
+// the answer of one, FR_ACT_PROHIBIT in net/ipv4/fib_rules.c.
+func gatewayHint(route string, errno syscall.Errno) string {
+	if !strings.Contains(route, "via ") {
+		return ""
+	}
+	switch errno {
+	case unix.EACCES:
+		return "the kernel looks for the way to its gateway and meets a rule of type prohibit: `ip rule` there lists it"
+	case unix.ENETUNREACH, unix.EHOSTUNREACH:
+		return "its gateway is on no network of an interface that is up there, or a rule of type unreachable is for it"
+	case unix.EINVAL:
+		return "the kernel does not take this value for " + route + ": a gateway is one host's address, and no rule of type blackhole is for it"
+	}
+	return ""
+}
+
+// busyHint is about EBUSY. One at a time takes what arrives at a link: netdev_rx_handler_register in net/core/dev.c.
+func busyHint(step plan.Step, name string) string {
+	switch s := step.(type) {
+	case plan.AddLink:
+		if s.Parent != "" {
+			return s.Parent + " is a port of a bridge, which takes all that arrives there: put " + name + " on the bridge, or take the port out of it"
+		}
+	case plan.SetMaster:
+		return "something else takes all that arrives at " + name + ", as a macvlan on it does: only one at a time can"
+	case plan.RenameLink:
+		return "take " + name + " down first: before Linux 6.2 a link that is up keeps its name"
+	case plan.SetLink, plan.MoveLink:
+		return "take " + name + " down first: the kernel does not change this of a link that is up"
+	}
+	return "something else uses " + name + " just now: try again"
 }
 
 // tunHint is about what [tunDevice] answers.

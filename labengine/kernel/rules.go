@@ -231,6 +231,8 @@ func rulesHint(said string, r labengine.Rule) string {
 		return "a command of nft has put something there that iptables cannot read: take it away with nft"
 	case strings.Contains(said, "does not exist") && r.Verb != "-D":
 		return "make the chain first"
+	case strings.Contains(said, "Too many links"), strings.Contains(said, "Too many levels of symbolic links"): // EMLINK, ELOOP
+		return "these chains jump to each other in a circle, or too deep: 16 is the most"
 	case strings.Contains(said, "Message too long"):
 		return "the kernel does not take so much at once: split it"
 	case (source || destination) && r.Table != "nat":

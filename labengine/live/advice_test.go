@@ -41,6 +41,19 @@ func TestAdviceIsTrue(t *testing.T) {
 			host: machine
 			red, blue: namespace in host
 			red:veth-red 192.168.15.1/24 -- blue:veth-blue 192.168.51.2/24`, "192.168.15.2"},
+		{labengine.AdviceSubnetTwice, `
+			host: machine
+			red: namespace in host
+			host:a-net bridge 192.168.15.5/24
+			host:v-net-0 bridge 192.168.15.5/24
+			red:veth-red 192.168.15.1/24 -- host:veth-red-br on v-net-0`, "192.168.15.5"},
+		{labengine.AdviceVLANApart, `
+			host: machine
+			red, blue: namespace in host
+			host:ovs0 ovs 192.168.15.5/24
+			red:veth-red 192.168.15.1/24 -- host:veth-red-br on ovs0 tag 10
+			blue:veth-blue 192.168.15.2/24 -- host:veth-blue-br on ovs0
+			red: route default via 192.168.15.5`, "192.168.15.5"},
 		{labengine.AdviceGatewayAbsent, `
 			host: machine
 			red, blue: namespace in host
@@ -82,6 +95,48 @@ func TestAdviceIsTrue(t *testing.T) {
 			lab.MustRun("red", "ping", "-c1", "-w5", c.to)
 		})
 	}
+}
+
+// TestWhatADNATRuleCatches: a rule with neither -d nor -i takes what red asks of the outside, as is said of it.
+func TestWhatADNATRuleCatches(t *testing.T) {
+	lab := labtest.StartLab(t, topologytest.Lab(t, `
+		host: machine
+		world: internet
+		red, web: namespace in host
+		host:v-net-0 bridge 192.168.15.5/24
+		red:eth0 192.168.15.1/24 -- host:veth-red on v-net-0
+		web:eth0 192.168.15.2/24 -- host:veth-web on v-net-0
+		host:eth0 203.0.113.2/24 -- world:eth0 203.0.113.1/24
+		red, web: route default via 192.168.15.5
+		host: route default via 203.0.113.1
+		host: sysctl net.ipv4.ip_forward=1
+		host: iptables -t nat -A POSTROUTING -s 192.168.15.0/24 -j MASQUERADE
+		host: iptables -t nat -A PREROUTING -p icmp -j DNAT --to-destination 192.168.15.2`))
+	webIs := func(up bool, routes int) {
+		lab.Until("web's interface", func(s labtest.State) bool {
+			eth0, ok := s.Lab.InterfaceNamed("web", "eth0")
+			return ok && eth0.Up == up && len(s.Lab.Nodes["web"].Routes) == routes
+		})
+	}
+	lab.MustRun("web", "ip", "link", "set", "eth0", "down")
+	webIs(false, 0)
+	const outside = "8.8.8.8"
+	if _, status := lab.Run("red", "ping", "-c1", "-W1", outside); status == 0 {
+		t.Errorf("web is down, and red reaches %s all the same", outside)
+	}
+	lab.MustRun("web", "ip", "link", "set", "eth0", "up")
+	lab.MustRun("web", "ip", "route", "add", "default", "via", "192.168.15.5")
+	webIs(true, 1)
+	said := adviceOf(lab)
+	if len(said) != 1 || said[0].Code != labengine.AdviceDNATCatchesInside {
+		t.Fatalf("advised: %+v", said)
+	}
+	lab.MustEdit(said[0].Fix.Edits...)
+	if said := adviceOf(lab); len(said) > 0 {
+		t.Errorf("after the fix: %s", said[0].Message)
+	}
+	lab.MustRun("web", "ip", "link", "set", "eth0", "down")
+	lab.MustRun("red", "ping", "-c1", "-w5", outside)
 }
 
 // TestNothingIsSaidOfAHealthyLab: of one that runs, with all that the kernel says of it.

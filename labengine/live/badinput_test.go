@@ -72,6 +72,33 @@ func TestBadWiring(t *testing.T) {
 	}
 }
 
+// TestRefusalsSayWhy: in the words of the command that the step stands for, and with what is in the way.
+func TestRefusalsSayWhy(t *testing.T) {
+	lab := labtest.StartLab(t, bridged(t))
+	lab.Shell("blue", "ip rule add to 10.9.0.0/24 prohibit; ip rule add to 10.8.0.0/24 unreachable")
+	lab.Until("the rules", func(s labtest.State) bool { return len(s.Lab.Nodes["blue"].IPRules) == 2 })
+	sysctl := func(name, value string) []labengine.Edit {
+		return []labengine.Edit{{SetSysctl: &labengine.SetSysctl{Node: "host", Name: name, Value: value}}}
+	}
+	route := func(via string) []labengine.Edit {
+		return []labengine.Edit{{AddRoute: &labengine.AddRoute{Node: "blue", Route: "172.30.0.0/16 via " + via}}}
+	}
+	for _, r := range []refusal{
+		{sysctl("net.ipv4.ip_default_ttl", "999"), labengine.CodeRefused,
+			`sysctl: setting key "net.ipv4.ip_default_ttl": Invalid argument`, "the kernel does not take this value for net.ipv4.ip_default_ttl"},
+		{sysctl("net.ipv4.nosuch", "1"), labengine.CodeRefused,
+			"sysctl: cannot stat /proc/sys/net/ipv4/nosuch: No such file or directory", "its name is mistyped"},
+		{[]labengine.Edit{{AddInterface: &labengine.AddInterface{ID: "m2", Node: "host", Name: "m2", Kind: labengine.MACVLAN, Parent: "host:veth-red-br"}}},
+			labengine.CodeRefused, "RTNETLINK answers: Device or resource busy", "veth-red-br is a port of a bridge"},
+		{[]labengine.Edit{rules("host", "-N A", "-N B", "-A A -j B", "-A B -j A", "-A INPUT -j A")}, labengine.CodeRefused,
+			"RULE_APPEND failed", "jump to each other in a circle"},
+		{route("10.9.0.1"), labengine.CodeRefused, "Error: Nexthop has invalid gateway", "a rule of type prohibit"},
+		{route("10.8.0.1"), labengine.CodeRefused, "Error: Nexthop has invalid gateway", "a rule of type unreachable"},
+	} {
+		r.check(t, lab)
+	}
+}
+
 // TestRuleThatTheKernelLacks: what iptables does not know, and a rule of a table that this kernel cannot make.
 func TestRuleThatTheKernelLacks(t *testing.T) {
 	lab := labtest.Start(t, redAndBlue)

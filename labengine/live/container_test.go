@@ -8,6 +8,7 @@ import (
 
 	"vethlab/labengine"
 	"vethlab/labengine/live/labtest"
+	"vethlab/labengine/plan"
 )
 
 // docker is host with a bridge, the container web on it, and red beside it.
@@ -204,6 +205,23 @@ func TestContainersBesideOthers(t *testing.T) {
 	lab.Shell("host", "test $(nsenter -t $(cat /run/containers/web-2.pid) -u hostname) = web-2")
 	lab.MustRun("red", "ping", "-c1", "-W3", "172.17.0.2")
 	lab.CheckKernel()
+}
+
+// TestHostnamesOfContainers: names that hostname(1) refuses are hostnames in the lab and by the commands that it shows alike.
+func TestHostnamesOfContainers(t *testing.T) {
+	lab := labtest.StartLab(t, docker(t, ""))
+	for _, name := range []string{"my_app", "c.1-2_3", ".hidden", "web-", "web.example"} {
+		lab.MustEdit(labengine.Edit{UpdateNode: &labengine.UpdateNode{ID: "web", Name: &name}})
+		if got := lab.Shell(name, "hostname"); got != name+"\n" {
+			t.Errorf("%s is called %q", name, got)
+		}
+		byHand := name + "2"
+		for _, c := range (plan.RenameContainer{At: plan.Spot{Machine: "host", Pid: "$$"}, From: name, To: byHand}).Commands()[:1] {
+			if got := lab.Shell("host", "unshare --uts sh -ec '"+c.Line+"; hostname'"); got != byHand+"\n" {
+				t.Errorf("%s: %q", c.Line, got)
+			}
+		}
+	}
 }
 
 // TestFailedChangeKeepsNames: what is taken back because a later step was refused is taken back in the document too.

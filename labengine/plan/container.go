@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"regexp"
 
 	"vethlab/labengine"
 )
@@ -38,9 +39,20 @@ func containerSpot(node labengine.ID, machine, name string) Spot {
 	return Spot{Node: node, Machine: machine, Pid: "$(cat " + pidFile(name) + ")"}
 }
 
+// rfc1123 are the names that hostname(1) takes, RFC 1123 §2.1.
+var rfc1123 = regexp.MustCompile(`^[[:alnum:]]([[:alnum:]-]*[[:alnum:]])?(\.[[:alnum:]]([[:alnum:]-]*[[:alnum:]])?)*$`)
+
+// hostname is the command that sets one. The kernel takes any, as that of a container that is called my_app; so does busybox.
+func hostname(name string) string {
+	if rfc1123.MatchString(name) {
+		return "hostname " + name
+	}
+	return "busybox hostname " + name
+}
+
 // Commands implements [Step]. The second line finds the init, which is unshare's child, once it is there.
 func (s AddContainer) Commands() []labengine.Command {
-	inside := "hostname " + s.Name + "; "
+	inside := hostname(s.Name) + "; "
 	if s.Command != "" {
 		inside += "(" + s.Command + ") > " + logFile(s.Name) + " 2>&1 & "
 	}
@@ -56,5 +68,5 @@ func (s DeleteContainer) Commands() []labengine.Command {
 
 // Commands implements [Step].
 func (s RenameContainer) Commands() []labengine.Command {
-	return in(s.At.Machine, "nsenter -t "+s.At.Pid+" -u hostname "+s.To, "mv "+pidFile(s.From)+" "+pidFile(s.To))
+	return in(s.At.Machine, "nsenter -t "+s.At.Pid+" -u "+hostname(s.To), "mv "+pidFile(s.From)+" "+pidFile(s.To))
 }

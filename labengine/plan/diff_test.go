@@ -245,6 +245,11 @@ func TestContainers(t *testing.T) {
 		nsenter -t $(cat /run/containers/web.pid) -u hostname api
 		mv /run/containers/web.pid /run/containers/api.pid
 	`)
+	odd := "my_app" // Docker takes it, and hostname(1) does not
+	check(t, want, edit(t, want, labengine.Edit{UpdateNode: &labengine.UpdateNode{ID: "w", Name: &odd}}), `
+		nsenter -t $(cat /run/containers/web.pid) -u busybox hostname my_app
+		mv /run/containers/web.pid /run/containers/my_app.pid
+	`)
 	bare := edit(t, want, labengine.Edit{Delete: &labengine.Delete{ID: "c"}})
 	check(t, bare, edit(t, bare, labengine.Edit{UpdateNode: &labengine.UpdateNode{ID: "w", In: &far}},
 		labengine.Edit{SetSysctl: &labengine.SetSysctl{Node: "w", Name: "net.ipv4.ip_forward"}},

@@ -287,7 +287,7 @@ func (s RenameMachine) Commands() []labengine.Command {
 	if s.Kind != labengine.Machine {
 		return nil
 	}
-	return in(s.To, "hostname "+quote(s.To))
+	return in(s.To, hostname(s.To))
 }
 
 // Commands implements [Step].

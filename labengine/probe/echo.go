@@ -136,6 +136,14 @@ func (e *echo) zone() (uint32, error) {
 	return 0, labengine.Problemf(labengine.CodeBadAddress, "`%s`: there is no interface %s here", e.to, name).About("", "to")
 }
 
+// zoneID is the index of the interface that the address says; 0 is any.
+func (e *echo) zoneID() uint32 {
+	if dest, ok := e.dest.(*unix.SockaddrInet6); ok {
+		return dest.ZoneId
+	}
+	return 0
+}
+
 func (e *echo) close() { unix.Close(e.fd) }
 
 func (e *echo) send(seq int) error {

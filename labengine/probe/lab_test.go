@@ -237,6 +237,18 @@ func (l *lab) impatient() {
 	}
 }
 
+// loDown leaves red's lo as ip-netns(8) add does.
+func (l *lab) loDown() {
+	l.t.Helper()
+	lo, err := l.redLinks.LinkByName("lo")
+	if err == nil {
+		err = l.redLinks.LinkSetDown(lo)
+	}
+	if err != nil {
+		l.t.Fatal(err)
+	}
+}
+
 func (l *lab) index(name string) int {
 	l.t.Helper()
 	link, err := l.redLinks.LinkByName(name)

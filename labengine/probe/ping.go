@@ -18,8 +18,8 @@ import (
 
 // Ping sends ICMP echo requests, RFC 792 and RFC 4443, from a network namespace, as ping(8) does. It calls report from
 // the calling goroutine, once for each request sent, in the order in which they are answered or given up; the event's
-// Request is left to the caller. Linux takes some 3 s to find that an IPv4 neighbour is absent: with a shorter timeout
-// that is a timeout too.
+// Request is left to the caller. Why there was no answer is told apart: there is no route; nobody has answered ARP or NDP
+// for the next hop; somebody has refused it, and who; and silence, which is a "timeout".
 //
 // The summary is ping's. When ctx ends, so does the ping at once, without an event for requests still under way, with
 // its summary and no error. Else errors are of type [*labengine.Problem]: CodeBadAddress, CodeBadRequest for a limit
@@ -51,7 +51,8 @@ func Ping(ctx context.Context, ns *os.File, p labengine.Ping, report func(labeng
 		return "", err
 	}
 	defer cancelled.close()
-	r := &run{echo: socket, report: report}
+	r := &run{echo: socket, hops: hops{ns: ns}, report: report}
+	defer r.hops.close()
 	err = r.loop(ctx, cancelled, p.Count, interval, timeout)
 	return r.summary(), err
 }
@@ -70,6 +71,7 @@ func milliseconds(p labengine.Ping, field string, ms int) (time.Duration, error)
 // run is a ping under way.
 type run struct {
 	echo     *echo
+	hops     hops
 	report   func(labengine.ProbeEvent)
 	waiting  []request // oldest first
 	sent     int
@@ -90,7 +92,7 @@ func (r *run) loop(ctx context.Context, cancelled *signal, count int, interval, 
 		now := time.Now() // before collecting, so that what came in time counts however late it is looked at
 		r.collect()
 		for len(r.waiting) > 0 && now.Sub(r.waiting[0].at) >= timeout {
-			r.finish(answer{seq: r.waiting[0].seq, err: "timeout"})
+			r.finish(answer{seq: r.waiting[0].seq, err: timedOut})
 		}
 		if r.sent < count && !now.Before(next) {
 			r.send()
@@ -128,7 +130,24 @@ func (r *run) send() {
 			return
 		}
 	}
-	r.report(labengine.ProbeEvent{Seq: seq, Error: sendWords(err)})
+	r.report(labengine.ProbeEvent{Seq: seq, Error: r.why(sendWords(err))})
+}
+
+const timedOut = "timeout"
+
+// why says more of an error that may be for want of a neighbour.
+func (r *run) why(err string) string {
+	if err != timedOut && err != hostUnreachable {
+		return err
+	}
+	switch unanswered := r.hops.unanswered(r.echo.to, r.echo.zoneID()); {
+	case unanswered == "":
+		return err
+	case err == timedOut:
+		return unanswered
+	default:
+		return err + ": " + unanswered
+	}
 }
 
 // collect reports what has come in.
@@ -166,7 +185,7 @@ func (r *run) finish(a answer) {
 	}
 	sent := r.waiting[i].at
 	r.waiting = slices.Delete(r.waiting, i, i+1)
-	e := labengine.ProbeEvent{Seq: a.seq, TTL: a.ttl, Error: a.err}
+	e := labengine.ProbeEvent{Seq: a.seq, TTL: a.ttl, Error: r.why(a.err)}
 	if a.from.IsValid() {
 		e.From = a.from.String()
 	}

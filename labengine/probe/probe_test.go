@@ -60,15 +60,28 @@ func TestPingSaysWhatPingSays(t *testing.T) {
 		{"zone", nil, labengine.Ping{To: "ff02::1%veth-red", Count: 1}, "1 fe80::", "1 packets transmitted, 1 received, 0% packet loss, rtt min/avg/max "},
 		{"timeout", func(l *lab) { l.sysctl(l.blue, "ipv4/icmp_echo_ignore_all", "1") },
 			labengine.Ping{To: "10.0.0.2", Count: 3, Interval: 10, Timeout: 50}, "1: timeout\n2: timeout\n3: timeout", "3 packets transmitted, 0 received, 100% packet loss"},
-		{"absent, and soon tired", nil, labengine.Ping{To: "10.0.0.99", Count: 1, Timeout: 50}, "1: timeout", "1 packets transmitted, 0 received, 100% packet loss"},
+		{"absent, and soon tired", nil, labengine.Ping{To: "10.0.0.99", Count: 1, Timeout: 50},
+			"1: nobody has answered ARP for 10.0.0.99", "1 packets transmitted, 0 received, 100% packet loss"},
+		{"absent, and lo is down, as in a new namespace", func(l *lab) { l.loDown(); l.impatient() },
+			labengine.Ping{To: "10.0.0.99", Count: 3, Interval: 300, Timeout: 300},
+			"1: nobody has answered ARP for 10.0.0.99\n2: nobody has answered ARP for 10.0.0.99\n3: nobody has answered ARP for 10.0.0.99",
+			"3 packets transmitted, 0 received, 100% packet loss"},
+		{"IPv6, absent, and lo is down", (*lab).loDown,
+			labengine.Ping{To: "fd00::99", Count: 1, Timeout: 500}, "1: nobody has answered NDP for fd00::99", "1 packets transmitted, 0 received, 100% packet loss"},
+		{"IPv6 of one link, absent", nil,
+			labengine.Ping{To: "fe80::99%veth-red", Count: 1, Timeout: 500}, "1: nobody has answered NDP for fe80::99", "1 packets transmitted, 0 received, 100% packet loss"},
+		{"the gateway is absent", func(l *lab) { l.route(l.red, "192.0.2.0/24", "10.0.0.99", unix.RTN_UNICAST) },
+			labengine.Ping{To: "192.0.2.1", Count: 1, Timeout: 50}, "1: nobody has answered ARP for the gateway 10.0.0.99", "1 packets transmitted, 0 received, 100% packet loss"},
 		{"network unreachable", nil, labengine.Ping{To: "192.0.2.1", Count: 2, Interval: 10},
 			"1: Network is unreachable\n2: Network is unreachable", "2 packets transmitted, 0 received, 100% packet loss"},
 		{"IPv6 network unreachable", nil, labengine.Ping{To: "2001:db8::1", Count: 1}, "1: Network is unreachable", "1 packets transmitted, 0 received, 100% packet loss"},
 		{"host unreachable", (*lab).impatient, labengine.Ping{To: "10.0.0.99", Count: 3, Interval: 10, Timeout: 3000},
-			"1 10.0.0.1: Destination Host Unreachable\n2 10.0.0.1: Destination Host Unreachable\n3 10.0.0.1: Destination Host Unreachable",
+			"1 10.0.0.1: Destination Host Unreachable: nobody has answered ARP for 10.0.0.99\n" +
+				"2 10.0.0.1: Destination Host Unreachable: nobody has answered ARP for 10.0.0.99\n" +
+				"3 10.0.0.1: Destination Host Unreachable: nobody has answered ARP for 10.0.0.99",
 			"3 packets transmitted, 0 received, 100% packet loss"},
 		{"IPv6 host unreachable", (*lab).impatient, labengine.Ping{To: "fd00::99", Count: 1, Timeout: 5000},
-			"1 fd00::1: Destination Host Unreachable", "1 packets transmitted, 0 received, 100% packet loss"},
+			"1 fd00::1: Destination Host Unreachable: nobody has answered NDP for fd00::99", "1 packets transmitted, 0 received, 100% packet loss"},
 		{"unreachable route", func(l *lab) { l.route(l.red, "192.0.2.0/24", "", unix.RTN_UNREACHABLE) },
 			labengine.Ping{To: "192.0.2.1", Count: 1}, "1: Destination Host Unreachable", "1 packets transmitted, 0 received, 100% packet loss"},
 		{"prohibited behind a router", func(l *lab) {
@@ -153,7 +166,8 @@ func TestPingComesBackWhenTheHostDoes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := "1 10.0.0.1: Destination Host Unreachable\n2 10.0.0.1: Destination Host Unreachable\n" +
+	const absent = "10.0.0.1: Destination Host Unreachable: nobody has answered ARP for 10.0.0.77\n"
+	want := "1 " + absent + "2 " + absent +
 		"3 10.0.0.77: ttl 64\n4 10.0.0.77: ttl 64\n5 10.0.0.77: ttl 64\n6 10.0.0.77: ttl 64"
 	if got := told(events); got != want {
 		t.Errorf("said\n%s\nnot\n%s", got, want)

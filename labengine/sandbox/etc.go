@@ -59,7 +59,8 @@ set enable-bracketed-paste off
 
 // bashrc sets the prompt, and marks prompts and commands for the page with OSC 633: A where a prompt begins, B where
 // it ends, E with the command line, C where its output begins, D with its exit status. The node's name and colour come
-// as VETHLAB_NODE and VETHLAB_COLOR ("1;31", the inside of an SGR sequence).
+// as VETHLAB_NODE and VETHLAB_COLOR ("1;31", the inside of an SGR sequence). Both names follow when somebody renames the node:
+// bash looks at its hostname once, and at the namespace's name never. No program is started for it.
 const bashrc = `case $- in *i*) ;; *) return ;; esac
 [ -n "$__vethlab" ] && return
 __vethlab=1
@@ -83,15 +84,24 @@ __vethlab_prompt() {
 	local status=$?
 	[ -n "$__vethlab_ran" ] && printf '\e]633;D;%s\a' "$status"
 	__vethlab_ran=
+	__vethlab_names
 	return $status
+}
+__vethlab_names() {
+	local name
+	read -r name 2>/dev/null </proc/sys/kernel/hostname && HOSTNAME=$name
+	[ -n "$VETHLAB_NODE" ] && ! [ "/run/netns/$VETHLAB_NODE" -ef /proc/self/ns/net ] || return
+	for name in /run/netns/*; do
+		[ "$name" -ef /proc/self/ns/net ] && VETHLAB_NODE=${name##*/} && return
+	done
 }
 __vethlab_x=x
 PS0='$(__vethlab_command)${__vethlab_x:0:$((__vethlab_ran=1,0))}'
 PROMPT_COMMAND=__vethlab_prompt
 if [ -n "$VETHLAB_NODE" ]; then
-	__vethlab_node=" \[\e[${VETHLAB_COLOR:-0}m\][\${VETHLAB_NODE}]\[\e[0m\]"
+	__vethlab_node=" \[\e[${VETHLAB_COLOR:-0}m\][\${VETHLAB_NODE//[[:cntrl:]]/}]\[\e[0m\]"
 fi
-PS1='\[\e]633;A\a\]\u@\h'"$__vethlab_node"' \w \$ \[\e]633;B\a\]'
+PS1='\[\e]633;A\a\]\u@${HOSTNAME%%.*}'"$__vethlab_node"' \w \$ \[\e]633;B\a\]'
 
 [ -r ~/.bashrc ] && . ~/.bashrc
 `

@@ -127,6 +127,41 @@ func TestTerminalInNamespace(t *testing.T) {
 	})
 }
 
+// TestPromptFollowsItsNode: of a namespace by whatever name it has now, and of a machine by its hostname, at the next prompt.
+// What a program sees of it is so too, and the last command's status is as it was.
+func TestPromptFollowsItsNode(t *testing.T) {
+	inLab(t, func(t *testing.T, l *Lab) {
+		m := newMachine(t, l, "host")
+		err := m.AddNamespaces(t.Context(), []string{"blue", "red"}, func(i int, ns *os.File) error {
+			defer ns.Close()
+			if i == 0 {
+				return nil
+			}
+			term := openTerminal(t, m, TerminalConfig{Node: "red", NetNS: ns})
+			r, _ := term.Attach(0)
+			expect(t, r, "633;B\a")
+			if err := m.RenameNamespace(t.Context(), "red", "crimson"); err != nil {
+				return err
+			}
+			term.Write([]byte("hostname elsewhere; false\r"))
+			if got := expect(t, r, "633;B\a"); !strings.Contains(got, "root@elsewhere \x1b[0m[crimson]\x1b[0m ~ # ") {
+				t.Errorf("prompt: %q", got)
+			}
+			term.Write([]byte("echo $?, $VETHLAB_NODE.\r"))
+			expect(t, r, "1, crimson.")
+			expect(t, r, "633;B\a")
+			term.Write([]byte("ip netns exec blue bash\r"))
+			if got := expect(t, r, "633;B\a"); !strings.Contains(got, "[blue]") {
+				t.Errorf("prompt in another namespace: %q", got)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
 func TestTerminalHangsUp(t *testing.T) {
 	inLab(t, func(t *testing.T, l *Lab) {
 		m := newMachine(t, l, "host")

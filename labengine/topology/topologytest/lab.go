@@ -15,7 +15,8 @@
 //	host: iptables -P FORWARD DROP
 //
 // A node's ID is its name, an interface's is `node:name`, and a cable's is its ends', joined by `--`. An end at a LAN needs
-// no name. After an interface come, in any order, its addresses and `down`, `mtu N`, `on BRIDGE`, and a kind's options.
+// no name. After an interface come, in any order, its addresses and `down`, `mtu N`, `on BRIDGE`, and a kind's options; `cut`
+// and `loss P%` of what it sends; of a port of Open vSwitch, `tag N` and `trunks N,M`; and of a bridge's, `vid N [pvid] [untagged]`.
 package topologytest
 
 import (
@@ -106,6 +107,8 @@ func (r *reader) line(line string) error {
 type words struct {
 	node, name, kind   string
 	addresses, options []string
+	impair, port       []string
+	vlans              []string
 	down, up           bool
 	mtu                int
 	master, parent     string
@@ -143,6 +146,16 @@ func (r *reader) parse(text string) (w words, err error) {
 			w.up = true
 		case word == "mtu":
 			w.mtu, err = strconv.Atoi(value())
+		case word == "cut":
+			w.impair = append(w.impair, word)
+		case word == "loss":
+			w.impair = append(w.impair, word, value())
+		case word == "tag" || word == "trunks":
+			w.port = append(w.port, word, value())
+		case word == "vid":
+			w.vlans = append(w.vlans, word, value())
+		case word == "pvid" || word == "untagged":
+			w.vlans = append(w.vlans, word)
 		case word == "on":
 			w.master = w.node + ":" + value()
 		case word == "over":
@@ -170,6 +183,7 @@ func (r *reader) cable(a, b string) error {
 		}
 		ends[e] = labengine.End{
 			ID: w.id(), Node: labengine.ID(w.node), Name: w.name, Addresses: w.addresses, Down: w.down, Master: labengine.ID(w.master),
+			Impair: strings.Join(w.impair, " "), Port: strings.Join(w.port, " "), VLANs: strings.Join(w.vlans, " "),
 		}
 		if id += w.id(); e == 0 {
 			id += "--"
@@ -193,6 +207,7 @@ func (r *reader) iface(line string) error {
 		r.add(labengine.Edit{AddInterface: &labengine.AddInterface{
 			ID: w.id(), Node: labengine.ID(w.node), Name: w.name, Kind: w.kind, Parent: labengine.ID(w.parent),
 			Options: strings.Join(w.options, " "), Addresses: w.addresses, MTU: w.mtu, Down: w.down, Master: labengine.ID(w.master),
+			Port: strings.Join(w.port, " "), VLANs: strings.Join(w.vlans, " "),
 		}})
 		return nil
 	}

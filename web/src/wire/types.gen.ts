@@ -1501,7 +1501,9 @@ export interface Advice {
 		| 'host-prefix'
 		| 'subnet-address'
 		| 'address-twice'
+		| 'subnet-twice'
 		| 'different-subnets'
+		| 'vlan-apart'
 		| 'port-address'
 		| 'interface-down'
 		| 'loopback-down'
@@ -1514,6 +1516,8 @@ export interface Advice {
 		| 'no-return-route'
 		| 'forward-drops'
 		| 'nat-matches-nothing'
+		| 'dnat-to-nobody'
+		| 'dnat-catches-inside'
 		| 'arp-table-small';
 	/**
 	 * the nodes, interfaces and cables that it is about; the first is where to look
