@@ -176,12 +176,12 @@ type (
 		At    Spot
 		Route string
 	}
-	// AddIPRule adds a rule of the routing policy, ip-rule(8).
+	// AddIPRule adds a rule of the routing policy, ip-rule(8); of `del` and one that each namespace has, it takes that away.
 	AddIPRule struct {
 		At   Spot
 		Rule string
 	}
-	// DeleteIPRule takes one away.
+	// DeleteIPRule takes one away; or brings back what `del` has taken.
 	DeleteIPRule struct {
 		At   Spot
 		Rule string
@@ -488,17 +488,22 @@ func quoteWords(text string) string {
 }
 
 // Commands implements [Step].
-func (s AddIPRule) Commands() []labengine.Command { return ipRuleCommand(s.At, "add", s.Rule) }
+func (s AddIPRule) Commands() []labengine.Command { return ipRuleCommand(s.At, s.Rule, true) }
 
 // Commands implements [Step].
-func (s DeleteIPRule) Commands() []labengine.Command { return ipRuleCommand(s.At, "del", s.Rule) }
+func (s DeleteIPRule) Commands() []labengine.Command { return ipRuleCommand(s.At, s.Rule, false) }
 
-func ipRuleCommand(at Spot, verb, rule string) []labengine.Command {
-	line := at.ip()
-	if r, err := labengine.ParseIPRule(rule); err == nil && r.IPv6 {
-		line = strings.Replace(line, "ip", "ip -6", 1)
+// ipRuleCommand is the ip-rule(8) command; -6 says of a rule that it is IPv6's.
+func ipRuleCommand(at Spot, rule string, added bool) []labengine.Command {
+	r, err := labengine.ParseIPRule(rule)
+	if err != nil {
+		return nil
 	}
-	return in(at.Machine, line+" rule "+verb+" "+quoteWords(rule))
+	line := at.ip()
+	if r.IPv6 {
+		line = at.ip("-6")
+	}
+	return in(at.Machine, line+" rule "+quoteWords(r.Command(added)))
 }
 
 // Commands implements [Step].

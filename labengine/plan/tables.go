@@ -96,22 +96,55 @@ func (d *differ) addRoute(node labengine.ID, s AddRoute) {
 	}
 }
 
-// ipRules takes rules of the routing policy away and adds others; they outlive links.
+// ipRules takes rules of the routing policy away and adds others; they outlive links. Rules of one priority are asked in the
+// order in which they were added: those behind one that comes or moves are added anew.
 func (d *differ) ipRules(at Spot, n labengine.Node) {
 	var have []string
 	if d.keepsNode(n.ID) {
 		have = d.have.Nodes[n.ID].IPRules
 	}
+	if len(have)+len(n.IPRules) == 0 {
+		return
+	}
+	inOrder := map[ruleRank][]string{} // what is wanted of each rank, and not found yet
+	for _, text := range n.IPRules {
+		inOrder[rank(text)] = append(inOrder[rank(text)], text)
+	}
+	stays := map[string]bool{}
 	for _, text := range have {
-		if !slices.Contains(n.IPRules, text) {
+		of := rank(text)
+		switch left := inOrder[of]; {
+		case !slices.Contains(n.IPRules, text):
+		case of.priority == "":
+			stays[text] = true
+		case len(left) > 0 && left[0] == text:
+			stays[text], inOrder[of] = true, left[1:]
+		}
+	}
+	for _, text := range have {
+		if !stays[text] {
 			d.do(DeleteIPRule{At: at, Rule: text})
 		}
 	}
 	for _, text := range n.IPRules {
-		if !slices.Contains(have, text) {
+		if !stays[text] {
 			d.do(AddIPRule{At: at, Rule: text})
 		}
 	}
+}
+
+// ruleRank is what rules have in common whose order means something.
+type ruleRank struct {
+	ipv6     bool
+	priority string // "" is the kernel's choice, which is another one for each
+}
+
+func rank(text string) ruleRank {
+	r, err := labengine.ParseIPRule(text)
+	if err != nil || r.Absent {
+		return ruleRank{}
+	}
+	return ruleRank{r.IPv6, r.Priority}
 }
 
 // neighbours writes permanent entries and takes others away, links being what they are to be. The kernel drops them with
