@@ -42,7 +42,6 @@ func OwnIPRules(ipv6 bool) []IPRule {
 	}
 	for i := range own {
 		own[i].IPv6 = ipv6
-		own[i].Text = own[i].String()
 	}
 	return own
 }
@@ -52,8 +51,7 @@ func (r IPRule) IsOwn() bool {
 	if r.Protocol == "kernel" {
 		r.Protocol = ""
 	}
-	r.Absent = false
-	r.Text = r.String()
+	r.Text, r.Absent = "", false
 	return slices.Contains(OwnIPRules(r.IPv6), r)
 }
 

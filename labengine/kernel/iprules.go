@@ -60,8 +60,8 @@ func (n *Netns) IPRules() ([]labengine.IPRule, error) {
 			if !ok {
 				continue
 			}
-			isOwn := func(o labengine.IPRule) bool { return r.IsOwn() && r.Priority == o.Priority }
-			if at := slices.IndexFunc(own, isOwn); at >= 0 {
+			like := func(o labengine.IPRule) bool { return r.Priority == o.Priority && r.IsOwn() }
+			if at := slices.IndexFunc(own, like); at >= 0 {
 				own = slices.Delete(own, at, at+1)
 			} else if !slices.Contains(list, r) { // two may differ in what neither makes use of
 				list = append(list, r)
@@ -135,7 +135,9 @@ func takeIPRule(body []byte) (r labengine.IPRule, ok bool) {
 		case unix.FRA_DPORT_RANGE:
 			r.DPort = ports(v)
 		case unix.FRA_PROTOCOL:
-			r.Protocol = strconv.Itoa(int(v[0]))
+			if v[0] != unix.RTPROT_UNSPEC {
+				r.Protocol = number(v[0], labengine.RouteProtocols)
+			}
 		case fraSPortMask, fraDPortMask:
 			understood = understood && native.Uint16(v) == 0xffff // all of a single port
 		case unix.FRA_PAD:
@@ -146,7 +148,16 @@ func takeIPRule(body []byte) (r labengine.IPRule, ok bool) {
 	if r.Action, ok = ruleActions[action]; !ok || !understood {
 		return r, false
 	}
-	r.Mark, r.Table = labengine.IPRuleMark(mark, mask), strconv.FormatUint(uint64(table), 10)
+	r.Mark = labengine.IPRuleMark(mark, mask)
+	if table != unix.RT_TABLE_MAIN {
+		r.Table = strconv.FormatUint(uint64(table), 10)
+	}
+	if r.IsOwn() { // most are, in a large lab
+		return r, true
+	}
+	if len(strings.Fields(r.Iif)) > 1 || len(strings.Fields(r.Oif)) > 1 { // which ip-rule(8) would not send
+		return r, false
+	}
 	r, err := labengine.ParseIPRule(r.String()) // written as everywhere, and none that a document would be refused for
 	return r, err == nil
 }
