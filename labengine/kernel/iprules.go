@@ -384,7 +384,7 @@ func (r fibRule) remove(n *Netns) error {
 }
 
 // takes says whether the kernel, asked to take this rule away, would be content with the other one: rule_find in
-// net/core/fib_rules.c. Of the header, flags are not compared.
+// net/core/fib_rules.c. It compares neither flags nor where `goto` leads.
 func (r fibRule) takes(other fibRule) bool {
 	for i, b := range r.body[:8] {
 		if b != 0 && b != other.body[i] {
@@ -396,7 +396,7 @@ func (r fibRule) takes(other fibRule) bool {
 		has[t] = v
 	}
 	for t, v := range attributes(r.body, sizeofFibRuleHeader) {
-		said := t != unix.FRA_UID_RANGE && !(t == unix.FRA_PROTOCOL && v[0] == 0) &&
+		said := t != unix.FRA_UID_RANGE && t != unix.FRA_GOTO && !(t == unix.FRA_PROTOCOL && v[0] == 0) &&
 			!(t == unix.FRA_SUPPRESS_PREFIXLEN && native.Uint32(v) == 0xffffffff)
 		if said && !bytes.Equal(v, has[t]) {
 			return false

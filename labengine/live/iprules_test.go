@@ -116,6 +116,22 @@ func TestTypedIPRules(t *testing.T) {
 				t.Errorf("drawn:\n%s\ntyped:\n%s", r, typed)
 			}
 			lab.CheckScript()
+			left := slices.Clone(texts)
+			for len(left) > len(texts)/2 { // the one that is meant goes, and no other that has what it has
+				at := w.IntN(len(left))
+				lab.MustEdit(labengine.Edit{DeleteIPRule: &labengine.DeleteIPRule{Node: red, Rule: left[at]}})
+				left = slices.Delete(left, at, at+1)
+				if got := lab.State().Lab.Nodes[red].IPRules; !slices.Equal(got, left) {
+					t.Fatalf("left are\n%s\nnot\n%s", strings.Join(got, "\n"), strings.Join(left, "\n"))
+				}
+			}
+			lab.CheckKernel()
+			for range len(texts) - len(left) {
+				mustUndo(t, lab, "a deletion")
+			}
+			if r := rulesOf(lab, "red"); r != typed {
+				t.Errorf("brought back:\n%s\ntyped:\n%s", r, typed)
+			}
 			again := labtest.Start(t, string(document.Format(lab.State().Lab, nil)))
 			for _, node := range []string{"red", "blue"} {
 				if got := nodeNamed(t, again.State().Lab, node).IPRules; !slices.Equal(got, texts) {
