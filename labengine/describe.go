@@ -61,7 +61,7 @@ func (d *describer) nodes(p Patch) {
 		}
 		if had && has {
 			d.list(was.Routes, is.Routes, "Route %s in "+is.Name, "Take the route %s from "+is.Name)
-			d.list(was.IPRules, is.IPRules, "Rule %s in "+is.Name, "Take the rule %s from "+is.Name)
+			d.ipRules(was, is)
 			d.list(was.Neighbours, is.Neighbours, "Neighbour %s in "+is.Name, "Take the neighbour %s from "+is.Name)
 			d.list(was.Sysctls, is.Sysctls, "Set %s in "+is.Name, "Take back %s in "+is.Name)
 			d.rules(is.Name, "iptables ", was.Iptables, is.Iptables)
@@ -111,6 +111,25 @@ func (d *describer) list(was, is []string, came, went string) {
 			d.say(went, text)
 		}
 	}
+}
+
+// ipRules says which rules came and went; one that each namespace has went when `del` came.
+func (d *describer) ipRules(was, is Node) {
+	split := func(list []string) (rules, absent []string) {
+		for _, text := range list {
+			if rule, ok := strings.CutPrefix(text, "del "); ok {
+				absent = append(absent, rule)
+			} else {
+				rules = append(rules, text)
+			}
+		}
+		return rules, absent
+	}
+	came, went := "Rule %s in "+is.Name, "Take the rule %s from "+is.Name
+	wasRules, wasAbsent := split(was.IPRules)
+	isRules, isAbsent := split(is.IPRules)
+	d.list(wasRules, isRules, came, went)
+	d.list(wasAbsent, isAbsent, went, came)
 }
 
 // rules says what came to a list of rules and what went.

@@ -23,6 +23,9 @@ func TestDescribe(t *testing.T) {
 		{"a bridge in a machine", []Edit{
 			{AddInterface: &AddInterface{ID: "br", Node: "h", Name: "v-net-0", Kind: Bridge}},
 		}, "Add bridge v-net-0 of host"},
+		{"a rule", []Edit{{AddIPRule: &AddIPRule{Node: "r", Rule: "lookup 5 pref 7"}}}, "Rule table 5 priority 7 in red"},
+		{"a rule of each namespace", []Edit{{AddIPRule: &AddIPRule{Node: "r", Rule: "del lookup main pref 32766"}}},
+			"Take the rule table main priority 32766 from red"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			after, err := before.Edit(c.edits)

@@ -48,7 +48,7 @@ type Node struct {
 	Held  string `json:"held,omitempty"` // the process that keeps a namespace without a name, as "bash (57)"; not saved
 
 	Routes  []string `json:"routes,omitempty"`  // as ip-route(8) takes them; none that the kernel makes itself
-	IPRules []string `json:"ipRules,omitempty"` // as ip-rule(8) takes them; not the three that each namespace has
+	IPRules []string `json:"ipRules,omitempty"` // as ip-rule(8) takes them; of the three that each namespace has, `del` and those that have gone
 
 	// The permanent entries of the ARP and NDP tables, as ip-neighbour(8) takes them; see [ParseNeighbour].
 	Neighbours []string `json:"neighbours,omitempty"`

@@ -94,25 +94,6 @@ func TestAuthoredRoutesKeepTheirText(t *testing.T) {
 	}
 }
 
-func TestIPRules(t *testing.T) {
-	for text, want := range map[string]string{
-		"from 192.168.15.0/24 lookup 100 pref 7": "from 192.168.15.0/24 table 100 priority 7",
-		"from all to 10.0.0.1/32 table main":     "to 10.0.0.1 table main",
-		"not fwmark 1/0xffffffff table 5":        "not fwmark 0x1 table 5",
-		"from 2001:db8::/32 prohibit":            "from 2001:db8::/32 prohibit",
-	} {
-		r, err := ParseIPRule(text)
-		if err != nil || r.String() != want {
-			t.Errorf("%s: %q, %v", text, r.String(), err)
-		}
-	}
-	for _, text := range []string{"", "from 10.0.0.0/8", "table 5 blackhole", "form 10.0.0.0/8 table 5", "priority 0 table 5", "from 10.0.0.0/8 to 2001:db8::/32 table 5"} {
-		if _, err := ParseIPRule(text); err == nil {
-			t.Errorf("%q is taken", text)
-		}
-	}
-}
-
 func TestImpairments(t *testing.T) {
 	for text, want := range map[string]string{
 		"": "", "rate 1mbit": "rate 1mbit", "rate 1500kbit": "rate 1500kbit", "loss 2% delay 100ms 10ms": "delay 100ms 10ms loss 2%",

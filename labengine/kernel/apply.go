@@ -42,6 +42,8 @@ type Machines interface {
 	ChangeOVS(ctx context.Context, machine labengine.ID, changes []plan.OVSChange) error
 	// DeleteService ends a service, if it is there.
 	DeleteService(node labengine.ID, service string) error
+	// Run runs a program in a network namespace of the named machine. The error says what it printed.
+	Run(ctx context.Context, machine string, netns *os.File, argv []string) error
 }
 
 // addrGenModeNone is IN6_ADDR_GEN_MODE_NONE, uapi/linux/if_link.h: no IPv6 link-local address.
@@ -201,11 +203,7 @@ func (a *applier) step(p plan.Plan, i int) error {
 	case plan.AddIPRule:
 		return a.ipRule(s.At, s.Rule, true)
 	case plan.DeleteIPRule:
-		err := a.ipRule(s.At, s.Rule, false)
-		if errors.Is(err, unix.ENOENT) { // it has gone already
-			return nil
-		}
-		return err
+		return a.ipRule(s.At, s.Rule, false)
 	case plan.AddNeighbour:
 		return a.neighbour(s.At, s.Neighbour, unix.RTM_NEWNEIGH, unix.NLM_F_CREATE|unix.NLM_F_REPLACE)
 	case plan.DeleteNeighbour:

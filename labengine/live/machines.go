@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"strings"
 	"syscall"
 	"time"
 
@@ -224,6 +225,19 @@ func (l *Lab) RenameNamespace(ctx context.Context, machine, from, to string) err
 		return err
 	}
 	return m.box.RenameNamespace(ctx, from, to)
+}
+
+// Run implements [kernel.Machines].
+func (l *Lab) Run(_ context.Context, machine string, netns *os.File, argv []string) error {
+	_, m, err := l.machineNamed(machine)
+	if err != nil {
+		return err
+	}
+	out, status, err := output(m.box, sandbox.Command{Argv: argv, Dir: "/", NetNS: netns})
+	if err == nil && status != 0 {
+		err = errors.New(strings.TrimSpace(out))
+	}
+	return err
 }
 
 // spot is where the programs of a node run: in its machine, and there in its container or network namespace.

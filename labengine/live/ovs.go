@@ -320,10 +320,10 @@ const maxOutput = 1 << 20
 
 // output runs a program in the machine, and gives what it printed.
 func (o *openVSwitch) output(argv ...string) (string, int, error) {
-	return output(o.box, argv...)
+	return output(o.box, sandbox.Command{Argv: argv, Dir: "/"})
 }
 
-func output(box *sandbox.Machine, argv ...string) (string, int, error) {
+func output(box *sandbox.Machine, command sandbox.Command) (string, int, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), ovsWait)
 	defer cancel()
 	r, w, err := os.Pipe()
@@ -331,7 +331,8 @@ func output(box *sandbox.Machine, argv ...string) (string, int, error) {
 		return "", 0, err
 	}
 	defer r.Close()
-	e, err := box.Exec(ctx, sandbox.Command{Argv: argv, Dir: "/", Stdout: w, Stderr: w})
+	command.Stdout, command.Stderr = w, w
+	e, err := box.Exec(ctx, command)
 	w.Close()
 	if err != nil {
 		return "", 0, err

@@ -136,23 +136,47 @@ func (d *differ) addRoute(node labengine.ID, s AddRoute) {
 	}
 }
 
-// ipRules takes rules of the routing policy away and adds others; they outlive links. It leaves those that refuse packets to be
-// added later, and returns them: of those that stay, too, where routes are added.
+// ipRules takes rules of the routing policy away and adds others; they outlive links. Rules of one priority are asked in the
+// order in which they were added: those behind one that comes or moves are added anew. Those that refuse packets, and others of
+// their priority, are left to be added later, and returned: also those that stay, where routes are added.
 func (d *differ) ipRules(at Spot, n labengine.Node, addsRoutes bool) (refusing []string) {
 	var have []string
 	if d.keepsNode(n.ID) {
 		have = d.have.Nodes[n.ID].IPRules
 	}
+	if len(have)+len(n.IPRules) == 0 {
+		return nil
+	}
+	inOrder := map[ruleRank][]string{} // what is wanted of each rank, and not found yet
+	later := map[ruleRank]bool{}
+	for _, text := range n.IPRules {
+		inOrder[rank(text)] = append(inOrder[rank(text)], text)
+	}
+	for _, text := range slices.Concat(have, n.IPRules) {
+		later[rank(text)] = later[rank(text)] || refuses(text)
+	}
+	stays := map[string]bool{}
 	for _, text := range have {
-		if !slices.Contains(n.IPRules, text) || addsRoutes && refuses(text) {
+		of := rank(text)
+		switch left := inOrder[of]; {
+		case !slices.Contains(n.IPRules, text) || addsRoutes && later[of]:
+		case of.priority == "":
+			stays[text] = true
+		case len(left) > 0 && left[0] == text:
+			stays[text], inOrder[of] = true, left[1:]
+		}
+	}
+	for _, text := range have {
+		if !stays[text] {
 			d.do(DeleteIPRule{At: at, Rule: text})
 		}
 	}
 	for _, text := range n.IPRules {
 		switch {
-		case refuses(text) && (addsRoutes || !slices.Contains(have, text)):
+		case stays[text]:
+		case later[rank(text)]:
 			refusing = append(refusing, text)
-		case !slices.Contains(have, text):
+		default:
 			d.do(AddIPRule{At: at, Rule: text})
 		}
 	}
@@ -160,9 +184,22 @@ func (d *differ) ipRules(at Spot, n labengine.Node, addsRoutes bool) (refusing [
 }
 
 func refuses(rule string) bool {
-	return slices.ContainsFunc(strings.Fields(rule), func(word string) bool {
-		return word == "prohibit" || word == "blackhole" || word == "unreachable"
-	})
+	r, err := labengine.ParseIPRule(rule)
+	return err == nil && slices.Contains([]string{"prohibit", "blackhole", "unreachable"}, r.Action)
+}
+
+// ruleRank is what rules have in common whose order means something.
+type ruleRank struct {
+	ipv6     bool
+	priority string // "" is the kernel's choice, which is another one for each
+}
+
+func rank(text string) ruleRank {
+	r, err := labengine.ParseIPRule(text)
+	if err != nil || r.Absent {
+		return ruleRank{}
+	}
+	return ruleRank{r.IPv6, r.Priority}
 }
 
 // neighbours writes permanent entries and takes others away, links being what they are to be. The kernel drops them with

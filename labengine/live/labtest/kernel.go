@@ -27,6 +27,8 @@ type link struct {
 	Options   string // a vlan's id, a bridge's stp_state and the like
 	Queue     string // what an impairment is in the kernel: "tbf", "netem", "blackhole"
 	Routes    string // of a namespace: sorted, without those that the kernel makes itself
+	IPRules   string // of a namespace: sorted, those of the routing policy
+	IP6Rules  string
 	Permanent string // of a namespace: sorted, the permanent entries of ARP and NDP tables
 	Sysctls   string // of a namespace: those that a test looks at
 	Iptables  string // of a namespace: as iptables-save prints them, without what a fresh one has
@@ -114,6 +116,10 @@ const dumpAll = `
 		echo ROUTES
 		ip -o -4 route show table all
 		ip -o -6 route show table all
+		echo RULES
+		ip -d -4 rule
+		echo RULES6
+		ip -d -6 rule
 		echo NEIGHBOURS
 		ip neigh show nud permanent
 		echo SYSCTLS
@@ -154,7 +160,9 @@ func (l *Lab) parseDump(machine, out string, all map[string]link) {
 			where += "/" + name
 		}
 		text, rest, _ := strings.Cut(text, "ROUTES\n")
-		routes, rest, _ := strings.Cut(rest, "NEIGHBOURS\n")
+		routes, rest, _ := strings.Cut(rest, "RULES\n")
+		rules, rest, _ := strings.Cut(rest, "RULES6\n")
+		rules6, rest, _ := strings.Cut(rest, "NEIGHBOURS\n")
 		neighbours, rest, _ := strings.Cut(rest, "SYSCTLS\n")
 		sysctls, rest, _ := strings.Cut(rest, "IPTABLES\n")
 		iptables, rest, _ := strings.Cut(rest, "IP6TABLES\n")
@@ -164,7 +172,8 @@ func (l *Lab) parseDump(machine, out string, all map[string]link) {
 			l.t.Fatalf("%s: %v\n%s", where, err, text)
 		}
 		all[where] = link{
-			Routes: routesOf(routes), Permanent: permanentOf(neighbours), Sysctls: sysctlsOf(sysctls), Iptables: savedRules(iptables), Ip6tables: savedRules(ip6tables),
+			Routes: routesOf(routes), IPRules: ipRulesOf(rules, false), IP6Rules: ipRulesOf(rules6, true),
+			Permanent: permanentOf(neighbours), Sysctls: sysctlsOf(sysctls), Iptables: savedRules(iptables), Ip6tables: savedRules(ip6tables),
 		}
 		for _, i := range links {
 			if i.Ifname != "ovs-netdev" { // the datapath's own, which does nothing
@@ -376,7 +385,7 @@ func documentOf(lab labengine.Lab, firewalls map[labengine.ID]*labengine.Firewal
 			continue // in no machine whose shell could show it
 		}
 		all[where(n)] = link{
-			Routes: routesText(n), Permanent: sortedLines(strings.Join(n.Neighbours, "\n")), Sysctls: sysctlsOf(strings.Join(n.Sysctls, "\n")),
+			Routes: routesText(n), IPRules: ipRulesText(n, false), IP6Rules: ipRulesText(n, true), Permanent: sortedLines(strings.Join(n.Neighbours, "\n")), Sysctls: sysctlsOf(strings.Join(n.Sysctls, "\n")),
 			Iptables: rulesText(n, false, firewalls[n.ID]), Ip6tables: rulesText(n, true, firewalls[n.ID]),
 		}
 		for _, i := range lab.InterfacesOf(n.ID) {

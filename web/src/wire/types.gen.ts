@@ -593,7 +593,7 @@ export interface Node {
 	 */
 	routes?: string[];
 	/**
-	 * as ip-rule(8) takes them; not the three that each namespace has
+	 * as ip-rule(8) takes them; of the three that each namespace has, `del` and those that have gone
 	 */
 	ipRules?: string[];
 	/**
