@@ -36,6 +36,7 @@ import { GhostLayer } from './Ghosts';
 import { InternetNode, MachineNode, NamespaceNode } from './Nodes';
 import { NoteLayer } from './NoteMarks';
 import { QuickAdd } from './QuickAdd';
+import { Rename } from './Rename';
 import { TokenCanvas } from './Tokens';
 
 const nodeTypes: Readonly<Record<Shape, typeof MachineNode>> = {
@@ -233,10 +234,11 @@ function Pane() {
 					<FailureLayer />
 					<NoteLayer />
 					<GestureLayer />
-					<CableCard />
 				</ViewportPortal>
 			</ReactFlow>
 			<TokenCanvas />
+			<CableCard />
+			<Rename />
 			<QuickAdd />
 			<EmptyHint />
 		</div>
