@@ -79,6 +79,7 @@ export const NamespaceNode = memo(function NamespaceNode({ id }: { id: string })
 	const label = useSpoken(id);
 	if (!node) return null;
 	const colour = colourOf(node.name);
+	const kind = node.held ? `held by ${node.held}` : `${node.kind}${pids}`;
 	return (
 		// biome-ignore lint/a11y/useSemanticElements: a group on the canvas, not a set of form fields
 		<div
@@ -91,7 +92,9 @@ export const NamespaceNode = memo(function NamespaceNode({ id }: { id: string })
 			style={nodeColour(colour)}
 		>
 			<Name thing={node} />
-			<span className="node-kind">{node.held ? `held by ${node.held}` : `${node.kind}${pids}`}</span>
+			<span className="node-kind" title={kind}>
+				{kind}
+			</span>
 			{process && (
 				<span className="node-process" title={process}>
 					{process}
