@@ -223,11 +223,11 @@ function waysOut(problem: Problem, edits: Edit[], before = () => {}): ToastActio
 	return ways;
 }
 
-/** Selects a thing and brings it into view. */
+/** Selects a thing and brings it into view, as large as it takes to see it. */
 export function show(id: string): void {
 	select([id]);
 	useView.setState({ focus: id });
-	canvasView.reveal(id);
+	canvasView.find(id);
 }
 
 export function retry(id: string): void {
