@@ -109,6 +109,9 @@ test('a lab of 200 namespaces on a bridge is seen whole, and works as a small on
 	await page.getByTestId('node-n150').click();
 	await expect(page.getByTestId('inspector')).toContainText('n150');
 	await expect(page.getByTestId('canvas')).toHaveClass(/is-far/);
+	await page.getByTestId('canvas').press('F2');
+	expect((await page.getByTestId('rename-input').boundingBox())?.height).toBeGreaterThanOrEqual(24); // at any zoom
+	await page.getByTestId('rename-input').press('Escape');
 	await page.keyboard.press('ControlOrMeta+k');
 	await page.keyboard.type('10.0.1.33');
 	await page.keyboard.press('Enter');

@@ -218,7 +218,7 @@ test('a bridge made in a terminal appears at once, marked, and undo removes it',
 	await page.getByTestId('canvas').focus();
 	await page.keyboard.press('Control+z');
 	await expect(bar).toHaveCount(0);
-	await expect(page.getByText(/^Undid ip link add name br9 .*type bridge \(typed in host\)/).first()).toBeVisible();
+	await expect(page.getByText(/^Undid ip link add name br9 .*type bridge by ip link del/).first()).toBeVisible();
 	await host.type('clear; ip link show br9', 'does not exist');
 });
 
