@@ -108,6 +108,16 @@ test('a lab of 200 namespaces on a bridge is seen whole, and works as a small on
 	expect((machine?.width ?? 0) / (machine?.height ?? 1)).toBeLessThan(3);
 	await page.getByTestId('node-n150').click();
 	await expect(page.getByTestId('inspector')).toContainText('n150');
+	await expect(page.getByTestId('canvas')).toHaveClass(/is-far/);
+	await page.getByTestId('canvas').press('F2');
+	expect((await page.getByTestId('rename-input').boundingBox())?.height).toBeGreaterThanOrEqual(24); // at any zoom
+	await page.getByTestId('rename-input').press('Escape');
+	await page.keyboard.press('ControlOrMeta+k');
+	await page.keyboard.type('10.0.1.33');
+	await page.keyboard.press('Enter');
+	await expect(page.getByTestId('inspector')).toContainText('n32');
+	await expect(page.getByTestId('canvas')).not.toHaveClass(/is-far/); // what is found is large enough to be seen
+	await expect(page.getByTestId('jack-n32-eth0')).toBeInViewport();
 	await quickAdd(page, 'ns extra in host');
 	await expect(page.getByTestId('node-extra')).not.toHaveClass(/is-pending/);
 	await page.keyboard.press('ControlOrMeta+k');

@@ -62,6 +62,13 @@ test('a ping is ARP, answer, echo, answer; its row marks its cable; when all is 
 	await expect(page.getByTestId('frame-details')).toContainText('Who has');
 	await expect(page.locator('.cable.is-framed')).toHaveCount(1);
 
+	// The details take room from the list, and leave the row in view that they are about.
+	await page.getByRole('button', { name: 'Close', exact: true }).click();
+	await page.getByTestId('frame-filter').fill('');
+	await rows.last().click();
+	await expect(page.getByTestId('frame-details')).toBeVisible();
+	await expect(page.locator('.frame-row.is-chosen')).toBeInViewport({ ratio: 0.9 });
+
 	// IPv6 asks for routers for some seconds yet. While a token travels there are some 60 frames a second.
 	await expect(page.getByTestId('tokens')).toHaveAttribute('data-tokens', '0');
 	await expect.poll(() => drawnWithin(page, 400), { timeout: 30_000 }).toBe(0);

@@ -150,8 +150,10 @@ test('stopping ends the lab, starting makes it again as it was drawn', async ({ 
 	const page = home;
 	await expect(page.getByTestId('lab-state')).toContainText('running');
 	await expect(page.getByTestId('cable-veth-red-veth-blue')).toHaveAttribute('data-state', 'up');
+	const blue = await openTerminal(page, 'blue');
 	await page.getByTestId('stop').click();
 	await expect(page.getByTestId('lab-state')).toContainText('stopped');
+	await expect(blue.screen).toContainText('Enter opens a new shell.');
 	await expectAccessible(page);
 	await page.getByTestId('canvas').press('n');
 	await page.getByTestId('quick-add-input').fill('ns green');
@@ -159,6 +161,5 @@ test('stopping ends the lab, starting makes it again as it was drawn', async ({ 
 	await page.getByTestId('start').click();
 	await expect(page.getByTestId('lab-state')).toContainText('running');
 	await expect(page.getByTestId('node-green')).toBeVisible();
-	const red = await openTerminal(page, 'red');
-	await red.type('ping -c 1 -W 2 192.168.15.2', '1 received');
+	await blue.type('ping -c 1 -W 2 192.168.15.1', '1 received'); // its new shell came by itself
 });

@@ -30,9 +30,7 @@ test('what is typed is drawn at once, marked, and taken back by Ctrl+Z', async (
 	expect(Math.max(...times), 'ms, on a busy machine').toBeLessThan(1000);
 
 	await page.getByTestId('canvas').press('Control+z');
-	await expect(page.getByTestId('toast')).toContainText(
-		/Undid ip link add .*br9.* \(typed in host\) by ip link del .*br9/,
-	);
+	await expect(page.getByTestId('toast')).toContainText(/Undid ip link add .*br9.* by ip link del .*br9/);
 	await expect(page.getByTestId('node-br9')).toHaveCount(0);
 	await host.type('echo "left: $(ip -br link | grep -o br[0-9] | xargs)."', 'left: br7 br8.');
 
@@ -92,6 +90,37 @@ test('undo takes back one’s own, and all of it brings the document back byte b
 		await expect(page.getByTestId('history-row').filter({ hasText: 'undone' })).toHaveCount(4 - n);
 	}
 	expect(await server.document(page)).toBe(full);
+});
+
+test('what one types is told of, and not thrown away silently, where another deletes what it is about', async ({
+	home,
+	ben,
+}) => {
+	const page = await newLab(home);
+	await quickAdd(page, 'ns red green');
+	await ben.goto(page.url());
+	await page.getByTestId('node-green').locator('.node-name').click();
+	await page.getByTestId('canvas').press('F2');
+	await page.getByTestId('rename-input').fill('red');
+	await page.getByTestId('rename-input').press('Enter');
+	// The refusal can be read: nothing is drawn over it.
+	const refusal = page.getByRole('alert').filter({ hasText: 'host already has a namespace red' });
+	await refusal.click({ trial: true });
+	await page.getByTestId('rename-input').fill('verde');
+
+	await ben.getByTestId('node-green').locator('.node-name').click();
+	await ben.getByTestId('canvas').press('Delete');
+	await expect(page.getByTestId('toast')).toContainText(
+		'New name of green: verde was not applied, because “Delete green',
+	);
+
+	await page.getByRole('button', { name: 'Dismiss' }).click();
+	await page.getByTestId('node-red').locator('.node-name').click();
+	await page.getByTestId('add-route').click();
+	await page.getByTestId('add-route-input').fill('default via 10.0.0.1');
+	const host = await openTerminal(ben, 'host');
+	await host.type('ip netns del red');
+	await expect(page.getByTestId('toast')).toContainText('New route of red: default via 10.0.0.1 was not applied');
 });
 
 test('a revision is drawn over the lab while one looks at it, and restored by keys', async ({ home }) => {

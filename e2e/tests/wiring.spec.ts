@@ -218,7 +218,7 @@ test('a bridge made in a terminal appears at once, marked, and undo removes it',
 	await page.getByTestId('canvas').focus();
 	await page.keyboard.press('Control+z');
 	await expect(bar).toHaveCount(0);
-	await expect(page.getByText(/^Undid ip link add name br9 .*type bridge \(typed in host\)/).first()).toBeVisible();
+	await expect(page.getByText(/^Undid ip link add name br9 .*type bridge by ip link del/).first()).toBeVisible();
 	await host.type('clear; ip link show br9', 'does not exist');
 });
 
@@ -284,14 +284,15 @@ test('a lab whose process has ended says why, and one click starts it again as i
 	const page = await newLab(home);
 	await add(page, 'ns red');
 	await add(page, 'br v-net-0 192.168.15.5/24');
+	const host = await openTerminal(page, 'host');
 	for (const pid of await server.labProcesses()) process.kill(pid, 'SIGKILL');
 	const banner = page.getByTestId('banner');
 	await expect(banner).toContainText(/The lab.s process ended \(signal: killed\); the drawing is safe\./);
 	await expect(page.getByTestId('node-v-net-0')).toBeVisible();
+	await expect(host.screen).toContainText('Enter opens a new shell.');
 	await banner.getByRole('button', { name: 'Start again' }).click();
 	await expect(page.getByTestId('lab-state')).toContainText('running');
 	await expect(banner).toHaveCount(0);
-	const host = await openTerminal(page, 'host');
 	await host.type('ip -br addr show v-net-0; ip netns', /192\.168\.15\.5\/24.*red/s);
 });
 

@@ -1,5 +1,6 @@
 // Beside a cable that was just drawn: both names and both addresses, to be changed or left.
 import { useEffect, useLayoutEffect, useRef, useState } from 'react';
+import { useLost } from '../app/useLost';
 import { useRefusal } from '../app/useRefusal';
 import { Words } from '../app/Words';
 import { cardTop } from '../gestures/draw';
@@ -11,6 +12,7 @@ import { addressNote } from '../model/suggest';
 import { edit, type Outcome } from '../session/actions';
 import { useGeometry, useLab, useView } from '../session/stores';
 import type { Edit } from '../wire/types.gen';
+import { Floating } from './Floating';
 
 export function CableCard() {
 	const id = useView((v) => v.card);
@@ -26,18 +28,16 @@ function close() {
 function Card({ id }: { id: string }) {
 	const ends = useLab((s) => s.lab.cables[id]?.ends);
 	const curve = useGeometry((g) => g.curves[id]);
-	const root = useRef<HTMLDivElement>(null);
+	const root = useRef<HTMLFieldSetElement>(null);
 	useEffect(() => root.current?.querySelector('input')?.focus({ preventScroll: true }), []);
 	if (!ends || !curve) return null;
-	const mid = pointOn(curve, 0.5);
 	return (
-		<div
-			ref={root}
+		<Floating
+			at={{ x: pointOn(curve, 0.5).x, y: cardTop(curve) }}
 			role="dialog"
 			aria-label="New cable"
 			data-testid="cable-card"
-			className="card nodrag nopan nowheel"
-			style={{ left: mid.x, top: cardTop(curve) }}
+			className="card"
 			onKeyDown={(e) => {
 				if (e.key === 'Escape') {
 					e.stopPropagation();
@@ -45,21 +45,21 @@ function Card({ id }: { id: string }) {
 				}
 			}}
 		>
-			<EndFields id={ends[0]} letter="a" />
+			<EndFields ref={root} id={ends[0]} letter="a" />
 			<EndFields id={ends[1]} letter="b" />
 			<button type="button" className="card-close" onClick={close}>
 				Done <kbd>Esc</kbd>
 			</button>
-		</div>
+		</Floating>
 	);
 }
 
-function EndFields({ id, letter }: { id: string; letter: 'a' | 'b' }) {
+function EndFields({ id, letter, ref }: { id: string; letter: 'a' | 'b'; ref?: React.Ref<HTMLFieldSetElement> }) {
 	const i = useLab((s) => s.lab.interfaces[id]);
 	const node = useLab((s) => (i ? labelOf(s.lab, i.node) : ''));
 	if (!i) return null;
 	return (
-		<fieldset>
+		<fieldset ref={ref}>
 			<legend>{node}</legend>
 			<Field
 				label={`Name at ${node}`}
@@ -115,6 +115,7 @@ function Field({ label, testid, value, placeholder, check, note, apply }: FieldP
 		if (shown.current !== value) setText(value); // changed elsewhere
 		shown.current = sent.current = value;
 	}, [value]);
+	useLost(label, text === value || text === sent.current ? undefined : text);
 	const problem = check(text) ?? refusal;
 	const odd = problem ? undefined : note?.(text);
 	const commit = () => {

@@ -2,9 +2,8 @@
 import { memo } from 'react';
 import { useShallow } from 'zustand/react/shallow';
 import { outward, pathOf, pointOn } from '../model/curves';
-import { type Curve, isUpright, type Jack, type Point } from '../model/geometry';
-import { impairmentMark } from '../model/impair';
-import { isSaved, type LinkState, labelOf, linkState, machineOf } from '../model/lab';
+import { isUpright, type Jack, type Point } from '../model/geometry';
+import { isSaved, type Lab, type LinkState, labelOf, linkState, machineOf } from '../model/lab';
 import { addressRows, contact, titleOf } from '../model/labels';
 import { rowHeight } from '../model/sizes';
 import type { FailedOp } from '../model/state';
@@ -32,9 +31,13 @@ export const CableLayer = memo(function CableLayer() {
 
 export const JackLayer = memo(function JackLayer() {
 	const ids = useGeometry(useShallow((g) => Object.keys(g.jacks)));
+	const impaired = useGeometry(useShallow((g) => Object.keys(g.marks)));
 	return (
 		// biome-ignore lint/a11y/noSvgWithoutTitle: each jack in it has a label
 		<svg className="layer layer-jacks">
+			{impaired.map((id) => (
+				<Impairments key={id} id={id} />
+			))}
 			{ids.map((id) => (
 				<JackMark key={id} id={id} />
 			))}
@@ -69,10 +72,7 @@ const CableLine = memo(function CableLine({ id }: { id: string }) {
 		const [x, y] = (s.lab.cables[id]?.ends ?? []).map((end) => s.lab.interfaces[end]?.name);
 		return `${x}-${y}`;
 	});
-	const inside = useLab((s) => {
-		const [x, y] = (ends ?? []).map((end) => machineOf(s.lab, s.lab.interfaces[end]?.node ?? '')?.id);
-		return x === y;
-	});
+	const inside = useLab((s) => isInside(s.lab, id));
 	const label = useSpoken(id);
 	if (!curve || !ends) return null;
 	const isDown = a === 'down' || b === 'down';
@@ -116,7 +116,6 @@ const CableLine = memo(function CableLine({ id }: { id: string }) {
 			{selected && <path className="cable-selected" d={path} />}
 			<path className="cable-line" d={path} />
 			{framed && <Chevron id={id} />}
-			<Impairments id={id} curve={curve} />
 			{mark === 'pending' && (
 				<text className="cable-note mark-sending" x={mid.x} y={mid.y - 6}>
 					sending
@@ -126,36 +125,30 @@ const CableLine = memo(function CableLine({ id }: { id: string }) {
 	);
 });
 
-/** What happens to frames on the way, in the middle of the cable: `→ 1 mbit`, `✕` where it is cut. */
-const Impairments = memo(function Impairments({ id, curve }: { id: string; curve: Curve }) {
-	const [a, b] = useLab(
-		useShallow((s) => (s.lab.cables[id]?.ends ?? []).map((end) => s.lab.interfaces[end]?.impair ?? '')),
-	);
-	if (!a && !b) return null;
-	const [from, to] = [curve[0], curve[3]];
-	const level = Math.abs(to.x - from.x) >= Math.abs(to.y - from.y);
-	const [there, back] = level ? (to.x >= from.x ? '→←' : '←→') : to.y >= from.y ? '↓↑' : '↑↓';
-	const lines = a === b ? [`${level ? '↔' : '↕'} ${impairmentMark(a ?? '')}`] : [];
-	if (lines.length === 0 && a) lines.push(`${there} ${impairmentMark(a)}`);
-	if (a !== b && b) lines.push(`${back} ${impairmentMark(b)}`);
-	const mid = pointOn(curve, 0.5);
-	const x = level ? mid.x : mid.x + 10;
+/** What happens to frames on the way, over all cables: `→ 1 mbit`, `✕` where it is cut. */
+const Impairments = memo(function Impairments({ id }: { id: string }) {
+	const mark = useGeometry((g) => g.marks[id]);
+	const inside = useLab((s) => isInside(s.lab, id));
+	if (!mark) return null;
+	const { x, y, rows } = mark;
+	const classes = [rows.some((r) => r.endsWith('✕')) ? 'is-cut' : '', inside ? 'is-inside' : ''].join(' ');
+	const first = y + 4 - ((rows.length - 1) * rowHeight) / 2; // a row's baseline is 4 px below its middle
 	return (
-		<text
-			className={`impairment ${a === 'cut' || b === 'cut' ? 'is-cut' : ''}`}
-			data-testid="impairment"
-			textAnchor={level ? 'middle' : 'start'}
-			x={x}
-			y={mid.y - (level ? 7 : 2)}
-		>
-			{lines.map((line, at) => (
-				<tspan key={line} x={x} dy={at === 0 ? 0 : level ? 20 : rowHeight}>
-					{line}
+		<text className={`impairment ${classes}`} data-testid="impairment">
+			{rows.map((row, at) => (
+				<tspan key={row} x={x} y={first + at * rowHeight}>
+					{row}
 				</tspan>
 			))}
 		</text>
 	);
 });
+
+/** Whether a cable does not leave its machine. */
+function isInside(lab: Lab, cable: string): boolean {
+	const [a, b] = (lab.cables[cable]?.ends ?? []).map((end) => machineOf(lab, lab.interfaces[end]?.node ?? '')?.id);
+	return a === b;
+}
 
 /** Which way the frame went whose row is selected. */
 function Chevron({ id }: { id: string }) {

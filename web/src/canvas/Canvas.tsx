@@ -21,13 +21,13 @@ import { pointOn } from '../model/curves';
 import { type Box, bounds, boxAt, type Geometry, jackAt, type Point, thingAt } from '../model/geometry';
 import { kinds } from '../model/kinds';
 import { outline, spoken } from '../model/outline';
-import { sizes } from '../model/sizes';
+import { type Size, sizes } from '../model/sizes';
 import { depthOf, holderOf, type Shape, shapes, thingOf, thingsOf } from '../model/things';
 import { select } from '../session/actions';
 import { useNotes } from '../session/notes';
 import { useGeometry, useLab, useView } from '../session/stores';
 import { openTerminal } from '../session/terminals';
-import { canvasView } from '../session/viewport';
+import { canvasView, far } from '../session/viewport';
 import type { Lab } from '../wire/types.gen';
 import { BarNode } from './Bars';
 import { CableCard } from './CableCard';
@@ -36,6 +36,7 @@ import { GhostLayer } from './Ghosts';
 import { InternetNode, MachineNode, NamespaceNode } from './Nodes';
 import { NoteLayer } from './NoteMarks';
 import { QuickAdd } from './QuickAdd';
+import { Rename } from './Rename';
 import { TokenCanvas } from './Tokens';
 
 const nodeTypes: Readonly<Record<Shape, typeof MachineNode>> = {
@@ -47,8 +48,14 @@ const nodeTypes: Readonly<Record<Shape, typeof MachineNode>> = {
 	lan: BarNode,
 	internet: InternetNode,
 };
-const far = 0.6; // below this zoom only selected and hovered things have labels
+const near = 0.8; // what is looked for is shown at least so large, where it is small
+const tiny = 0.3; // below this zoom, a border of 2 px is not seen
 const minZoom = 0.04; // shows a thousand namespaces on one bridge
+
+/** The step that a zoom is in, as a class: what is drawn changes from step to step, and not with each frame. */
+function distanceOf(zoom: number): string {
+	return zoom >= far ? '' : zoom >= tiny ? 'is-far' : 'is-far is-tiny';
+}
 
 type LabNode = FlowNode<Record<string, never>, Shape>;
 const noData = {};
@@ -119,10 +126,10 @@ function Pane() {
 	const store = useStoreApi();
 	const root = useRef<HTMLDivElement>(null);
 	const known = useRef(new Map<string, LabNode>());
-	const [isFar, setFar] = useState(false);
+	const [distance, setDistance] = useState('');
 	const nodes = useMemo(() => flowNodes(lab, boxes, selection, known.current), [lab, boxes, selection]);
 
-	useEffect(() => store.subscribe((s) => setFar(s.transform[2] < far)), [store]);
+	useEffect(() => store.subscribe((s) => setDistance(distanceOf(s.transform[2]))), [store]);
 	useEffect(() => {
 		canvasView.zoomTo = (zoom) => void flow.zoomTo(zoom, { duration: 0 });
 		canvasView.zoomBy = (factor) => void flow.zoomTo(flow.getZoom() * factor, { duration: 0 });
@@ -132,9 +139,7 @@ function Pane() {
 		canvasView.fit = (box) => {
 			const room = roomOf(root.current);
 			if (!box || !room) return;
-			const zoom = Math.max(minZoom, Math.min(1, (room.w - 64) / box.w, (room.h - 64) / box.h));
-			const [x, y] = [room.w / 2 - (box.x + box.w / 2) * zoom, room.h / 2 - (box.y + box.h / 2) * zoom];
-			void flow.setViewport({ x, y, zoom }, { duration: 0 });
+			centre(flow, box, room, Math.max(minZoom, Math.min(1, fitting(box, room))));
 		};
 		canvasView.show = (box) => {
 			const room = roomOf(root.current);
@@ -147,6 +152,15 @@ function Pane() {
 			const room = roomOf(root.current);
 			const box = boxOf(id);
 			if (box && room) panTo(flow, box, room);
+		};
+		canvasView.find = (id) => {
+			const room = roomOf(root.current);
+			const box = boxOf(id);
+			if (!box || !room) return;
+			const { zoom } = flow.getViewport();
+			const wanted = Math.min(near, fitting(box, room));
+			if (zoom >= far || zoom >= wanted) panTo(flow, box, room);
+			else centre(flow, box, room, wanted);
 		};
 	}, [flow]);
 	useEffect(() => {
@@ -183,7 +197,7 @@ function Pane() {
 			aria-activedescendant={useActive()}
 			// biome-ignore lint/a11y/noNoninteractiveTabindex: the canvas is one tab stop with keys of its own
 			tabIndex={0}
-			className={`canvas tool-${tool} labels-${labels} ${isFar ? 'is-far' : ''} ${drawing ? 'is-drawing' : ''}`}
+			className={`canvas tool-${tool} labels-${labels} ${distance} ${drawing ? 'is-drawing' : ''}`}
 			onKeyDown={onKeyDown}
 			onBlur={(e) => {
 				const moving = useView.getState().keyMove.at === 'moving';
@@ -233,10 +247,11 @@ function Pane() {
 					<FailureLayer />
 					<NoteLayer />
 					<GestureLayer />
-					<CableCard />
 				</ViewportPortal>
 			</ReactFlow>
 			<TokenCanvas />
+			<CableCard />
+			<Rename />
 			<QuickAdd />
 			<EmptyHint />
 		</div>
@@ -434,8 +449,20 @@ function watchPointer(): () => void {
 
 const margin = 24;
 
+type Flow = ReturnType<typeof useReactFlow>;
+
+/** The zoom at which a box has room. */
+function fitting(box: Box, room: Size): number {
+	return Math.min((room.w - 64) / box.w, (room.h - 64) / box.h);
+}
+
+function centre(flow: Flow, box: Box, room: Size, zoom: number): void {
+	const { x, y } = middle(box);
+	void flow.setViewport({ x: room.w / 2 - x * zoom, y: room.h / 2 - y * zoom, zoom }, { duration: 0 });
+}
+
 /** Pans just so far that the box is in view. */
-function panTo(flow: ReturnType<typeof useReactFlow>, box: Box, room: { w: number; h: number }): void {
+function panTo(flow: Flow, box: Box, room: Size): void {
 	const { x, y, zoom } = flow.getViewport();
 	const by = (low: number, high: number, size: number) => {
 		if (low < margin) return margin - low;
@@ -447,7 +474,7 @@ function panTo(flow: ReturnType<typeof useReactFlow>, box: Box, room: { w: numbe
 }
 
 /** What of the pane can be seen: the inspector slides over its right side where space is short, with the next cable already. */
-function roomOf(pane: HTMLElement | null): { w: number; h: number } | undefined {
+function roomOf(pane: HTMLElement | null): Size | undefined {
 	if (!pane) return undefined;
 	const wide = document.getElementById('inspector')?.offsetWidth ?? 0;
 	const covered = innerWidth < 1800 && useView.getState().inspector ? Math.max(300, wide) : 0;

@@ -1,13 +1,8 @@
-import { memo, useEffect, useRef, useState } from 'react';
+import { memo } from 'react';
 import { useShallow } from 'zustand/react/shallow';
-import { useRefusal } from '../app/useRefusal';
-import { Words } from '../app/Words';
 import { movesInto } from '../gestures/drop';
 import { colourOf } from '../model/colour';
-import { checkInterfaceName, checkNodeName } from '../model/names';
-import { problemOf } from '../model/problem';
-import { isBridge, shapes, type Thing, thingOf, thingsIn } from '../model/things';
-import { edit } from '../session/actions';
+import { shapes, type Thing, thingOf, thingsIn } from '../model/things';
 import { useLab, useView } from '../session/stores';
 import type { ContainerState, Lab, Node } from '../wire/types.gen';
 import { useSpoken } from './Canvas';
@@ -70,67 +65,9 @@ export function Marks({ id }: { id: string }) {
 	);
 }
 
-export function Name({ thing }: { thing: Pick<Thing, 'id' | 'name' | 'shape'> }) {
-	const renaming = useView((v) => v.renaming === thing.id);
-	if (renaming) return <Rename thing={thing} />;
-	return <span className="node-name">{thing.name}</span>;
-}
-
-function Rename({ thing: node }: { thing: Pick<Thing, 'id' | 'name' | 'shape'> }) {
-	const { id, shape } = node;
-	const check = (name: string) => (isBridge(shape) ? checkInterfaceName(name) : checkNodeName(shape, name));
-	const renamed = (name: string) =>
-		isBridge(shape) ? { updateInterface: { id, name } } : { updateNode: { id, name } };
-	const [text, setText] = useState(node.name);
-	const input = useRef<HTMLInputElement>(null);
-	const [refusal, setRefusal] = useRefusal();
-	const problem = problemOf(() => check(text))?.message ?? refusal;
-	useEffect(() => input.current?.select(), []);
-	const leave = () => {
-		useView.setState((v) => (v.renaming === node.id ? { renaming: undefined } : {}));
-	};
-	const apply = () => {
-		if (problem) return;
-		if (text === node.name || edit([renamed(text)], { refused: setRefusal })) {
-			leave();
-			document.getElementById('canvas')?.focus();
-		}
-	};
-	return (
-		<span className="rename nodrag nopan">
-			<input
-				ref={input}
-				aria-label={`New name of ${node.name}`}
-				aria-invalid={problem !== undefined}
-				data-testid="rename-input"
-				value={text}
-				size={Math.max(6, text.length)}
-				spellCheck={false}
-				onChange={(e) => {
-					setText(e.target.value);
-					setRefusal(undefined);
-				}}
-				onBlur={() => {
-					if (!problem && text !== node.name) edit([renamed(text)]);
-					leave();
-				}}
-				onKeyDown={(e) => {
-					e.stopPropagation();
-					if (e.key === 'Enter') apply();
-					if (e.key === 'Escape') {
-						setText(node.name);
-						useView.setState({ renaming: undefined });
-						document.getElementById('canvas')?.focus();
-					}
-				}}
-			/>
-			{problem && (
-				<span className="field-problem" role="alert">
-					<Words text={problem} />
-				</span>
-			)}
-		</span>
-	);
+export function Name({ thing }: { thing: Pick<Thing, 'id' | 'name'> }) {
+	const renaming = useView((v) => v.renaming === thing.id); // its field is over it
+	return <span className={`node-name ${renaming ? 'invisible' : ''}`}>{thing.name}</span>;
 }
 
 export const NamespaceNode = memo(function NamespaceNode({ id }: { id: string }) {
@@ -142,6 +79,7 @@ export const NamespaceNode = memo(function NamespaceNode({ id }: { id: string })
 	const label = useSpoken(id);
 	if (!node) return null;
 	const colour = colourOf(node.name);
+	const kind = node.held ? `held by ${node.held}` : `${node.kind}${pids}`;
 	return (
 		// biome-ignore lint/a11y/useSemanticElements: a group on the canvas, not a set of form fields
 		<div
@@ -153,8 +91,10 @@ export const NamespaceNode = memo(function NamespaceNode({ id }: { id: string })
 			className={`namespace ${node.kind === 'container' ? 'container' : ''} ${holds ? 'is-holding' : ''} ${classes}`}
 			style={nodeColour(colour)}
 		>
-			<Name thing={{ id, name: node.name, shape: node.kind }} />
-			<span className="node-kind">{node.held ? `held by ${node.held}` : `${node.kind}${pids}`}</span>
+			<Name thing={node} />
+			<span className="node-kind" title={kind}>
+				{kind}
+			</span>
 			{process && (
 				<span className="node-process" title={process}>
 					{process}
@@ -241,7 +181,7 @@ export const MachineNode = memo(function MachineNode({ id }: { id: string }) {
 			style={nodeColour(colourOf(node.name))}
 		>
 			<div className="machine-header">
-				<Name thing={{ id, name: node.name, shape: node.kind }} />
+				<Name thing={node} />
 				<span className="node-kind">{inside}</span>
 				{router && (
 					<span className="node-router" title="net.ipv4.ip_forward=1: passes packets on">

@@ -7,6 +7,7 @@ import type { Curve, Point } from '../model/geometry';
 import { crossing, rateText, rateWidth, type Token } from '../model/traffic';
 import { onTraffic } from '../session/actions';
 import { traffic, useGeometry, useLab, useView } from '../session/stores';
+import { far } from '../session/viewport';
 
 const size = 9; // of a token
 const glow = 400; // ms that a cable lights, where nothing may travel
@@ -115,7 +116,7 @@ function drawToken(pen: Pen, t: Token, age: number): void {
 	}
 	const { context: c, colours } = pen;
 	const at = onScreen(pen, curve, t.forward ? age / crossing : 1 - age / crossing);
-	const radius = ((size - 1) / 2) * Math.min(1, Math.max(0.6, pen.transform[2] / 0.6)); // the stroke is 1 px more
+	const radius = ((size - 1) / 2) * Math.min(1, Math.max(0.6, pen.transform[2] / far)); // the stroke is 1 px more
 	c.beginPath();
 	shapes[t.family](c, at.x, at.y, radius);
 	c.lineWidth = t.reply ? 2 : 1;
@@ -130,9 +131,10 @@ function drawToken(pen: Pen, t: Token, age: number): void {
 /** The cable alight, with a chevron that says which way, and the protocol's letter. */
 function drawLit(pen: Pen, t: Token, curve: Curve): void {
 	const { context: c, colours } = pen;
+	const scale = Math.min(1, pen.transform[2] / far);
 	trace(pen, curve);
 	c.strokeStyle = colours[t.family];
-	c.lineWidth = 4;
+	c.lineWidth = Math.max(1.5, 4 * scale);
 	c.stroke();
 	const spot = t.forward ? 0.6 : 0.4; // past the middle, so that there and back are two
 	const ahead = onScreen(pen, curve, t.forward ? spot + 0.02 : spot - 0.02);
@@ -141,6 +143,7 @@ function drawLit(pen: Pen, t: Token, curve: Curve): void {
 	c.save();
 	c.translate(at.x, at.y);
 	c.rotate(angle);
+	c.scale(scale, scale);
 	c.beginPath();
 	c.moveTo(-8, -9);
 	c.lineTo(9, 0);
@@ -149,7 +152,7 @@ function drawLit(pen: Pen, t: Token, curve: Curve): void {
 	c.fillStyle = colours[t.family];
 	c.fill();
 	c.restore();
-	drawLetter(pen, t.letter || t.family.slice(0, 1).toUpperCase(), at, colours.canvas);
+	if (scale === 1) drawLetter(pen, t.letter || t.family.slice(0, 1).toUpperCase(), at, colours.canvas);
 	drawText(pen, t, at, curve);
 }
 
@@ -232,8 +235,9 @@ const shapes: Readonly<Record<Family, Shape>> = {
 	other: disc,
 };
 
-/** Busy cables: wider, and their rate beside them. */
+/** Busy cables: wider, and their rate beside them; from afar only where one looks. */
 function drawRates(pen: Pen): void {
+	const { selection, hover } = useView.getState();
 	for (const [id, rate] of traffic.rates) {
 		const curve = useGeometry.getState().curves[id];
 		if (!curve) continue;
@@ -242,6 +246,7 @@ function drawRates(pen: Pen): void {
 		pen.context.lineWidth = rateWidth(rate.bits) * pen.transform[2];
 		pen.context.stroke();
 		const mid = onScreen(pen, curve, 0.5);
+		if (pen.transform[2] < far && id !== hover && !selection.has(id)) continue;
 		write(pen, rateText(rate), { x: mid.x, y: mid.y + 18 }, pen.colours.ink);
 	}
 }

@@ -1,5 +1,6 @@
 // A value that becomes an input on Enter or click: what will run is shown below it, a refusal stays there too.
 import { type ReactNode, useEffect, useId, useRef, useState } from 'react';
+import { useLost } from '../app/useLost';
 import { useRefusal } from '../app/useRefusal';
 import { Words } from '../app/Words';
 import type { Interface } from '../model/lab';
@@ -70,6 +71,7 @@ function Line({
 	const [text, setText] = useState(initial);
 	const [refusal, setRefusal] = useRefusal();
 	const [sent, setSent] = useState(false);
+	useLost(label, sent || text.trim() === initial ? undefined : text.trim());
 	const list = useId();
 	const whole = useRef<HTMLSpanElement>(null);
 	const problem = wordsOf(problemOf(() => check(text))) ?? refusal;

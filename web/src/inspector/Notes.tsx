@@ -1,7 +1,7 @@
 // What is surely not meant, in words, with what would mend it: of one thing in the inspector, of the whole lab in the dock.
 import { TriangleAlert } from 'lucide-react';
 import { useLayoutEffect, useMemo, useRef } from 'react';
-import { Words } from '../app/Words';
+import { Options, Words } from '../app/Words';
 import { concerning, drawnAs, major } from '../model/advice';
 import { kinds } from '../model/kinds';
 import { asSentence } from '../model/wording';
@@ -103,7 +103,7 @@ function Mend({ lab, fix }: { lab: Lab; fix: Fix }) {
 					{commands.slice(0, shownCommands).map((c) => (
 						<code key={`${c.machine} ${c.line}`}>
 							{shells.length > 1 && <span className="small">{c.machine} </span>}
-							{c.line}
+							<Options text={c.line} />
 							{'\n'}
 						</code>
 					))}

@@ -2,6 +2,7 @@
 import { useVirtualizer } from '@tanstack/react-virtual';
 import { ArrowDown, ArrowUp, X } from 'lucide-react';
 import { memo, useEffect, useRef } from 'react';
+import { Options } from '../app/Words';
 import {
 	type ChainRow,
 	countersAt,
@@ -12,7 +13,6 @@ import {
 	hasChoice,
 	linesOf,
 	moveCommands,
-	optionsIn,
 	policyCommands,
 	type RuleRow,
 	readRuleLine,
@@ -54,18 +54,7 @@ export function RuleList({ rows, ...of }: Of & { rows: readonly FirewallRow[] })
 		(r) => r.key,
 		(r) => (r.kind === 'chain' ? r.policy : r.kind === 'rule' ? (r.printed ?? '') : `${r.legacy} ${r.stale}`),
 	);
-	return (
-		<div className="rules">
-			<div className="rule-row rules-head" aria-hidden="true">
-				<span>#</span>
-				<span>rule</span>
-				<span>packets</span>
-				<span>bytes</span>
-				<span>Δ</span>
-			</div>
-			<Scroller shown={shown} {...of} />
-		</div>
-	);
+	return <Scroller shown={shown} {...of} />;
 }
 
 /** What renders anew with each step of scrolling. */
@@ -95,6 +84,13 @@ function Scroller({ shown, ...of }: Of & { shown: ReturnType<typeof useChanging<
 	};
 	return (
 		<div ref={scroller} className="rules-scroll" tabIndex={-1} data-testid="rules">
+			<div className="rule-row rules-head" aria-hidden="true">
+				<span>#</span>
+				<span>rule</span>
+				<span>packets</span>
+				<span>bytes</span>
+				<span>Δ</span>
+			</div>
 			<ul aria-label="Rules" style={{ height: virtual.getTotalSize(), position: 'relative' }}>
 				{virtual.getVirtualItems().map((item) => {
 					const row = shown[item.index];
@@ -298,16 +294,6 @@ function RuleLine({
 		</>
 	);
 }
-
-/** A rule's options, each kept in one piece where lines are broken. */
-const Options = memo(function Options({ text }: { text: string }) {
-	return optionsIn(text).map((option, at) => (
-		// biome-ignore lint/suspicious/noArrayIndexKey: an option may be there twice, and none moves
-		<span key={at} className={/^(-j|-g|--jump|--goto)\b/.test(option) ? 'option is-target' : 'option'}>
-			{option}{' '}
-		</span>
-	));
-});
 
 const Counts = memo(function Counts(at: {
 	node: string;

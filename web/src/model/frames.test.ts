@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
+import { drawn } from '../../test/lab';
 import type { Frame } from '../wire/types.gen';
-import { FrameLog, familyOf, hexLines, matchesWords } from './frames';
+import { crossedAny, FrameLog, familyOf, hexLines, matchesWords, whereCrossed } from './frames';
 
 function frame(no: number, more: Partial<Frame> = {}): Frame {
 	return {
@@ -15,6 +16,31 @@ function frame(no: number, more: Partial<Frame> = {}): Frame {
 		...more,
 	};
 }
+
+describe('where a frame crossed', () => {
+	const lab = drawn('host: red blue =v-net-0', 'red:a -- v-net-0:b', 'red:c -- blue:d', 'host:e -- blue:f');
+	test.each([
+		['b', 'red → v-net-0', ['c1', 'a', 'b', 'red', 'host', 'v-net-0']],
+		['a', 'v-net-0 → red', ['c1', 'a', 'b', 'red', 'host', 'v-net-0']],
+		['d', 'red → blue', ['c2', 'c', 'd', 'red', 'blue']],
+		['f', 'host → blue', ['c3', 'e', 'f', 'host', 'blue']],
+	])('to %s: %s', (end, where, touched) => {
+		const to = Object.keys(lab.interfaces).find((id) => id.endsWith(`:${end}`)) ?? '';
+		expect(whereCrossed(lab, frame(1, { to }))).toBe(where);
+		const crossed = (id: string) => crossedAny(lab, frame(1, { to }), new Set([id]));
+		const all = [...Object.keys(lab.nodes), ...Object.keys(lab.interfaces), ...Object.keys(lab.cables)];
+		expect(
+			all
+				.filter(crossed)
+				.map((id) => id.replace(/^.*:/, ''))
+				.sort(),
+		).toEqual(touched.toSorted());
+	});
+
+	test('what is not there any more is said to be gone', () => {
+		expect(whereCrossed(lab, frame(1, { to: 'x' }))).toBe('→ (gone)');
+	});
+});
 
 describe('the filter’s words', () => {
 	const icmp = frame(1, { info: 'Echo (ping) request id=0x000e, seq=5, ttl=64' });

@@ -1,5 +1,7 @@
 // The frames that have crossed, newest last. At most `keep` are held; those that were missed leave a row that says so.
-import type { Frame, Frames } from '../wire/types.gen';
+import type { Frame, Frames, Lab } from '../wire/types.gen';
+import { cableOf, peerOf } from './lab';
+import { holderOf, pluggedInto } from './things';
 
 export type FrameRow = { kind: 'frame'; frame: Frame } | { kind: 'missed'; count: number; key: string };
 
@@ -68,6 +70,25 @@ const carried: Readonly<Record<string, readonly string[]>> = {
 export function matchesWords(f: Frame, where: string, words: readonly string[]): boolean {
 	const text = `${where} ${f.source} ${f.target} ${f.protocol} ${f.info}`.toLowerCase();
 	return words.every((w) => carried[w]?.includes(f.protocol.toLowerCase()) ?? text.includes(w));
+}
+
+/** "red → v-net-0": where a frame crossed. */
+export function whereCrossed(lab: Lab, f: Frame): string {
+	const [from, to] = [peerOf(lab, f.to), lab.interfaces[f.to]];
+	return from && to ? `${pluggedInto(lab, from)} → ${pluggedInto(lab, to)}` : `→ ${to?.name ?? '(gone)'}`;
+}
+
+/** Whether a frame crossed one of these cables, or came from or to one of these interfaces, nodes and bridges. */
+export function crossedAny(lab: Lab, f: Frame, ids: ReadonlySet<string>): boolean {
+	const c = cableOf(lab, f.to);
+	if (!c) return false;
+	return (
+		ids.has(c.id) ||
+		c.ends.some((end) => {
+			const i = lab.interfaces[end];
+			return i !== undefined && (ids.has(end) || ids.has(i.node) || ids.has(holderOf(lab, i)));
+		})
+	);
 }
 
 export type Family = 'arp' | 'icmp' | 'tcp' | 'udp' | 'dns' | 'http' | 'dhcp' | 'other';

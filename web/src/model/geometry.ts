@@ -4,7 +4,7 @@ import type { Interface, Lab } from '../wire/types.gen';
 import { type Box, boxesOf, type Needs, type Point } from './boxes';
 import { type Curve, stemBetween, Terrain } from './curves';
 import { cablesInOrder } from './lab';
-import { type Label, labelHeight, labelWidth, placeLabels, rowsOf } from './labels';
+import { type CableMark, type Label, labelHeight, labelWidth, placeLabels, placeMarks, rowsOf } from './labels';
 import { type Places, slotsFor, withPlaces } from './places';
 import { jackGap, rowHeight, sizes } from './sizes';
 import { depthOf, hasJack, holderOf, isBar, type Shape, type Thing, thingOf, thingsOf } from './things';
@@ -28,6 +28,8 @@ export interface Geometry {
 	curves: Record<string, Curve>;
 	/** From the jack of a vlan, vxlan or macvlan to what it is on top of, by the interface on top. */
 	stems: Record<string, Curve>;
+	/** By the cables that impair what they carry. */
+	marks: Record<string, CableMark>;
 	/** Where each box is in the one around it, had nobody something under the pointer: a place of the lab's, a slot, or where it has made way. */
 	places: Places;
 	/** Places found for what the lab has none for, and for what it had none for once: undo may take its place away again. */
@@ -43,7 +45,7 @@ export interface Drawing {
 	extraRows?: number;
 }
 
-export const noGeometry: Geometry = { boxes: {}, jacks: {}, curves: {}, stems: {}, places: {}, slots: {} };
+export const noGeometry: Geometry = { boxes: {}, jacks: {}, curves: {}, stems: {}, marks: {}, places: {}, slots: {} };
 
 export function computeGeometry(lab: Lab, { moving = {}, before = noGeometry, extraRows = 0 }: Drawing = {}): Geometry {
 	const found = slotsFor(lab, before.slots);
@@ -67,7 +69,7 @@ export function computeGeometry(lab: Lab, { moving = {}, before = noGeometry, ex
 		const stays = boxes === before.boxes && sameSpot(a, before.jacks[from]) && sameSpot(b, before.jacks[to]);
 		curves[c.id] = stays && old && samePoint(old[0], a) && samePoint(old[3], b) ? old : terrain.curve(a, b);
 	}
-	placeLabels(placed, wired, obstacles(things, boxes), Object.values(curves));
+	const taken = placeLabels(placed, wired, obstacles(things, boxes), Object.values(curves));
 	const jacks = share(before.jacks, placed, sameJack);
 	const stems: Record<string, Curve> = {};
 	for (const i of wired.interfaces) {
@@ -79,6 +81,7 @@ export function computeGeometry(lab: Lab, { moving = {}, before = noGeometry, ex
 		jacks,
 		curves: share(before.curves, curves, sameCurve),
 		stems: share(before.stems, stems, sameCurve),
+		marks: share(before.marks, placeMarks(lab, curves, taken), sameMark),
 		places: resting,
 		slots: remembered(before.slots, found, boxes),
 	};
@@ -128,6 +131,7 @@ const sameLabel = (a: Label, b: Label) =>
 const sameSpot = (a: Jack, b: Jack | undefined) =>
 	b !== undefined && samePoint(a, b) && a.side === b.side && a.box === b.box && a.inward === b.inward;
 const sameJack = (a: Jack, b: Jack) => sameSpot(a, b) && sameLabel(a.label, b.label);
+const sameMark = (a: CableMark, b: CableMark) => samePoint(a, b) && a.rows.join() === b.rows.join();
 const sameCurve = (a: Curve, b: Curve) => a.every((p, at) => samePoint(p, b[at] ?? { x: Number.NaN, y: 0 }));
 
 export interface Wiring {

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { drawn } from '../../test/lab';
 import type { Edit, Interface, Lab } from '../wire/types.gen';
-import { pointOn } from './curves';
+import { type Curve, pointOn } from './curves';
 import { applyEdits } from './edit';
 import { computeGeometry, type Jack } from './geometry';
 import { contact, labelWidth, rectsOf, rowsOf } from './labels';
@@ -55,6 +55,33 @@ test('a label goes where no cable crosses it, be it its own or another', () => {
 				),
 			);
 			expect(crossed).toEqual([]);
+		}
+	}
+});
+
+test('what impairs a cable is written over it, and not over another where that can be', () => {
+	const cables = ['red:a -- blue:b', 'green:c -- orange:d'];
+	const lab = applyEdits(drawn('host: red blue green orange', ...cables), [
+		{ place: { id: 'red', x: 40, y: 60 } },
+		{ place: { id: 'blue', x: 640, y: 60 } },
+		{ place: { id: 'green', x: 340, y: 0 } },
+		{ place: { id: 'orange', x: 360, y: 400 } },
+		{ updateInterface: { id: 'red:a', impair: 'rate 64kbit' } },
+		{ updateInterface: { id: 'green:c', impair: 'cut' } },
+		{ updateInterface: { id: 'orange:d', impair: 'cut' } },
+	]);
+	const { marks, curves } = computeGeometry(lab);
+	expect([marks.c1?.rows, marks.c2?.rows]).toEqual([['→ 64 kbit'], ['↕ ✕']]);
+	for (const [id, mark] of Object.entries(marks)) {
+		const distance = (c: Curve) =>
+			Math.min(
+				...Array.from({ length: 201 }, (_, at) => pointOn(c, at / 200)).map((p) =>
+					Math.max(Math.abs(p.x - mark.x) - 25, Math.abs(p.y - mark.y) - 6),
+				),
+			);
+		for (const [other, curve] of Object.entries(curves)) {
+			if (other === id) expect(distance(curve)).toBeLessThan(0);
+			else expect(distance(curve)).toBeGreaterThanOrEqual(0);
 		}
 	}
 });

@@ -1,8 +1,10 @@
 // The label of a cable's end: its name, then a row for each address. Beside a left or right jack the name stands above the
-// cable and the rows below it; above or below a top or bottom jack all stand to one side of the cable.
-import type { Interface } from '../wire/types.gen';
+// cable and the rows below it; above or below a top or bottom jack all stand to one side of the cable. And what is written
+// on a cable itself: how it impairs what it carries.
+import type { Interface, Lab } from '../wire/types.gen';
 import { type Curve, outward, pointOn } from './curves';
 import type { Box, Jack, Point, Wiring } from './geometry';
+import { impairmentMark } from './impair';
 import { isSaved } from './lab';
 import { characterWidth, rowHeight } from './sizes';
 
@@ -69,13 +71,13 @@ interface Rect {
 	bottom: number;
 }
 
-/** Gives each jack its label's place: the first near it where it covers neither others, nor cables, nor `obstacles`, or the least of them. */
+/** Gives each jack its label's place: the first near it where it covers neither others, nor cables, nor `obstacles`, or the least of them. Returns what is taken then. */
 export function placeLabels(
 	jacks: Record<string, Jack>,
 	wired: Wiring,
 	obstacles: readonly Box[],
 	curves: readonly Curve[],
-): void {
+): Grid {
 	const grid = new Grid();
 	if (curves.length <= mostAvoided) for (const c of curves) grid.addCurve(c);
 	for (const b of obstacles) grid.add({ left: b.x, right: b.x + b.w, top: b.y, bottom: b.y + b.h });
@@ -109,6 +111,46 @@ export function placeLabels(
 		}
 		for (const r of rectsOf(j, j.label, width, rows)) grid.add(r);
 	}
+	return grid;
+}
+
+/** What happens to frames on a cable, written over it: the middle of its rows. */
+export interface CableMark extends Point {
+	rows: string[];
+}
+
+const spots = [0.5, 0.42, 0.58, 0.34, 0.66, 0.26, 0.74]; // of a cable, the best first
+const boldWidth = 6; // px of a character
+
+/** Marks of the cables that impair what they carry: where they cover the least of other cables and labels. */
+export function placeMarks(lab: Lab, curves: Readonly<Record<string, Curve>>, taken: Grid): Record<string, CableMark> {
+	const marks: Record<string, CableMark> = {};
+	for (const c of Object.values(lab.cables)) {
+		const curve = curves[c.id];
+		const [there, back] = c.ends.map((end) => lab.interfaces[end]?.impair ?? '');
+		if (!curve || (!there && !back)) continue;
+		const rows = markRows(curve, there ?? '', back ?? '');
+		const own = piecesOf(curve);
+		const [w, h] = [Math.max(...rows.map((r) => r.length)) * boldWidth, rows.length * rowHeight + 2];
+		let [least, covering] = [Number.POSITIVE_INFINITY, undefined as Rect | undefined];
+		for (const [at, spot] of spots.entries()) {
+			const { x, y } = pointOn(curve, spot);
+			const rect = { left: x - w / 2, right: x + w / 2, top: y - h / 2, bottom: y + h / 2 };
+			const itself = own.reduce((sum, p) => sum + lengthIn(rect, p), 0) * cableWeight;
+			const covered = taken.covered(rect) - itself + at * farPenalty;
+			if (covered < least) [least, covering, marks[c.id]] = [covered, rect, { x, y, rows }];
+		}
+		if (covering) taken.add(covering);
+	}
+	return marks;
+}
+
+/** `→ 1 mbit` for one direction, `↔ 1 mbit` for both alike, as the cable lies. */
+function markRows([from, , , to]: Curve, there: string, back: string): string[] {
+	const level = Math.abs(to.x - from.x) >= Math.abs(to.y - from.y);
+	if (there === back) return [`${level ? '↔' : '↕'} ${impairmentMark(there)}`];
+	const [ahead, behind] = level ? (to.x >= from.x ? '→←' : '←→') : to.y >= from.y ? '↓↑' : '↑↓';
+	return [there && `${ahead} ${impairmentMark(there)}`, back && `${behind} ${impairmentMark(back)}`].filter(Boolean);
 }
 
 function contactOf(j: Jack): Rect {
@@ -226,16 +268,20 @@ class Grid {
 	}
 
 	addCurve(c: Curve): void {
-		let from = c[0];
-		for (let at = 1; at <= piecesOfCable; at++) {
-			const to = pointOn(c, at / piecesOfCable);
-			const [left, right] = [Math.min(from.x, to.x), Math.max(from.x, to.x)];
-			const [top, bottom] = [Math.min(from.y, to.y), Math.max(from.y, to.y)];
-			const piece = { from, to, left, right, top, bottom, seen: 0 };
-			for (const key of cellsOf(piece)) push(this.pieces, key, piece);
-			from = to;
-		}
+		for (const piece of piecesOf(c)) for (const key of cellsOf(piece)) push(this.pieces, key, piece);
 	}
+}
+
+function piecesOf(c: Curve): Piece[] {
+	let from = c[0];
+	return Array.from({ length: piecesOfCable }, (_, at) => {
+		const to = pointOn(c, (at + 1) / piecesOfCable);
+		const [left, right] = [Math.min(from.x, to.x), Math.max(from.x, to.x)];
+		const [top, bottom] = [Math.min(from.y, to.y), Math.max(from.y, to.y)];
+		const piece = { from, to, left, right, top, bottom, seen: 0 };
+		from = to;
+		return piece;
+	});
 }
 
 const nothing: readonly never[] = [];

@@ -50,6 +50,8 @@ test('what going back would do is said in words', () => {
 		{ updateInterface: { id: 'br0:b', master: '', impair: 'cut' } },
 		{ updateInterface: { id: 'br0', options: 'stp_state 1' } },
 		{ addInterface: { id: 'd', node: 'red', name: 'd0', kind: 'dummy' } },
+		{ addInterface: { id: 'o', node: 'host', name: 'ovs0', kind: 'ovs' } },
+		{ addNode: { id: 'i', name: 'internet', kind: 'internet' } },
 	]);
 	const words = differences(after, before).map((d) => `${d.does} ${d.what}`);
 	expect(words.toSorted()).toEqual([
@@ -59,8 +61,10 @@ test('what going back would do is said in words', () => {
 		'change host:b: a port of br0',
 		'change host:b: sends as it can',
 		'change red: − route default via 10.0.0.5',
+		'remove OVS bridge ovs0 in host',
 		'remove dummy d0 in red',
 		'remove namespace green',
+		'remove the internet',
 	]);
 	expect(differences(before, before)).toEqual([]);
 	const moved = applyEdits(before, [{ place: { id: 'red', x: 1, y: 2 } }]);

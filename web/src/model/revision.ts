@@ -2,7 +2,7 @@
 import type { Change, Interface, Lab, Node } from '../wire/types.gen';
 import { isSaved, labelOf } from './lab';
 import { applyPatch, dropDangling } from './patch';
-import { isBox, shapes, thingOf } from './things';
+import { isBox, type Shape, shapes, thingOf } from './things';
 
 /** The lab right after the change numbered `seq`; undefined where the changes do not reach back so far. */
 export function labAt(now: Lab, changes: readonly Change[], seq: number): Lab | undefined {
@@ -55,8 +55,8 @@ export function differences(now: Lab, then: Lab): Difference[] {
 	both(
 		(lab) => lab.nodes,
 		(was, is, on) => {
-			if (!was && is) say('add', `${shapes[is.kind].title} ${is.name}`, on);
-			else if (was && !is) say('remove', `${shapes[was.kind].title} ${was.name}`, on);
+			if (!was && is) say('add', called(is.kind, is.name), on);
+			else if (was && !is) say('remove', called(was.kind, was.name), on);
 			else if (was && is) for (const what of nodeChanges(now, then, was, is)) say('change', what, on);
 		},
 	);
@@ -73,8 +73,8 @@ export function differences(now: Lab, then: Lab): Difference[] {
 			const i = is ?? was;
 			const lab = is ? then : now;
 			const alone = i && i.kind !== 'veth' && i.kind !== 'loopback' && lab.nodes[i.node]?.kind !== 'lan';
-			if (!was && is && alone) say('add', `${is.kind} ${is.name} in ${labelOf(then, is.node)}`, on);
-			else if (was && !is && alone) say('remove', `${was.kind} ${was.name} in ${labelOf(now, was.node)}`, on);
+			if (!was && is && alone) say('add', `${called(is.kind, is.name)} in ${labelOf(then, is.node)}`, on);
+			else if (was && !is && alone) say('remove', `${called(was.kind, was.name)} in ${labelOf(now, was.node)}`, on);
 			else if (was && is) for (const what of interfaceChanges(now, then, was, is)) say('change', what, on);
 		},
 	);
@@ -87,6 +87,12 @@ export function differences(now: Lab, then: Lab): Difference[] {
 function placed(now: Lab, then: Lab): number {
 	const at = (lab: Lab, id: string) => `${lab.places[id]?.x} ${lab.places[id]?.y}`;
 	return Object.keys({ ...now.places, ...then.places }).filter((id) => at(now, id) !== at(then, id)).length;
+}
+
+/** "OVS bridge br0", "vlan eth0.10"; "the internet", which is called what it is. */
+function called(kind: Node['kind'] | Interface['kind'], name: string): string {
+	const title = kind in shapes ? shapes[kind as Shape].title : kind;
+	return title === name ? `the ${name}` : `${title} ${name}`;
 }
 
 function ends(lab: Lab, [a, b]: readonly [string, string]): string {

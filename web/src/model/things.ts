@@ -3,7 +3,7 @@
 import type { Interface, Lab } from '../wire/types.gen';
 import type { KindInfo } from './kinds';
 import { kinds } from './kinds';
-import { childrenOf, compareText, interfacesOf, type Kind, nodesInOrder } from './lab';
+import { childrenOf, compareText, interfacesOf, type Kind, labelOf, nodesInOrder } from './lab';
 import { ofLab, ofThing } from './settled';
 
 /** Switches that are interfaces of a node: a Linux bridge, and one of Open vSwitch. */
@@ -154,6 +154,6 @@ export function machineAround(lab: Lab, id: string): string | undefined {
 
 /** What a cable's end is plugged into, as people see it: a bridge rather than the namespace that it is in. */
 export function pluggedInto(lab: Lab, i: Interface): string {
-	const box = thingOf(lab, holderOf(lab, i));
-	return box?.name ?? '?';
+	const box = lab.interfaces[holderOf(lab, i)];
+	return box ? box.name : labelOf(lab, i.node);
 }

@@ -6,7 +6,7 @@ import { aboutExample } from './example';
 import { problemText } from './problem';
 import { addAddress, quote, rename, setUp } from './shell';
 import { addWords } from './things';
-import { asSentence, entryOf, holderOfName, takenBackText, withName } from './wording';
+import { asSentence, entryOf, holderOfName, lostText, takenBackText, withName } from './wording';
 
 const lab = drawn('host: red blue', 'red:veth-red -- blue:veth-blue');
 
@@ -19,18 +19,18 @@ describe('what was taken back', () => {
 	const del = change('undo', 'Undo', 'ip link del br9');
 	const typed = change('terminal', 'Add br9', 'ip link add br9 type bridge');
 	test.each<[string, Change, Change[], string]>([
-		['typed', del, [typed], 'Undid `ip link add br9 type bridge` (typed in host) by `ip link del br9`'],
+		['typed', del, [typed], 'Undid `ip link add br9 type bridge` by `ip link del br9`'],
 		[
 			'typed, at once with more',
 			del,
 			[typed, change('terminal', '', 'b', 'c')],
-			'Undid `ip link add br9 type bridge`, `b` and 1 more (typed in host) by `ip link del br9`',
+			'Undid `ip link add br9 type bridge`, `b` and 1 more by `ip link del br9`',
 		],
 		[
 			'typed, and first seen without a command',
 			del,
 			[change('terminal', 'Add q0'), typed],
-			'Undid `ip link add br9 type bridge` (typed in host) by `ip link del br9`',
+			'Undid `ip link add br9 type bridge` by `ip link del br9`',
 		],
 		['drawn', del, [change('canvas', 'Cable red to blue', 'a')], 'Undid “Cable red to blue” by `ip link del br9`'],
 		['without commands', change('redo', 'Redo'), [change('canvas', 'Move red')], 'Redid “Move red”'],
@@ -44,6 +44,22 @@ describe('what was taken back', () => {
 		expect(entryOf(changes, 2).map((c) => c.seq)).toEqual([2, 3]);
 		expect(entryOf(changes, 4).map((c) => c.seq)).toEqual([4]);
 		expect(entryOf(changes, 9)).toEqual([]);
+	});
+});
+
+describe('what was typed in vain', () => {
+	const del = change('canvas', 'Delete green');
+	test.each<[string, string, Change | undefined, string]>([
+		['verde', 'by another', del, ': `verde` was not applied, because “Delete green” came first.'],
+		[
+			'verde',
+			'in a terminal',
+			{ ...del, origin: 'terminal' },
+			': `verde` was not applied, because “Delete green” in a terminal came first.',
+		],
+		['v'.repeat(121), 'long', undefined, ': what was typed was not applied.'],
+	])('%s, %s', (text, _, c, want) => {
+		expect(lostText('New name of green', text, c)).toBe(`New name of green${want}`);
 	});
 });
 

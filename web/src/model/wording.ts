@@ -10,14 +10,13 @@ export function asSentence(lab: Lab, text: string): string {
 	return isName ? text : capital(text);
 }
 
-/** "Undid `ip link add br9 type bridge` (typed in host) by `ip link del br9`". The entry is what was taken back. */
+/** "Undid `ip link add br9 type bridge` by `ip link del br9`". The entry is what was taken back. */
 export function takenBackText(c: Change, entry: readonly Change[]): string {
 	const verb = c.origin === 'undo' ? 'Undid' : 'Redid';
 	const by = linesOf([c]) && ` by ${linesOf([c])}`;
 	const [first] = entry;
 	if (first?.origin !== 'terminal' || !linesOf(entry)) return `${verb} “${first?.sentence ?? c.sentence}”${by}`;
-	const machine = entry.flatMap((c) => c.commands ?? [])[0]?.machine;
-	return `${verb} ${linesOf(entry)} (typed in ${machine})${by}`;
+	return `${verb} ${linesOf(entry)}${by}`;
 }
 
 /** The change that another takes back, with those that joined it. */
@@ -39,6 +38,15 @@ function linesOf(changes: readonly Change[]): string {
 /** "Restored revision 12" of a change that did so. */
 export function restoredText(c: Change): string {
 	return c.sentence.replace(/^Restore /, 'Restored ');
+}
+
+const shownText = 120; // characters
+
+/** What was typed into a field that went with what it was about: "New name of green: `verde` was not applied, …" */
+export function lostText(label: string, text: string, c: Change | undefined): string {
+	const what = text.length > shownText || text.includes('`') ? 'what was typed' : `\`${text}\``;
+	const where = c?.origin === 'terminal' ? ' in a terminal' : '';
+	return `${label}: ${what} was not applied${c ? `, because “${c.sentence}”${where} came first` : ''}.`;
 }
 
 /** The edits with another name for one thing that they make or rename. */

@@ -86,7 +86,6 @@ function Row({
 		>
 			<span className="small number">{seq}</span>
 			{children}
-			<span className="grow" />
 			{newest ? (
 				<span className="small">now</span>
 			) : (

@@ -1,19 +1,13 @@
 import { useVirtualizer } from '@tanstack/react-virtual';
-import { useEffect, useMemo, useRef, useState, useSyncExternalStore } from 'react';
-import { type FrameRow, familyOf, hexLines, matchesWords } from '../model/frames';
+import { useEffect, useLayoutEffect, useMemo, useRef, useState, useSyncExternalStore } from 'react';
+import { crossedAny, type FrameRow, familyOf, hexLines, matchesWords, whereCrossed } from '../model/frames';
 import { labelOf } from '../model/lab';
-import { locate, ping } from '../session/actions';
-import { frameLog, useLab, useView } from '../session/stores';
+import { ping } from '../session/actions';
+import { frameLog, useLab, useView, type View } from '../session/stores';
 import { canvasView } from '../session/viewport';
 import type { Frame, Lab } from '../wire/types.gen';
 
 const rowHeight = 22;
-
-/** "red → blue": where a frame crossed. */
-function where(lab: Lab, f: Frame): string {
-	const c = locate(f.to);
-	return c ? `${labelOf(lab, c.fromNode)} → ${labelOf(lab, c.toNode)}` : `→ ${lab.interfaces[f.to]?.name ?? '(gone)'}`;
-}
 
 export function Packets() {
 	const version = useSyncExternalStore(frameLog.subscribe, frameLog.getVersion);
@@ -30,7 +24,8 @@ export function Packets() {
 		return all.filter(
 			(r) =>
 				r.kind === 'missed' ||
-				(matchesWords(r.frame, where(lab, r.frame), words) && (!onlySelected || touches(lab, r.frame, selection))),
+				(matchesWords(r.frame, whereCrossed(lab, r.frame), words) &&
+					(!onlySelected || crossedAny(lab, r.frame, selection))),
 		);
 	}, [version, words, onlySelected, lab, selection]);
 	const total = frameLog.all().length;
@@ -66,17 +61,6 @@ export function Packets() {
 	);
 }
 
-function touches(lab: Lab, f: Frame, selection: ReadonlySet<string>): boolean {
-	const c = locate(f.to);
-	if (!c) return false;
-	return (
-		selection.has(c.cable) ||
-		selection.has(c.fromNode) ||
-		selection.has(c.toNode) ||
-		(lab.cables[c.cable]?.ends.some((end) => selection.has(end)) ?? false)
-	);
-}
-
 function Rows({ rows, lab }: { rows: readonly FrameRow[]; lab: Lab }) {
 	const scroller = useRef<HTMLDivElement>(null);
 	const [atEnd, setAtEnd] = useState(true);
@@ -87,11 +71,21 @@ function Rows({ rows, lab }: { rows: readonly FrameRow[]; lab: Lab }) {
 		estimateSize: () => rowHeight,
 		overscan: 8,
 	});
+	const no = useView((v) => v.frame?.no);
+	const follows = atEnd && no === undefined; // what one looks at stays where it is
 	useEffect(() => {
-		if (!atEnd) return;
+		if (!follows) return;
 		virtual.scrollToIndex(rows.length - 1, { align: 'end' });
 		setSeen(rows.length);
-	}, [rows.length, atEnd, virtual]);
+	}, [rows.length, follows, virtual]);
+	// biome-ignore lint/correctness/useExhaustiveDependencies: a row comes into view when it is chosen, and its details leave less room
+	useLayoutEffect(() => {
+		const el = scroller.current;
+		const at = rows.findIndex((r) => r.kind === 'frame' && r.frame.no === no);
+		if (!el || at < 0) return;
+		const [least, most] = [(at + 1) * rowHeight - el.clientHeight, at * rowHeight];
+		el.scrollTop = Math.min(most, Math.max(least, el.scrollTop));
+	}, [no]);
 	const fresh = Math.max(0, rows.length - seen);
 	const first = rows.find((r) => r.kind === 'frame');
 	const start = first?.kind === 'frame' ? first.frame.at : 0;
@@ -119,14 +113,12 @@ function Rows({ rows, lab }: { rows: readonly FrameRow[]; lab: Lab }) {
 				}}
 				onKeyDown={(e) => {
 					if (e.key !== 'ArrowDown' && e.key !== 'ArrowUp') return;
-					const no = useView.getState().frame?.no;
 					const at = rows.findIndex((r) => r.kind === 'frame' && r.frame.no === no);
 					const step = e.key === 'ArrowDown' ? 1 : -1;
 					for (let next = at + step; next >= 0 && next < rows.length; next += step) {
 						const r = rows[next];
 						if (r?.kind !== 'frame') continue;
 						choose(r.frame);
-						virtual.scrollToIndex(next);
 						break;
 					}
 					e.preventDefault();
@@ -148,8 +140,15 @@ function Rows({ rows, lab }: { rows: readonly FrameRow[]; lab: Lab }) {
 					})}
 				</div>
 			</div>
-			{!atEnd && fresh > 0 && (
-				<button type="button" className="newer" onClick={() => setAtEnd(true)}>
+			{!follows && fresh > 0 && (
+				<button
+					type="button"
+					className="newer"
+					onClick={() => {
+						setAtEnd(true);
+						look(undefined);
+					}}
+				>
 					{fresh} new ↓
 				</button>
 			)}
@@ -157,8 +156,12 @@ function Rows({ rows, lab }: { rows: readonly FrameRow[]; lab: Lab }) {
 	);
 }
 
+function look(frame: View['frame']): void {
+	useView.setState({ frame });
+}
+
 function choose(f: Frame): void {
-	useView.setState({ frame: { no: f.no, to: f.to } });
+	look({ no: f.no, to: f.to });
 	canvasView.reveal(f.to);
 }
 
@@ -178,7 +181,7 @@ function Row({ frame, lab, start, style }: { frame: Frame; lab: Lab; start: numb
 		>
 			<span>{frame.no}</span>
 			<span>{((frame.at - start) / 1e9).toFixed(6)}</span>
-			<span>{where(lab, frame)}</span>
+			<span>{whereCrossed(lab, frame)}</span>
 			<span>{frame.source}</span>
 			<span>{frame.target}</span>
 			<span>{frame.protocol}</span>
@@ -199,7 +202,7 @@ function Details({ no }: { no: number }) {
 					No {no}, {row.frame.length} bytes: {row.frame.info}
 				</span>
 				<span className="grow" />
-				<button type="button" className="plain" onClick={() => useView.setState({ frame: undefined })}>
+				<button type="button" className="plain" onClick={() => look(undefined)}>
 					Close
 				</button>
 			</div>

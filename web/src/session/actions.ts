@@ -19,12 +19,12 @@ import type { Crossing } from '../model/traffic';
 import { asSentence, entryOf, holderOfName, restoredText, takenBackText, withName } from '../model/wording';
 import { LabConnection, socketURL } from '../transport/connection';
 import { api, ServerProblem } from '../transport/http';
-import type { Edit, Lab, Message, Problem, Reply } from '../wire/types.gen';
+import type { Change, Edit, Lab, Message, Problem, Reply } from '../wire/types.gen';
 import { frameLog, type Toast, type ToastAction, traffic, useGeometry, useLab, useLink, useView } from './stores';
 import { canvasView } from './viewport';
 
 let connection: LabConnection | undefined;
-let takenBack = ''; // the toast about what was undone or redone last
+let offer = ''; // the toast whose button undoes or redoes what it tells of
 const undoing = new Map<string, 'undo' | 'redo' | 'restore'>(); // requests that are one, by id
 
 export function openLab(id: string): () => void {
@@ -105,17 +105,24 @@ function forgetGone(): void {
 
 function afterChange(): void {
 	forgetGone();
-	const { changes } = useLab.getState();
+	const { changes, author } = useLab.getState();
 	const c = changes.at(-1);
-	if (c?.origin === 'undo' || c?.origin === 'redo') {
-		const again = c.origin === 'undo' ? { label: 'Redo', run: redo } : { label: 'Undo', run: undo };
-		dismiss(takenBack); // what it offers has another meaning now
-		takenBack = newID('t');
-		toast({ kind: 'info', text: takenBackText(c, entryOf(changes, c.takes)), actions: [again] }, takenBack);
-	}
-	if (c?.origin === 'restore')
-		toast({ kind: 'info', text: `${restoredText(c)}.`, actions: [{ label: 'Undo', run: undo }] });
-	if (c?.origin === 'terminal') announce(c.sentence);
+	if (!c) return;
+	const mine = !c.author || c.author === author; // undo and redo are of one's own, and of nobody's
+	if (mine) dismiss(offer); // its button has another meaning now
+	if (c.origin === 'terminal') announce(c.sentence);
+	const text = tookBack(c, changes);
+	if (!text) return;
+	const again = c.origin === 'undo' ? { label: 'Redo', run: redo } : { label: 'Undo', run: undo };
+	const id = newID('t');
+	if (mine) offer = id;
+	toast({ kind: 'info', text, ...(mine && { actions: [again] }) }, id);
+}
+
+/** What there is to say of a change that goes back in the history. */
+function tookBack(c: Change, changes: readonly Change[]): string | undefined {
+	if (c.origin === 'restore') return `${restoredText(c)}.`;
+	return c.origin === 'undo' || c.origin === 'redo' ? takenBackText(c, entryOf(changes, c.takes)) : undefined;
 }
 
 function answered(reply: Reply): void {
@@ -216,11 +223,11 @@ function waysOut(problem: Problem, edits: Edit[], before = () => {}): ToastActio
 	return ways;
 }
 
-/** Selects a thing and brings it into view. */
+/** Selects a thing and brings it into view, as large as it takes to see it. */
 export function show(id: string): void {
 	select([id]);
 	useView.setState({ focus: id });
-	canvasView.reveal(id);
+	canvasView.find(id);
 }
 
 export function retry(id: string): void {

@@ -42,6 +42,7 @@ export function TerminalPane({ lab, id, node, visible, active }: Props) {
 	const name = useLab((s) => (s.lab.nodes[node] ? labelOf(s.lab, node) : 'gone'));
 	const fontSize = useView((v) => v.fontSize);
 	const theme = useView((v) => v.theme);
+	const running = useLab((s) => s.status.state === 'running');
 	if (visible && !shownOnce) setShownOnce(true);
 
 	useEffect(() => {
@@ -112,6 +113,10 @@ export function TerminalPane({ lab, id, node, visible, active }: Props) {
 		};
 	}, [shownOnce, lab, id, node]);
 
+	// A lab that is started again has new shells, for nobody can type into the old ones.
+	useEffect(() => {
+		if (running) live.current?.connection.reopen();
+	}, [running]);
 	useEffect(() => {
 		if (!visible || !live.current) return;
 		live.current.fit.fit();
