@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -143,6 +144,8 @@ func (l *Lab) startBwrap(agentEnd *os.File) (*bwrapRun, error) {
 		Env:        []string{"PATH=" + searchPath, "GOMAXPROCS=1", "GOGC=off"},
 		Stderr:     stderr,
 		ExtraFiles: []*os.File{agentEnd, l.exe, seccomp, script},
+		// A group of its own, for kill. The init is in none of it: it has a session.
+		SysProcAttr: &syscall.SysProcAttr{Setpgid: true},
 	}}
 	if err := b.cmd.Start(); err != nil {
 		stderr.Close()
@@ -177,3 +180,6 @@ func (b *bwrapRun) said() error {
 	}
 	return errors.New(printable(strings.TrimSpace(string(buf[:n])), len(buf)))
 }
+
+// kill ends bwrap with the child that it has from its beginning on: left alone, that waits for bwrap for ever.
+func (b *bwrapRun) kill() { unix.Kill(-b.cmd.Process.Pid, unix.SIGKILL) }

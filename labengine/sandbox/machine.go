@@ -138,7 +138,7 @@ func (e *embryo) end() {
 	if e == nil {
 		return
 	}
-	e.bwrap.cmd.Process.Kill()
+	e.bwrap.kill()
 	e.bwrap.cmd.Wait()
 	e.bwrap.stderr.Close()
 	e.agent.close()
@@ -148,7 +148,7 @@ func (e *embryo) end() {
 func (m *Machine) boot(ctx context.Context, b *bwrapRun, c MachineConfig) error {
 	stop := context.AfterFunc(ctx, func() {
 		m.agent.close()
-		b.cmd.Process.Kill()
+		b.kill()
 	})
 	defer stop()
 	var report setupReport
