@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -87,7 +88,7 @@ func (d *differ) routes() {
 				add = append(add, AddRoute{At: at, Route: text, Replace: true})
 			}
 		}
-		refusing := d.ipRules(at, n, len(add) > 0)
+		refusing := d.ipRules(at, n, add)
 		if d.keepsNode(n.ID) {
 			for _, r := range d.routesAfter(n.ID) {
 				if r.after == stays && !slices.Contains(n.Routes, r.renamed) {
@@ -138,8 +139,8 @@ func (d *differ) addRoute(node labengine.ID, s AddRoute) {
 
 // ipRules takes rules of the routing policy away and adds others; they outlive links. Rules of one priority are asked in the
 // order in which they were added: those behind one that comes or moves are added anew. Those that refuse packets, and others of
-// their priority, are left to be added later, and returned: also those that stay, where routes are added.
-func (d *differ) ipRules(at Spot, n labengine.Node, addsRoutes bool) (refusing []string) {
+// their priority, are left to be added later, and returned: also those that stay, where they are in the way of routes that are added.
+func (d *differ) ipRules(at Spot, n labengine.Node, routes []AddRoute) (refusing []string) {
 	var have []string
 	if d.keepsNode(n.ID) {
 		have = d.have.Nodes[n.ID].IPRules
@@ -148,18 +149,21 @@ func (d *differ) ipRules(at Spot, n labengine.Node, addsRoutes bool) (refusing [
 		return nil
 	}
 	inOrder := map[ruleRank][]string{} // what is wanted of each rank, and not found yet
-	later := map[ruleRank]bool{}
+	later, inTheWay := map[ruleRank]bool{}, map[ruleRank]bool{}
 	for _, text := range n.IPRules {
 		inOrder[rank(text)] = append(inOrder[rank(text)], text)
 	}
 	for _, text := range slices.Concat(have, n.IPRules) {
-		later[rank(text)] = later[rank(text)] || refuses(text)
+		if r, err := labengine.ParseIPRule(text); err == nil && refuses(r) {
+			later[rank(text)] = true
+			inTheWay[rank(text)] = inTheWay[rank(text)] || slices.ContainsFunc(routes, func(s AddRoute) bool { return isInTheWay(r, s.Route) })
+		}
 	}
 	stays := map[string]bool{}
 	for _, text := range have {
 		of := rank(text)
 		switch left := inOrder[of]; {
-		case !slices.Contains(n.IPRules, text) || addsRoutes && later[of]:
+		case !slices.Contains(n.IPRules, text) || inTheWay[of]:
 		case of.priority == "":
 			stays[text] = true
 		case len(left) > 0 && left[0] == text:
@@ -183,9 +187,22 @@ func (d *differ) ipRules(at Spot, n labengine.Node, addsRoutes bool) (refusing [
 	return refusing
 }
 
-func refuses(rule string) bool {
-	r, err := labengine.ParseIPRule(rule)
-	return err == nil && slices.Contains([]string{"prohibit", "blackhole", "unreachable"}, r.Action)
+func refuses(r labengine.IPRule) bool {
+	return slices.Contains([]string{"prohibit", "blackhole", "unreachable"}, r.Action)
+}
+
+// isInTheWay says whether a rule may be about the gateway of a route, for which the kernel then takes none: it looks for the way
+// there as for a packet of its own (fib_check_nh in net/ipv4/fib_semantics.c, ip6_route_check_nh in net/ipv6/route.c).
+func isInTheWay(rule labengine.IPRule, route string) bool {
+	r, err := labengine.ParseRoute(route)
+	if err != nil || rule.From != "" || rule.Iif != "" || rule.Mark != "" || rule.IPProto != "" || rule.SPort != "" || rule.DPort != "" {
+		return false
+	}
+	to, err := netip.ParsePrefix(rule.To)
+	return slices.ContainsFunc(r.Ways(), func(way labengine.Hop) bool {
+		gateway, gerr := netip.ParseAddr(way.Via)
+		return gerr == nil && gateway.Is6() == rule.IPv6 && (err != nil || rule.Not || to.Contains(gateway))
+	})
 }
 
 // ruleRank is what rules have in common whose order means something.
