@@ -56,21 +56,30 @@ func LinkSysctls(link string) iter.Seq2[string, string] {
 	}
 }
 
-// FreshLinkSysctl is what a link has that is not given its own: what a namespace's settings say of links to come, or what a fresh
-// namespace has. False where the setting is none that a lab follows.
-func FreshLinkSysctl(name, link string, settings []string) (string, bool) {
+// LinkSysctlDefault is what a link's setting is called for links to come; false where it is none that a lab follows.
+func LinkSysctlDefault(name string) (ofDefault string, ok bool) {
+	link, _ := SysctlLink(name)
 	for followed, ofDefault := range LinkSysctls(link) {
-		if SysctlPath(followed) != SysctlPath(name) {
-			continue
+		if SysctlPath(followed) == SysctlPath(name) {
+			return ofDefault, true
 		}
-		for _, s := range settings {
-			if value, said := strings.CutPrefix(s, ofDefault+"="); said {
-				return value, true
-			}
-		}
-		return "0", true
 	}
 	return "", false
+}
+
+// FreshLinkSysctl is what a link has that is not given its own: what a namespace's settings say of links to come, or what a fresh
+// namespace has. False where the setting is none that a lab follows.
+func FreshLinkSysctl(name string, settings []string) (string, bool) {
+	ofDefault, ok := LinkSysctlDefault(name)
+	if !ok {
+		return "", false
+	}
+	for _, s := range settings {
+		if value, said := strings.CutPrefix(s, ofDefault+"="); said {
+			return value, true
+		}
+	}
+	return "0", true
 }
 
 // WatchedSysctls are the settings that a lab follows, by name.

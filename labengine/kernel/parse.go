@@ -79,7 +79,7 @@ func (w *World) take(n *Netns, kind uint16, body []byte) {
 	case unix.RTM_NEWQDISC, unix.RTM_DELQDISC:
 		w.takeQdisc(n, body, kind == unix.RTM_NEWQDISC)
 	case unix.RTM_NEWNETCONF, rtmDelNetconf:
-		w.TouchSysctls(n)
+		w.TouchSysctls(n, false)
 	}
 }
 

@@ -176,7 +176,7 @@ func (w *World) TakeLinks() []LinkRef {
 }
 
 // Tables says which of a namespace's tables have changed.
-type Tables struct{ Routes, Neighbours, Sysctls bool }
+type Tables struct{ Routes, Neighbours, Sysctls, LinkSysctls bool }
 
 // TakeTables lists the namespaces whose tables have changed since they were listed, of those that are asked for, at most so
 // many. It says whether there are more.
@@ -194,7 +194,7 @@ func (w *World) TakeTables(most int, of func(*Netns) bool) (changed map[*Netns]T
 				w.takeNeighbours(n, all)
 			}
 		}
-		changed[n] = Tables{d.routes, d.neighbours, d.sysctls}
+		changed[n] = Tables{d.routes, d.neighbours, d.sysctls, d.linkSysctls}
 		delete(w.dirtyIn, n)
 	}
 	return changed, false
@@ -219,9 +219,10 @@ func (w *World) LookAtLinksDown(n *Netns) error {
 	return nil
 }
 
-// TouchSysctls has a namespace's settings looked at again: the kernel tells of few changes of them.
-func (w *World) TouchSysctls(n *Netns) {
+// TouchSysctls has a namespace's settings looked at again: the kernel tells of few changes of them. Those of its links are many,
+// and looked at where somebody may have typed.
+func (w *World) TouchSysctls(n *Netns, typed bool) {
 	d := w.dirtyIn[n]
-	d.sysctls = true
+	d.sysctls, d.linkSysctls = true, d.linkSysctls || typed
 	w.dirtyIn[n] = d
 }

@@ -28,12 +28,12 @@ func (w *World) setSysctl(n *Netns, name, value string) error {
 // mostLinks is how many links a namespace has whose own settings are followed: of each, ten files have to be read.
 const mostLinks = 32
 
-// Sysctls reads what of a namespace's settings differs from a fresh one's: of those that are watched, of its links', where they
-// are not too many, and of the ones that are named besides, whatever they are. Each is as a document has it.
-func (w *World) Sysctls(n *Netns, besides []string) ([]string, error) {
+// Sysctls reads what of a namespace's settings differs from a fresh one's: of those that are watched, of its links', if they are
+// asked for and not too many, and of the ones that are named besides, whatever they are. Each is as a document has it.
+func (w *World) Sysctls(n *Netns, besides []string, links bool) ([]string, error) {
 	type setting struct{ name, ofDefault string }
 	ofLinks := map[string]setting{} // by path
-	if len(n.Links) <= mostLinks {
+	if links && len(n.Links) <= mostLinks {
 		for _, link := range n.Links {
 			for name, ofDefault := range labengine.LinkSysctls(link.Name) {
 				ofLinks[labengine.SysctlPath(name)] = setting{name, ofDefault}
@@ -43,9 +43,8 @@ func (w *World) Sysctls(n *Netns, besides []string) ([]string, error) {
 	names := labengine.WatchedSysctls()
 	for _, text := range besides {
 		name, _, _ := strings.Cut(text, "=")
-		path := labengine.SysctlPath(name)
-		if s, followed := ofLinks[path]; followed {
-			ofLinks[path] = setting{name, s.ofDefault} // as it is spelt
+		if ofDefault, followed := labengine.LinkSysctlDefault(name); followed {
+			ofLinks[labengine.SysctlPath(name)] = setting{name, ofDefault} // as it is spelt
 		} else if !slices.Contains(names, name) {
 			names = append(names, name)
 		}

@@ -48,7 +48,7 @@ type linkKey struct {
 	index int
 }
 
-type dirtiness struct{ routes, neighbours, sysctls bool }
+type dirtiness struct{ routes, neighbours, sysctls, linkSysctls bool }
 
 // Netns is a network namespace that the world follows.
 type Netns struct {
@@ -274,7 +274,7 @@ func (w *World) Touch(n *Netns) {
 	w.markVLANs(n)
 	w.markRoutes(n)
 	w.markNeighbours(n)
-	w.TouchSysctls(n)
+	w.TouchSysctls(n, false)
 }
 
 // TouchLink has one link of a namespace looked at again.

@@ -258,7 +258,7 @@ func (l *Lab) touchSettings() {
 	for i, n := range all {
 		inTurn := (i+len(all)-l.nextSettings%len(all))%len(all) < settingsMany
 		if inTurn || l.inhabited[n.Inode] {
-			l.world.TouchSysctls(n)
+			l.world.TouchSysctls(n, true)
 			if err := l.world.LookAtLinksDown(n); err != nil {
 				l.Log.Error("links that are down", "error", err)
 			}
@@ -377,7 +377,7 @@ func (b *binder) tables(most int, of func(*kernel.Netns) bool) (more bool) {
 			}
 		}
 		if t.Sysctls && node.Kind != labengine.LAN && node.Kind != labengine.Internet { // nobody can type them there
-			if settings, err := b.lab.world.Sysctls(n, b.authored(node.ID).Sysctls); err == nil {
+			if settings, err := b.lab.world.Sysctls(n, b.authored(node.ID).Sysctls, t.LinkSysctls); err == nil {
 				node.Sysctls = settings
 			}
 		}

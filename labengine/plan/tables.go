@@ -38,7 +38,7 @@ func (d *differ) sysctls(later bool) {
 			}
 			fresh, known := labengine.FreshSysctl(name)
 			if link, ofLink := labengine.SysctlLink(name); ofLink && d.keepsLink(n.ID, link) {
-				fresh, known = labengine.FreshLinkSysctl(name, link, n.Sysctls)
+				fresh, known = labengine.FreshLinkSysctl(name, n.Sysctls)
 			}
 			if known {
 				set(name, fresh)
