@@ -73,6 +73,7 @@ type Lab struct {
 	cabled     map[labengine.ID]labengine.ID               // the cable that an interface is an end of
 	moving     map[labengine.ID]time.Time                  // interfaces on their way to another namespace, since when
 	halves     map[kernel.LinkRef]time.Time                // what waits to be whole, see isHalf, since when
+	coming     map[uint64]time.Time                        // namespaces that may be about to get a name, see isOnItsWay, since when
 	status     labengine.Status
 	trying     sync.WaitGroup
 	features   map[string]labengine.Feature // nil until they have been tried
@@ -120,7 +121,7 @@ func Run(ctx context.Context, box *sandbox.Lab, config Config) error {
 		containers: map[labengine.ID]*container{}, internets: map[labengine.ID]*internet{},
 		services: map[labengine.ID]map[string]*service.Server{}, bound: map[kernel.LinkRef]labengine.ID{},
 		refs: map[labengine.ID]kernel.LinkRef{}, cabled: map[labengine.ID]labengine.ID{},
-		moving: map[labengine.ID]time.Time{}, halves: map[kernel.LinkRef]time.Time{},
+		moving: map[labengine.ID]time.Time{}, halves: map[kernel.LinkRef]time.Time{}, coming: map[uint64]time.Time{},
 		firewalls: map[labengine.ID]*firewall{}, tracked: map[labengine.ID]*labengine.Conntrack{}, states: map[labengine.ID]labengine.NodeState{},
 		journal: labengine.NewJournal(labengine.NewLab(""), 0, nil),
 		status:  labengine.Status{State: labengine.Starting, Since: time.Now().UnixMilli()},
@@ -184,7 +185,7 @@ func (l *Lab) run(ctx context.Context) error {
 		case <-tables.C:
 		}
 		wait := lookSeldom
-		if time.Since(time.Unix(0, l.typed.Load())) < lookBusy || len(l.moving)+len(l.halves) > 0 {
+		if time.Since(time.Unix(0, l.typed.Load())) < lookBusy || len(l.moving)+len(l.halves)+len(l.coming) > 0 {
 			wait = lookSoon
 		} else if len(l.internets) > 0 && l.watching {
 			wait = countOften

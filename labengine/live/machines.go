@@ -94,7 +94,7 @@ func (l *Lab) lookForNames() {
 // looking says whether somebody is typing, or the time has come to look through /proc.
 func (l *Lab) looking() bool {
 	last := time.Unix(0, l.typed.Load())
-	if time.Since(last) < lookBusy || time.Since(l.looked) >= lookSeldom {
+	if time.Since(last) < lookBusy || time.Since(l.looked) >= lookSeldom || len(l.coming) > 0 {
 		l.looked = time.Now()
 		return true
 	}

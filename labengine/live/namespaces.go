@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"vethlab/labengine"
 	"vethlab/labengine/kernel"
@@ -77,6 +78,12 @@ func (b *binder) namespaces() {
 			b.held(inode, h, byInit[h.Init])
 		}
 	}
+	maps.DeleteFunc(l.coming, func(inode uint64, _ time.Time) bool {
+		_, isNamed := named[inode]
+		_, isHeld := holders[inode]
+		_, isKnown := l.world.ByInode(inode)
+		return isNamed || !isHeld || isKnown
+	})
 	var gone []*kernel.Netns
 	for n := range l.world.All {
 		_, hasName := named[n.Inode]
@@ -192,6 +199,9 @@ func (b *binder) giveWay(in nameIn) {
 func (b *binder) held(inode uint64, h kernel.Holder, machine labengine.ID) {
 	l := b.lab
 	n, ok := l.world.ByInode(inode)
+	if !ok && l.isOnItsWay(inode) {
+		return
+	}
 	if !ok {
 		file, err := kernel.OpenHeld(h.Pid)
 		if err != nil {
@@ -214,6 +224,19 @@ func (b *binder) held(inode uint64, h kernel.Holder, machine labengine.ID) {
 		node.Held = h.String()
 		b.patch.Nodes[node.ID] = &node
 	}
+}
+
+// nameWait is how long a program that makes a namespace may be in it before it has given it a name, as `ip netns add` does.
+const nameWait = 50 * time.Millisecond
+
+// isOnItsWay says whether a namespace has been seen so lately that it may be about to get a name.
+func (l *Lab) isOnItsWay(inode uint64) bool {
+	since, seen := l.coming[inode]
+	if !seen {
+		since = time.Now()
+		l.coming[inode] = since
+	}
+	return time.Since(since) < nameWait
 }
 
 // bindNode finds out which node a namespace is: the wanted one of that name, if that is not another one already, else a new one.

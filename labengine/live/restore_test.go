@@ -1,9 +1,9 @@
 package live_test
 
 import (
+	"fmt"
 	"slices"
 	"testing"
-	"time"
 
 	"vethlab/labengine"
 	"vethlab/labengine/live/labtest"
@@ -21,6 +21,7 @@ cables:
 // TestThereAndBack types something in red, makes the lab what it was in the beginning, and again what it became: the kernel gives
 // and takes more than one says, and in an order of its own.
 func TestThereAndBack(t *testing.T) {
+	settings := map[string]int{"no IPv6": 2, "settings of a link": 3, "a link without IPv6": 1}
 	for name, typed := range map[string]string{
 		"a route by another address":      "ip addr add 10.0.0.99/24 dev eth0; ip route add 10.5.0.0/16 via 10.0.0.1",
 		"a route of IPv6":                 "ip addr add fd01::99/64 dev eth0; ip route add fd05::/64 via fd01::1",
@@ -48,38 +49,34 @@ func TestThereAndBack(t *testing.T) {
 				t.Errorf("started, it has changed: %v", lab.State().Changes)
 			}
 			lab.Shell("red", typed)
-			after := settled(lab)
+			after := agreed(lab, settings[name])
 			if labengine.Compare(before, after).Empty() {
 				t.Fatal("nothing has changed")
 			}
 			seq := len(lab.State().Changes)
 			for range 2 {
 				for _, to := range []struct {
-					seq  int
-					want labengine.Lab
-				}{{0, before}, {seq, after}} {
+					seq      int
+					want     labengine.Lab
+					settings int
+				}{{0, before, 0}, {seq, after, settings[name]}} {
 					if r := lab.Ask(labengine.Request{Restore: &labengine.Restore{Seq: int64(to.seq)}}); r.Problem != nil {
 						t.Fatalf("restore %d: %v", to.seq, r.Problem)
 					}
-					if p := labengine.Compare(to.want, settled(lab)); !p.Empty() {
-						t.Errorf("restored %d, it differs: %s", to.seq, labengine.Describe(to.want, lab.State().Lab))
+					if is := agreed(lab, to.settings); !labengine.Compare(to.want, is).Empty() {
+						t.Errorf("restored %d, it differs: %s", to.seq, labengine.Describe(to.want, is))
 					}
-					lab.CheckKernel()
 				}
 			}
 		})
 	}
 }
 
-// settled is the lab once nothing has come from the kernel for a while.
-func settled(lab *labtest.Lab) labengine.Lab {
-	for {
-		seen := len(lab.State().Changes)
-		time.Sleep(400 * time.Millisecond)
-		if s := lab.State(); len(s.Changes) == seen {
-			return s.Lab
-		}
-	}
+// agreed is the lab once the document and the kernel say the same, and red has so many settings.
+func agreed(lab *labtest.Lab, settings int) labengine.Lab {
+	lab.Until(fmt.Sprintf("%d settings", settings), func(s labtest.State) bool { return len(s.Lab.Nodes["host/red"].Sysctls) == settings })
+	lab.CheckKernel()
+	return lab.State().Lab
 }
 
 // TestPointToPointIsNotSaved: an address with another end's beside it is shown as what it is, and is no address of a subnet.
