@@ -73,11 +73,13 @@ func (d *differ) unsureRoutes() {
 func (d *differ) routes() {
 	for _, n := range d.nodes {
 		at := SpotOf(d.want, n.ID)
-		had := map[string]fate{}
+		var have []routeAfter
 		if d.keepsNode(n.ID) {
-			for _, r := range d.routesAfter(n.ID) {
-				had[r.renamed] = r.after
-			}
+			have = d.routesAfter(n.ID)
+		}
+		had := map[string]fate{}
+		for _, r := range have {
+			had[r.renamed] = r.after
 		}
 		var add []AddRoute
 		for _, text := range n.Routes {
@@ -89,11 +91,9 @@ func (d *differ) routes() {
 			}
 		}
 		refusing := d.ipRules(at, n, add)
-		if d.keepsNode(n.ID) {
-			for _, r := range d.routesAfter(n.ID) {
-				if r.after == stays && !slices.Contains(n.Routes, r.renamed) {
-					d.do(DeleteRoute{At: at, Route: r.renamed})
-				}
+		for _, r := range have {
+			if r.after == stays && !slices.Contains(n.Routes, r.renamed) {
+				d.do(DeleteRoute{At: at, Route: r.renamed})
 			}
 		}
 		for _, s := range add {
