@@ -67,9 +67,10 @@ export function freePlace(lab: Lab, machine: string, size = sizes.namespace): Pl
 	return new Slots(room, room.in(machine)).take(size);
 }
 
-/** Where a new machine goes: right of the others. */
+/** Where a new machine goes: right of the others; nearer where there is a LAN to join it to them. */
 export function machinePlace(lab: Lab): Place {
-	return rightOfAll(new Room(lab, thingsOf(lab)), betweenMachines);
+	const things = thingsOf(lab);
+	return rightOfAll(new Room(lab, things), things.some((t) => t.shape === 'lan') ? besideOnLAN : betweenMachines);
 }
 
 /** Where a new bridge goes in its machine or namespace: below what is there, in the middle. */
