@@ -35,7 +35,10 @@ export function EditableValue(props: EditableProps) {
 		const leave = () => {
 			const hadFocus = document.activeElement?.matches('.editing input');
 			setEditing(false);
-			if (hadFocus) requestAnimationFrame(() => button.current?.focus());
+			if (!hadFocus) return;
+			requestAnimationFrame(() => {
+				if (document.activeElement === document.body) button.current?.focus(); // nobody has gone elsewhere meanwhile
+			});
 		};
 		return <Line {...props} initial={start ?? value} leave={leave} fold={() => setEditing(false)} />;
 	}
